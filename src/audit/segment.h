@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * segment: one file, one writer, one key. The writer appends sealed records that survive kill -9
+ * of anybody once segment_append returned OK; the reader opens them with an identity, or walks
+ * their frames without one. Format, chain, ledger: docs/audit-format.md.
+ *
+ * The writer is used by one thread at a time (the caller locks). No descriptor is kept between
+ * calls. All I/O through base/sys. errno is never touched.
+ */
+#ifndef AIGW_AUDIT_SEGMENT_H
+#define AIGW_AUDIT_SEGMENT_H
+
+#include "audit/record.h"
+#include "audit/seal.h"
+
+#define SEGMENT_BYTES_MAX      (64u << 20) /* a new segment begins beyond */
+#define SEGMENT_RECORD_MAX     (48u << 20) /* plaintext of one record; larger: ERR_LIMIT */
+#define SEGMENT_RECIPIENTS_MAX 16
+#define SEGMENT_PATH_MAX       1100
+
+struct segment_config {
+	const char *directory; /* the audit directory; made 0700 when missing */
+	size_t recipient_count;
+	const struct recipient *recipients;
+	bool synced;                      /* fdatasync before segment_append returns */
+	uint8_t policy_digest[32];
+	const char *host;                 /* for the header and file name, at most 64 bytes are used */
+	const char *boot_id;              /* 36 characters or "" */
+	struct bytes start_record;        /* plaintext of the `start` record; becomes the first of each segment */
+};
+
+/* Everything the writer keeps between appends: keys, chain, counters. Zero-initialised is closed.
+ * Holds secrets: segment_close or segment_forget wipes it. */
+struct segment_writer {
+	bool open;
+	int64_t pid;                     /* of the process that opened it: another pid means fork */
+	char path[SEGMENT_PATH_MAX];
+	uint8_t segment_id[16];
+	uint8_t key[SEAL_KEY_BYTES];     /* ratchet state k(i) */
+	uint8_t chain[SEAL_DIGEST_BYTES];
+	uint64_t sequence;               /* of the next record, from 0 */
+	uint64_t offset;                 /* file length so far */
+	uint64_t day;                    /* days since 1970 when it was opened */
+	uint64_t device, inode;
+	uint8_t file_digest_state[512];  /* running BLAKE2b over all bytes of the file */
+};
+
+/* Appends one record; opens the first segment and rotates as needed (size, UTC midnight, fork,
+ * removed or torn file). `kind` is never REC_START or REC_END (the writer adds those).
+ * OK: the record is in the kernel's hands (or on the disk when synced). Otherwise the record does
+ * not count as written and the segment is given up where it was torn: ERR_FULL, ERR_ACCESS, ERR_IO,
+ * ERR_LIMIT (too large), ERR_NOMEM, ERR_MISSING (no recipients). */
+MUST_USE enum err segment_append(struct segment_writer *w, const struct segment_config *config,
+				 enum record_kind kind, uint64_t now_ns, struct bytes record);
+
+/* Writes the `end` record and the ledger's closing entry, wipes the writer. Fine on a closed one. */
+enum err segment_close(struct segment_writer *w, const struct segment_config *config,
+		       uint64_t now_ns);
+
+/* Wipes the writer without writing: the child after fork must not touch its parent's segment. */
+void segment_forget(struct segment_writer *w);
+
+/* ---- reading ---- */
+
+struct segment_header {
+	uint16_t version;
+	uint8_t segment_id[16];
+	uint8_t policy_digest[32];
+	char host[65], boot_id[37];
+	uint64_t pid, started_ns;
+	size_t recipient_count;
+	uint8_t recipient_key_ids[SEGMENT_RECIPIENTS_MAX][8];
+};
+
+struct segment_record {
+	enum record_kind kind;
+	uint64_t sequence, time_ns;
+	uint64_t offset, end; /* of its frame in the file */
+	bool opened;          /* `plain` is the plaintext; else no identity fits the segment */
+	struct bytes plain;   /* valid until the next call */
+};
+
+/* Reads a segment from memory (the whole file, mapped or read by the caller; must outlive it). */
+struct segment_reader;
+
+/* OK, ERR_BAD (not a segment, header damaged), ERR_UNSUPPORTED (a newer incompatible format),
+ * ERR_TORN (header incomplete), ERR_NOMEM. Without identities frames are walked but not opened. */
+MUST_USE enum err segment_reader_open(struct bytes file, size_t identity_count,
+				      const struct identity *identities,
+				      struct segment_reader **ret_reader);
+const struct segment_header *segment_reader_header(const struct segment_reader *r);
+bool segment_reader_has_key(const struct segment_reader *r);
+/* OK; ERR_END at a clean end of file; ERR_TORN (an incomplete last record); ERR_SEAL (this record
+ * does not open: *ret_record says which; the next call goes on behind it); ERR_BAD (bytes that are
+ * no frame; the next call resumes at the next valid frame head, or gives ERR_END). */
+MUST_USE enum err segment_next(struct segment_reader *r, struct segment_record *ret_record);
+void segment_reader_free(struct segment_reader *r);
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUF_FIRST_CAP 256
+
+struct bytes bytes_of(const void *at, size_t len)
+{
+	return (struct bytes){at, len};
+}
+
+struct bytes bytes_str(const char *s)
+{
+	return (struct bytes){(const uint8_t *)s, s ? strlen(s) : 0};
+}
+
+static uint8_t lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+}
+
+bool bytes_equal(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+bool bytes_equal_nocase(struct bytes a, struct bytes b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (lower(a.at[i]) != lower(b.at[i]))
+			return false;
+	return true;
+}
+
+int bytes_compare(struct bytes a, struct bytes b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int order = n ? memcmp(a.at, b.at, n) : 0;
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool bytes_starts(struct bytes whole, struct bytes prefix)
+{
+	return whole.len >= prefix.len && bytes_equal(bytes_of(whole.at, prefix.len), prefix);
+}
+
+bool bytes_ends(struct bytes whole, struct bytes suffix)
+{
+	return whole.len >= suffix.len &&
+	       bytes_equal(bytes_from(whole, whole.len - suffix.len), suffix);
+}
+
+size_t bytes_find(struct bytes whole, struct bytes needle)
+{
+	if (needle.len == 0)
+		return 0;
+	if (whole.len < needle.len)
+		return SIZE_MAX;
+	const uint8_t *hit = memmem(whole.at, whole.len, needle.at, needle.len);
+	return hit ? (size_t)(hit - whole.at) : SIZE_MAX;
+}
+
+size_t bytes_find_byte(struct bytes whole, uint8_t byte)
+{
+	const uint8_t *hit = whole.len ? memchr(whole.at, byte, whole.len) : NULL;
+	return hit ? (size_t)(hit - whole.at) : SIZE_MAX;
+}
+
+struct bytes bytes_slice(struct bytes whole, size_t from, size_t len)
+{
+	struct bytes rest = bytes_from(whole, from);
+
+	if (rest.len > len)
+		rest.len = len;
+	return rest;
+}
+
+struct bytes bytes_from(struct bytes whole, size_t from)
+{
+	if (from >= whole.len)
+		return BYTES_NONE;
+	return (struct bytes){whole.at + from, whole.len - from};
+}
+
+struct bytes bytes_trim(struct bytes b)
+{
+	while (b.len && (b.at[0] == ' ' || b.at[0] == '\t'))
+		b.at++, b.len--;
+	while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
+		b.len--;
+	return b;
+}
+
+struct bytes bytes_cut(struct bytes *rest, uint8_t sep)
+{
+	size_t at = bytes_find_byte(*rest, sep);
+	struct bytes part = *rest;
+
+	if (at == SIZE_MAX) {
+		*rest = BYTES_NONE;
+		return part;
+	}
+	part.len = at;
+	*rest = bytes_from(*rest, at + 1);
+	return part;
+}
+
+enum err bytes_parse_u64(struct bytes digits, uint64_t max, uint64_t *ret_value)
+{
+	uint64_t v = 0;
+
+	if (digits.len == 0)
+		return ERR_BAD;
+	for (size_t i = 0; i < digits.len; i++) {
+		uint64_t d = (uint64_t)digits.at[i] - '0';
+		if (digits.at[i] < '0' || d > 9)
+			return ERR_BAD;
+		if (d > max || v > (max - d) / 10)
+			return ERR_BAD;
+		v = v * 10 + d;
+	}
+	*ret_value = v;
+	return OK;
+}
+
+bool bytes_match(struct bytes pattern, struct bytes text, bool nocase)
+{
+	size_t p = 0, t = 0, star = SIZE_MAX, star_text = 0;
+
+	while (t < text.len) {
+		if (p < pattern.len && pattern.at[p] == '*') {
+			star = p++;
+			star_text = t;
+			continue;
+		}
+		bool same = p < pattern.len &&
+			    (pattern.at[p] == '?' || pattern.at[p] == text.at[t] ||
+			     (nocase && lower(pattern.at[p]) == lower(text.at[t])));
+		if (same) {
+			p++, t++;
+		} else if (star != SIZE_MAX) {
+			p = star + 1;
+			t = ++star_text;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern.len && pattern.at[p] == '*')
+		p++;
+	return p == pattern.len;
+}
+
+/* Length of the well-formed UTF-8 sequence at `at` (1 to 4), or 0. RFC 3629 section 4. */
+static size_t utf8_length(const uint8_t *at, size_t left)
+{
+	uint8_t c = at[0];
+	size_t n;
+	uint8_t low = 0x80, high = 0xBF;
+
+	if (c < 0x80)
+		return 1;
+	if (c >= 0xC2 && c <= 0xDF) {
+		n = 2;
+	} else if (c >= 0xE0 && c <= 0xEF) {
+		n = 3;
+		if (c == 0xE0)
+			low = 0xA0;
+		if (c == 0xED)
+			high = 0x9F;
+	} else if (c >= 0xF0 && c <= 0xF4) {
+		n = 4;
+		if (c == 0xF0)
+			low = 0x90;
+		if (c == 0xF4)
+			high = 0x8F;
+	} else {
+		return 0;
+	}
+	if (left < n || at[1] < low || at[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((at[i] & 0xC0) != 0x80)
+			return 0;
+	return n;
+}
+
+bool bytes_is_utf8(struct bytes b)
+{
+	for (size_t i = 0; i < b.len;) {
+		size_t n = utf8_length(b.at + i, b.len - i);
+		if (n == 0)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
+void wipe(void *at, size_t len)
+{
+	if (len)
+		memset(at, 0, len);
+	__asm__ __volatile__("" : : "r"(at) : "memory");
+}
+
+void buf_done(struct buf *b)
+{
+	if (b->at) {
+		wipe(b->at, b->cap);
+		free(b->at);
+	}
+	b->at = NULL;
+	b->len = b->cap = 0;
+}
+
+void buf_reset(struct buf *b)
+{
+	b->len = 0;
+}
+
+enum err buf_reserve(struct buf *b, size_t more)
+{
+	size_t max = b->max ? b->max : SIZE_MAX / 2;
+	size_t cap = b->cap ? b->cap : BUF_FIRST_CAP;
+	uint8_t *at;
+
+	if (more > max || b->len > max - more)
+		return ERR_LIMIT;
+	if (b->len + more <= b->cap)
+		return OK;
+	while (cap < b->len + more)
+		cap *= 2;
+	/* Not realloc: the old copy may hold a secret, and realloc would leave it behind. */
+	at = malloc(cap);
+	if (!at)
+		return ERR_NOMEM;
+	if (b->len)
+		memcpy(at, b->at, b->len);
+	if (b->at) {
+		wipe(b->at, b->len);
+		free(b->at);
+	}
+	b->at = at;
+	b->cap = cap;
+	return OK;
+}
+
+enum err buf_put(struct buf *b, struct bytes data)
+{
+	enum err e = buf_reserve(b, data.len);
+
+	if (e)
+		return e;
+	if (data.len)
+		memcpy(b->at + b->len, data.at, data.len);
+	b->len += data.len;
+	return OK;
+}
+
+static enum err put_little_endian(struct buf *b, uint64_t v, size_t width)
+{
+	uint8_t out[8];
+
+	for (size_t i = 0; i < width; i++)
+		out[i] = (uint8_t)(v >> (8 * i));
+	return buf_put(b, bytes_of(out, width));
+}
+
+enum err buf_put_u8(struct buf *b, uint8_t v)
+{
+	return put_little_endian(b, v, 1);
+}
+
+enum err buf_put_u16(struct buf *b, uint16_t v)
+{
+	return put_little_endian(b, v, 2);
+}
+
+enum err buf_put_u32(struct buf *b, uint32_t v)
+{
+	return put_little_endian(b, v, 4);
+}
+
+enum err buf_put_u64(struct buf *b, uint64_t v)
+{
+	return put_little_endian(b, v, 8);
+}
+
+enum err buf_put_str(struct buf *b, const char *s)
+{
+	return buf_put(b, bytes_str(s));
+}
+
+enum err buf_put_decimal(struct buf *b, uint64_t v)
+{
+	uint8_t out[20];
+	size_t at = sizeof out;
+
+	do {
+		out[--at] = (uint8_t)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return buf_put(b, bytes_of(out + at, sizeof out - at));
+}
+
+static const char hex_digits[] = "0123456789abcdef";
+
+enum err buf_put_hex(struct buf *b, struct bytes data)
+{
+	enum err e = data.len > SIZE_MAX / 4 ? ERR_LIMIT : buf_reserve(b, data.len * 2);
+
+	if (e)
+		return e;
+	for (size_t i = 0; i < data.len; i++) {
+		b->at[b->len++] = (uint8_t)hex_digits[data.at[i] >> 4];
+		b->at[b->len++] = (uint8_t)hex_digits[data.at[i] & 15];
+	}
+	return OK;
+}
+
+/* The escape of one byte below 0x20, a quote or a backslash. */
+static enum err put_json_escape(struct buf *b, uint8_t c)
+{
+	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+	const char *hit = c ? strchr(from, c) : NULL;
+
+	if (hit) {
+		uint8_t two[2] = {'\\', (uint8_t)to[hit - from]};
+		return buf_put(b, bytes_of(two, 2));
+	}
+	uint8_t six[6] = {'\\', 'u', '0', '0', (uint8_t)hex_digits[c >> 4],
+			  (uint8_t)hex_digits[c & 15]};
+	return buf_put(b, bytes_of(six, 6));
+}
+
+enum err buf_put_json_string(struct buf *b, struct bytes text)
+{
+	size_t start = b->len, i = 0, run = 0;
+	enum err e = buf_put_u8(b, '"');
+
+	while (!e && i < text.len) {
+		size_t n = utf8_length(text.at + i, text.len - i);
+		uint8_t c = text.at[i];
+		if (n && c >= 0x20 && c != '"' && c != '\\') {
+			i += n;
+			run += n;
+			continue;
+		}
+		e = buf_put(b, bytes_slice(text, i - run, run));
+		run = 0;
+		if (!e)
+			e = n ? put_json_escape(b, c) : buf_put(b, BYTES("\xEF\xBF\xBD"));
+		i++;
+	}
+	if (!e)
+		e = buf_put(b, bytes_slice(text, i - run, run));
+	if (!e)
+		e = buf_put_u8(b, '"');
+	if (e)
+		b->len = start;
+	return e;
+}
+
+void buf_drop_front(struct buf *b, size_t n)
+{
+	if (n >= b->len) {
+		b->len = 0;
+		return;
+	}
+	memmove(b->at, b->at + n, b->len - n);
+	b->len -= n;
+}
+
+struct bytes buf_view(const struct buf *b)
+{
+	return (struct bytes){b->at, b->len};
+}
+
+struct cursor cursor_over(struct bytes b)
+{
+	return (struct cursor){b.at, b.len ? b.at + b.len : b.at, false};
+}
+
+size_t cursor_left(const struct cursor *c)
+{
+	return (size_t)(c->end - c->at);
+}
+
+struct bytes cursor_take(struct cursor *c, size_t len)
+{
+	if (c->bad || cursor_left(c) < len) {
+		c->bad = true;
+		return BYTES_NONE;
+	}
+	struct bytes got = {c->at, len};
+	c->at += len;
+	return got;
+}
+
+static uint64_t take_little_endian(struct cursor *c, size_t width)
+{
+	struct bytes got = cursor_take(c, width);
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < got.len; i++)
+		v |= (uint64_t)got.at[i] << (8 * i);
+	return v;
+}
+
+uint8_t cursor_u8(struct cursor *c)
+{
+	return (uint8_t)take_little_endian(c, 1);
+}
+
+uint16_t cursor_u16(struct cursor *c)
+{
+	return (uint16_t)take_little_endian(c, 2);
+}
+
+uint32_t cursor_u32(struct cursor *c)
+{
+	return (uint32_t)take_little_endian(c, 4);
+}
+
+uint64_t cursor_u64(struct cursor *c)
+{
+	return take_little_endian(c, 8);
+}

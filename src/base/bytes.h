@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * bytes: a view (struct bytes, borrows), an owner (struct buf, owns heap memory) and a checked
+ * cursor for little-endian formats (struct cursor). All of the project's parsing and formatting
+ * stands on these three.
+ *
+ * Not here: I/O, locale, stdio. No function keeps a pointer it was given, except that a view
+ * borrows what it views. Not synchronised: one thread at a time per object.
+ */
+#ifndef AIGW_BASE_BYTES_H
+#define AIGW_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A view of `len` bytes at `at`; `at` may be NULL when len is 0. Never NUL-terminated. */
+struct bytes {
+	const uint8_t *at;
+	size_t len;
+};
+
+/* A view of a string literal, or of any char array without its last (NUL) byte. */
+#define BYTES(literal) ((struct bytes){(const uint8_t *)("" literal), sizeof(literal) - 1})
+#define BYTES_NONE ((struct bytes){0})
+
+struct bytes bytes_of(const void *at, size_t len);
+struct bytes bytes_str(const char *nul_terminated); /* NULL gives an empty view */
+
+bool bytes_equal(struct bytes a, struct bytes b);
+/* ASCII letters compare without case; other bytes exactly. */
+bool bytes_equal_nocase(struct bytes a, struct bytes b);
+/* Memory order, shorter first on a common prefix: <0, 0, >0. */
+int bytes_compare(struct bytes a, struct bytes b);
+bool bytes_starts(struct bytes whole, struct bytes prefix);
+bool bytes_ends(struct bytes whole, struct bytes suffix);
+/* The offset of the first `needle` in `whole`, or SIZE_MAX. An empty needle is found at 0. */
+size_t bytes_find(struct bytes whole, struct bytes needle);
+/* The offset of the first `byte`, or SIZE_MAX. */
+size_t bytes_find_byte(struct bytes whole, uint8_t byte);
+/* The part [from, from+len), clamped to what exists. */
+struct bytes bytes_slice(struct bytes whole, size_t from, size_t len);
+/* Everything from `from` on; empty when `from` is past the end. */
+struct bytes bytes_from(struct bytes whole, size_t from);
+/* Without spaces and tabs at either end (HTTP optional white space, RFC 9110 5.6.3). */
+struct bytes bytes_trim(struct bytes b);
+/* Cuts the part before `sep` off `*rest` and returns it; the whole rest when there is no `sep`. */
+struct bytes bytes_cut(struct bytes *rest, uint8_t sep);
+/* Decimal digits only, at least one, value <= max: ERR_BAD otherwise. */
+MUST_USE enum err bytes_parse_u64(struct bytes digits, uint64_t max, uint64_t *ret_value);
+/* Shell-like match of all of `text`: `*` any run, `?` any one byte; ASCII case is ignored when
+ * `nocase`. Linear in text*pattern at worst, no recursion. */
+bool bytes_match(struct bytes pattern, struct bytes text, bool nocase);
+/* True when every byte sequence is well-formed UTF-8 (RFC 3629; no surrogates, no overlongs). */
+bool bytes_is_utf8(struct bytes b);
+
+/* A growing byte array. Zero-initialised is a valid empty buffer without limit.
+ * `max`: the largest len allowed, 0 for none (still bounded by SIZE_MAX/2). */
+struct buf {
+	uint8_t *at;
+	size_t len, cap, max;
+};
+
+/* Frees the memory, which is wiped first (a buffer may have held a secret); safe on {0}. */
+void buf_done(struct buf *b);
+/* Forgets the content, keeps the memory (not wiped). */
+void buf_reset(struct buf *b);
+/* Room for `more` bytes behind len. ERR_NOMEM, ERR_LIMIT (over max). */
+MUST_USE enum err buf_reserve(struct buf *b, size_t more);
+MUST_USE enum err buf_put(struct buf *b, struct bytes data);
+MUST_USE enum err buf_put_u8(struct buf *b, uint8_t v);
+MUST_USE enum err buf_put_u16(struct buf *b, uint16_t v); /* little-endian */
+MUST_USE enum err buf_put_u32(struct buf *b, uint32_t v); /* little-endian */
+MUST_USE enum err buf_put_u64(struct buf *b, uint64_t v); /* little-endian */
+MUST_USE enum err buf_put_str(struct buf *b, const char *nul_terminated);
+MUST_USE enum err buf_put_decimal(struct buf *b, uint64_t v);
+MUST_USE enum err buf_put_hex(struct buf *b, struct bytes data); /* lower case */
+/* A JSON string with its quotes (RFC 8259 7). Bytes that are not UTF-8 become U+FFFD. */
+MUST_USE enum err buf_put_json_string(struct buf *b, struct bytes text);
+/* Removes the first n bytes (n <= len) by moving the rest down. */
+void buf_drop_front(struct buf *b, size_t n);
+struct bytes buf_view(const struct buf *b);
+
+/* A reader over a view. The first read past the end sets `bad` and yields zeros from then on. */
+struct cursor {
+	const uint8_t *at, *end;
+	bool bad;
+};
+
+struct cursor cursor_over(struct bytes b);
+size_t cursor_left(const struct cursor *c);
+uint8_t cursor_u8(struct cursor *c);
+uint16_t cursor_u16(struct cursor *c); /* little-endian */
+uint32_t cursor_u32(struct cursor *c); /* little-endian */
+uint64_t cursor_u64(struct cursor *c); /* little-endian */
+struct bytes cursor_take(struct cursor *c, size_t len);
+
+/* Overwrites memory in a way the compiler may not remove. */
+void wipe(void *at, size_t len);
+
+#endif

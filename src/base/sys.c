@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#define READ_STEP      4096
+#define PATH_BYTES_MAX 4096
+#define KERNEL_SIGSET  8 /* bytes of the kernel's signal set on the supported machines */
+
+long sys_call(long number, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+	long ret;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+
+	__asm__ __volatile__("syscall"
+			     : "=a"(ret)
+			     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			     : "rcx", "r11", "memory");
+	return ret;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ __volatile__("svc 0"
+			     : "+r"(x0)
+			     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			     : "memory");
+	return x0;
+#else
+#error "aigw knows the system call convention of x86-64 and aarch64 only"
+#endif
+}
+
+#define CALL(number, ...) CALL_(number, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define CALL_(number, a, b, c, d, e, f, ...)                                                       \
+	sys_call(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+int sys_open(const char *path, int flags, mode_t mode)
+{
+	return (int)CALL(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
+}
+
+int sys_close(int fd)
+{
+	return (int)CALL(SYS_close, fd);
+}
+
+ssize_t sys_read(int fd, void *at, size_t len)
+{
+	return CALL(SYS_read, fd, at, len);
+}
+
+ssize_t sys_write(int fd, const void *at, size_t len)
+{
+	return CALL(SYS_write, fd, at, len);
+}
+
+ssize_t sys_pread(int fd, void *at, size_t len, off_t offset)
+{
+	return CALL(SYS_pread64, fd, at, len, offset);
+}
+
+ssize_t sys_pwrite(int fd, const void *at, size_t len, off_t offset)
+{
+	return CALL(SYS_pwrite64, fd, at, len, offset);
+}
+
+int sys_stat(const char *path, struct stat *ret_stat)
+{
+	return (int)CALL(SYS_newfstatat, AT_FDCWD, path, ret_stat, 0);
+}
+
+int sys_fstat(int fd, struct stat *ret_stat)
+{
+	return (int)CALL(SYS_fstat, fd, ret_stat);
+}
+
+int sys_mkdir(const char *path, mode_t mode)
+{
+	return (int)CALL(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
+int sys_rename(const char *from, const char *to)
+{
+	return (int)CALL(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int sys_unlink(const char *path)
+{
+	return (int)CALL(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+int sys_fdatasync(int fd)
+{
+	return (int)CALL(SYS_fdatasync, fd);
+}
+
+int sys_flock(int fd, int operation)
+{
+	return (int)CALL(SYS_flock, fd, operation);
+}
+
+ssize_t sys_readlink(const char *path, char *ret_text, size_t cap)
+{
+	return CALL(SYS_readlinkat, AT_FDCWD, path, ret_text, cap);
+}
+
+int sys_shutdown(int fd, int how)
+{
+	return (int)CALL(SYS_shutdown, fd, how);
+}
+
+int sys_getpeername(int fd, struct sockaddr *ret_address, uint32_t *len)
+{
+	return (int)CALL(SYS_getpeername, fd, ret_address, len);
+}
+
+void *sys_map(size_t len)
+{
+	long at = CALL(SYS_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	return at < 0 && at > -4096 ? NULL : (void *)at;
+}
+
+void sys_unmap(void *at, size_t len)
+{
+	CALL(SYS_munmap, at, len);
+}
+
+int sys_wipe_on_fork(void *at, size_t len)
+{
+	return (int)CALL(SYS_madvise, at, len, MADV_WIPEONFORK);
+}
+
+pid_t sys_getpid(void)
+{
+	return (pid_t)CALL(SYS_getpid, 0);
+}
+
+pid_t sys_getppid(void)
+{
+	return (pid_t)CALL(SYS_getppid, 0);
+}
+
+pid_t sys_gettid(void)
+{
+	return (pid_t)CALL(SYS_gettid, 0);
+}
+
+uid_t sys_getuid(void)
+{
+	return (uid_t)CALL(SYS_getuid, 0);
+}
+
+gid_t sys_getgid(void)
+{
+	return (gid_t)CALL(SYS_getgid, 0);
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec now = {0};
+
+	CALL(SYS_clock_gettime, id, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t sys_now_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+uint64_t sys_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+enum err sys_random(void *at, size_t len)
+{
+	uint8_t *to = at;
+
+	while (len) {
+		long n = CALL(SYS_getrandom, to, len, 0);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return ERR_IO;
+		to += n;
+		len -= (size_t)n;
+	}
+	return OK;
+}
+
+enum err sys_read_full(int fd, void *at, size_t len, size_t *ret_len)
+{
+	size_t got = 0;
+	ssize_t n = 0;
+
+	while (got < len) {
+		n = sys_read(fd, (uint8_t *)at + got, len - got);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	*ret_len = got;
+	return n < 0 ? err_from_errno(n) : OK;
+}
+
+static bool file_size_is_limited(void)
+{
+	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+	CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit);
+	return limit.rlim_cur != RLIM_INFINITY;
+}
+
+enum err sys_write_full(int fd, const void *at, size_t len, size_t *ret_len)
+{
+	uint64_t block = 1ull << (SIGXFSZ - 1), before = 0;
+	struct timespec no_wait = {0};
+	bool limited = file_size_is_limited();
+	size_t done = 0;
+	ssize_t n = 0;
+
+	if (limited)
+		CALL(SYS_rt_sigprocmask, SIG_BLOCK, &block, &before, KERNEL_SIGSET);
+	while (done < len) {
+		n = sys_write(fd, (const uint8_t *)at + done, len - done);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (limited) {
+		if (n == -EFBIG && !(before & block))
+			CALL(SYS_rt_sigtimedwait, &block, 0, &no_wait, KERNEL_SIGSET);
+		CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, KERNEL_SIGSET);
+	}
+	*ret_len = done;
+	if (done == len)
+		return OK;
+	return n < 0 ? err_from_errno(n) : ERR_FULL;
+}
+
+enum err sys_read_file(const char *path, size_t max, struct buf *ret_content)
+{
+	int fd = sys_open(path, O_RDONLY | O_NOCTTY, 0);
+	size_t start = ret_content->len, step = READ_STEP;
+	enum err e = OK;
+
+	if (fd < 0)
+		return err_from_errno(fd);
+	for (;;) {
+		e = buf_reserve(ret_content, step);
+		if (e)
+			break;
+		ssize_t n = sys_read(fd, ret_content->at + ret_content->len, step);
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			e = err_from_errno(n);
+		if (n <= 0)
+			break;
+		ret_content->len += (size_t)n;
+		if (ret_content->len - start > max) {
+			e = ERR_LIMIT;
+			break;
+		}
+		if (step < (1u << 20))
+			step *= 2;
+	}
+	sys_close(fd);
+	if (e)
+		ret_content->len = start;
+	return e;
+}
+
+enum err sys_make_directories(const char *path, mode_t mode)
+{
+	char part[PATH_BYTES_MAX];
+	size_t len = strlen(path);
+	int n = 0;
+
+	if (len == 0 || len >= sizeof part)
+		return ERR_LIMIT;
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		n = sys_mkdir(part, mode);
+	}
+	struct stat st;
+	if (n < 0 && n != -EEXIST)
+		return err_from_errno(n);
+	if (sys_stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return ERR_IO;
+	return OK;
+}
+
+/* Its address names a thread, without a system call. */
+static __thread char thread_mark __attribute__((tls_model("initial-exec")));
+
+bool lock_take(struct lock *l)
+{
+	uintptr_t me = (uintptr_t)&thread_mark;
+	uint32_t free_word = 0;
+
+	if (!__atomic_compare_exchange_n(&l->word, &free_word, 1, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED)) {
+		if (__atomic_load_n(&l->holder, __ATOMIC_RELAXED) == me)
+			return false;
+		while (__atomic_exchange_n(&l->word, 2, __ATOMIC_ACQUIRE) != 0)
+			CALL(SYS_futex, &l->word, FUTEX_WAIT_PRIVATE, 2, 0);
+	}
+	__atomic_store_n(&l->holder, me, __ATOMIC_RELAXED);
+	return true;
+}
+
+void lock_drop(struct lock *l)
+{
+	__atomic_store_n(&l->holder, 0, __ATOMIC_RELAXED);
+	if (__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2)
+		CALL(SYS_futex, &l->word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void lock_reset(struct lock *l)
+{
+	__atomic_store_n(&l->holder, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sys: the system calls that the floors above need, made directly with the kernel so that they can
+ * never re-enter a hook of ours or of another preloaded library, and never touch errno.
+ *
+ * Results are the kernel's: >= 0 fine, < 0 is -errno. EINTR is retried in sys_read_full and
+ * sys_write_full only. Paths are NUL-terminated. All functions are thread-safe and
+ * async-signal-safe. x86-64 and aarch64.
+ */
+#ifndef AIGW_BASE_SYS_H
+#define AIGW_BASE_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct stat;
+struct sockaddr;
+struct msghdr;
+
+/* The raw call; unused arguments are 0. */
+long sys_call(long number, long a, long b, long c, long d, long e, long f);
+
+int sys_open(const char *path, int flags, mode_t mode); /* O_CLOEXEC is always added */
+int sys_close(int fd);
+ssize_t sys_read(int fd, void *at, size_t len);
+ssize_t sys_write(int fd, const void *at, size_t len);
+ssize_t sys_pread(int fd, void *at, size_t len, off_t offset);
+ssize_t sys_pwrite(int fd, const void *at, size_t len, off_t offset);
+int sys_stat(const char *path, struct stat *ret_stat);
+int sys_fstat(int fd, struct stat *ret_stat);
+int sys_mkdir(const char *path, mode_t mode);
+int sys_rename(const char *from, const char *to);
+int sys_unlink(const char *path);
+int sys_fdatasync(int fd);
+int sys_flock(int fd, int operation);
+ssize_t sys_readlink(const char *path, char *ret_text, size_t cap); /* not NUL-terminated */
+int sys_shutdown(int fd, int how);
+int sys_getpeername(int fd, struct sockaddr *ret_address, uint32_t *len);
+void *sys_map(size_t len); /* anonymous, private, zeroed; NULL when refused */
+void sys_unmap(void *at, size_t len);
+int sys_wipe_on_fork(void *at, size_t len); /* MADV_WIPEONFORK: the child finds zeros */
+
+pid_t sys_getpid(void);
+pid_t sys_getppid(void);
+pid_t sys_gettid(void);
+uid_t sys_getuid(void);
+gid_t sys_getgid(void);
+
+/* Wall clock, nanoseconds since 1970 (UTC); monotonic clock, nanoseconds. */
+uint64_t sys_now_ns(void);
+uint64_t sys_monotonic_ns(void);
+/* Fills with random bytes from the kernel. ERR_IO when it has none to give. */
+MUST_USE enum err sys_random(void *at, size_t len);
+
+/* Reads from the current offset until `len` bytes or the end; the count is in *ret_len. */
+MUST_USE enum err sys_read_full(int fd, void *at, size_t len, size_t *ret_len);
+/* Writes all, or says how much went out in *ret_len (also on failure).
+ * A write past RLIMIT_FSIZE does not kill the caller: SIGXFSZ is blocked and consumed. */
+MUST_USE enum err sys_write_full(int fd, const void *at, size_t len, size_t *ret_len);
+/* Appends a whole file to *ret_content, at most `max` bytes: ERR_LIMIT beyond.
+ * Also for /proc files, whose size stat does not know. ERR_MISSING, ERR_ACCESS, ERR_IO. */
+MUST_USE enum err sys_read_file(const char *path, size_t max, struct buf *ret_content);
+/* mkdir -p, each new directory with `mode`. An existing directory is fine. */
+MUST_USE enum err sys_make_directories(const char *path, mode_t mode);
+
+/* A lock for our own short critical sections: a futex, recursive calls fail, no allocation.
+ * Zero-initialised is unlocked. */
+struct lock {
+	uint32_t word;    /* 0 free, 1 taken, 2 taken and waited for; atomic */
+	uintptr_t holder; /* names the holding thread, 0 when free; atomic */
+};
+
+/* false when this thread holds it already (a signal handler came in between). */
+MUST_USE bool lock_take(struct lock *l);
+void lock_drop(struct lock *l);
+/* For the child after fork, where no other thread exists: free again, whoever held it. */
+void lock_reset(struct lock *l);
+
+#endif

@@ -34,7 +34,7 @@ struct json_token {
 	enum json_kind kind;
 	bool escaped;     /* KEY, STRING: raw has backslashes, use json_put_unescaped */
 	uint32_t depth;   /* containers open around this token; a container and its end agree */
-	size_t start;     /* byte offset of the token's first byte in the text (the quote of a string) */
+	size_t start;     /* byte offset of the token's first byte in the text (a string's quote) */
 	size_t end;       /* one past its last byte */
 	struct bytes raw; /* the token's bytes; strings and keys without their quotes */
 };
@@ -59,7 +59,8 @@ void json_init(struct json *j, struct bytes text, enum json_option options);
 MUST_USE enum err json_next(struct json *j, struct json_token *ret_token);
 
 /* Passes over the rest of the value that `token` begins (a scalar: nothing to do; a KEY: its
- * value). On OK, *ret_end is one past the value's last byte. */
+ * value). On OK, *ret_end is one past the value's last byte. ERR_STATE when the scan has left that
+ * value already; else the errors of json_next. */
 MUST_USE enum err json_skip(struct json *j, const struct json_token *token, size_t *ret_end);
 
 /* OK when `text` is exactly one valid JSON value. *ret_at and *ret_problem (either may be NULL)
@@ -78,8 +79,9 @@ MUST_USE enum err json_number_u64(const struct json_token *token, uint64_t *ret_
 
 /* Finds a value by JSON pointer (RFC 6901, without ~ escapes; "" is the whole text; array elements
  * by index, e.g. "/choices/0/message"). The first match in text order; OK, ERR_MISSING, ERR_BAD,
- * ERR_LIMIT. On OK *ret_value is the value's first token and *ret_raw (may be NULL) all its bytes.
- * The text after the match is not looked at. */
+ * ERR_LIMIT. On OK *ret_value is the value's first token and *ret_raw (may be NULL) all its bytes,
+ * which are well-formed. The text after the match is not looked at; ERR_MISSING means that the
+ * whole text was, and is well-formed. */
 MUST_USE enum err json_find(struct bytes text, const char *pointer, struct json_token *ret_value,
 			    struct bytes *ret_raw);
 

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/json.h"
+
+#include <string.h>
+
+/* What may come next. ENDED and above are final: every further call gives the same error. */
+enum state {
+	WANT_VALUE,
+	WANT_FIRST_ELEMENT, /* or the end of the array */
+	WANT_KEY,
+	WANT_FIRST_KEY, /* or the end of the object */
+	WANT_COLON,
+	WANT_SEPARATOR, /* or the end of the container; at depth 0 the end of the text */
+	ENDED,
+	FAILED_BAD,
+	FAILED_LIMIT,
+};
+
+void json_init(struct json *j, struct bytes text, enum json_option options)
+{
+	memset(j, 0, sizeof *j);
+	j->text = text;
+	j->options = (uint8_t)options;
+	j->state = WANT_VALUE;
+}
+
+static enum err fail(struct json *j, size_t at, enum err e, const char *problem)
+{
+	j->at = at;
+	j->problem = problem;
+	j->state = e == ERR_LIMIT ? FAILED_LIMIT : FAILED_BAD;
+	return e;
+}
+
+static enum err bad(struct json *j, size_t at, const char *problem)
+{
+	return fail(j, at, ERR_BAD, problem);
+}
+
+/* The comment whose slash is at j->at. A line comment ends before its line feed. */
+static enum err skip_comment(struct json *j)
+{
+	struct bytes rest = bytes_from(j->text, j->at);
+	size_t len;
+
+	if (bytes_starts(rest, BYTES("//"))) {
+		len = bytes_find_byte(rest, '\n');
+		if (len == SIZE_MAX)
+			len = rest.len;
+	} else if (bytes_starts(rest, BYTES("/*"))) {
+		len = bytes_find(bytes_from(rest, 2), BYTES("*/"));
+		if (len == SIZE_MAX)
+			return bad(j, j->at, "the comment does not end");
+		len += 4;
+	} else {
+		return bad(j, j->at, "a comment begins with // or /*");
+	}
+	if (!bytes_is_utf8(bytes_slice(rest, 0, len)))
+		return bad(j, j->at, "the comment is not UTF-8");
+	j->at += len;
+	return OK;
+}
+
+static inline enum err skip_space(struct json *j)
+{
+	for (;;) {
+		while (j->at < j->text.len) {
+			uint8_t c = j->text.at[j->at];
+			if (c != ' ' && c != '\n' && c != '\r' && c != '\t')
+				break;
+			j->at++;
+		}
+		if (!(j->options & JSON_COMMENTS) || j->at == j->text.len ||
+		    j->text.at[j->at] != '/')
+			return OK;
+		enum err e = skip_comment(j);
+		if (e)
+			return e;
+	}
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest byte of a word comes first");
+
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* The first byte from `at` on that is not plain in a string: quote, backslash, below 0x20, above
+ * 0x7F; `len` when there is none. Eight bytes a step: each test sets the top bit of the bytes it
+ * means, and of others only above the first true hit, so the lowest bit set is right. */
+static inline size_t skip_plain(const uint8_t *text, size_t at, size_t len)
+{
+	while (len - at >= 8) {
+		uint64_t word, quote, backslash, hit;
+		memcpy(&word, text + at, 8);
+		quote = word ^ EACH_BYTE('"');
+		backslash = word ^ EACH_BYTE('\\');
+		hit = (quote - EACH_BYTE(1)) & ~quote;
+		hit |= (backslash - EACH_BYTE(1)) & ~backslash;
+		hit |= (word - EACH_BYTE(0x20)) | word;
+		hit &= EACH_BYTE(0x80);
+		if (hit)
+			return at + (size_t)__builtin_ctzll(hit) / 8;
+		at += 8;
+	}
+	while (at < len && text[at] >= 0x20 && text[at] < 0x80 && text[at] != '"' &&
+	       text[at] != '\\')
+		at++;
+	return at;
+}
+
+static inline bool is_tail(uint8_t c)
+{
+	return (c & 0xC0) == 0x80;
+}
+
+/* The length of the well-formed multi-byte sequence at `at`, or 0 (RFC 3629 section 4). */
+static inline size_t utf8_length(const uint8_t *at, size_t left)
+{
+	uint8_t c = at[0];
+
+	if (c < 0xE0)
+		return c >= 0xC2 && left >= 2 && is_tail(at[1]) ? 2 : 0;
+	if (c < 0xF0) {
+		if (left < 3 || !is_tail(at[1]) || !is_tail(at[2]))
+			return 0;
+		if ((c == 0xE0 && at[1] < 0xA0) || (c == 0xED && at[1] > 0x9F))
+			return 0; /* overlong; surrogate */
+		return 3;
+	}
+	if (c > 0xF4 || left < 4 || !is_tail(at[1]) || !is_tail(at[2]) || !is_tail(at[3]))
+		return 0;
+	if ((c == 0xF0 && at[1] < 0x90) || (c == 0xF4 && at[1] > 0x8F))
+		return 0; /* overlong; above U+10FFFF */
+	return 4;
+}
+
+static bool is_hex_digit(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* The length of the escape whose backslash is at `at`, or 0 when it is none. */
+static inline size_t escape_length(struct bytes text, size_t at)
+{
+	if (text.len - at < 2)
+		return 0;
+	switch (text.at[at + 1]) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
+		return 2;
+	case 'u':
+		for (size_t i = 2; i < 6; i++)
+			if (text.len - at <= i || !is_hex_digit(text.at[at + i]))
+				return 0;
+		return 6;
+	default:
+		return 0;
+	}
+}
+
+/* The string whose opening quote is at j->at. */
+static inline enum err scan_string(struct json *j, struct json_token *ret_token)
+{
+	const uint8_t *text = j->text.at;
+	size_t len = j->text.len, at = j->at + 1, n;
+	bool escaped = false;
+
+	for (;;) {
+		at = skip_plain(text, at, len);
+		if (at == len)
+			return bad(j, j->at, "the string does not end");
+		if (text[at] == '"')
+			break;
+		if (text[at] == '\\') {
+			n = escape_length(j->text, at);
+			if (n == 0)
+				return bad(j, at, "no such escape");
+			escaped = true;
+			at += n;
+			continue;
+		}
+		if (text[at] < 0x20)
+			return bad(j, at, "a control character in a string must be escaped");
+		do {
+			n = utf8_length(text + at, len - at);
+			if (n == 0)
+				return bad(j, at, "the string is not UTF-8");
+			at += n;
+		} while (at < len && text[at] >= 0x80);
+	}
+	ret_token->escaped = escaped;
+	ret_token->raw = bytes_of(text + j->at + 1, at - j->at - 1);
+	j->at = at + 1;
+	return OK;
+}
+
+static inline bool is_digit_at(const struct json *j, size_t at)
+{
+	return at < j->text.len && j->text.at[at] >= '0' && j->text.at[at] <= '9';
+}
+
+/* A number or a word ends at white space, a comment, a comma or a bracket: "01" is not 0. */
+static bool is_delimiter_at(const struct json *j, size_t at)
+{
+	if (at >= j->text.len)
+		return true;
+	switch (j->text.at[at]) {
+	case ' ':
+	case '\n':
+	case '\r':
+	case '\t':
+	case ',':
+	case ']':
+	case '}':
+		return true;
+	case '/':
+		return (j->options & JSON_COMMENTS) != 0;
+	default:
+		return false;
+	}
+}
+
+/* One run of digits, at least one. False when there is none. */
+static inline bool skip_digits(const struct json *j, size_t *at)
+{
+	size_t from = *at;
+
+	while (is_digit_at(j, *at))
+		++*at;
+	return *at > from;
+}
+
+/* RFC 8259 section 6. */
+static enum err scan_number(struct json *j, struct json_token *ret_token)
+{
+	size_t at = j->at;
+
+	if (j->text.at[at] == '-')
+		at++;
+	if (at < j->text.len && j->text.at[at] == '0')
+		at++;
+	else if (!skip_digits(j, &at))
+		return bad(j, at, "a digit was expected");
+	if (at < j->text.len && j->text.at[at] == '.') {
+		at++;
+		if (!skip_digits(j, &at))
+			return bad(j, at, "a digit was expected after the point");
+	}
+	if (at < j->text.len && (j->text.at[at] | 0x20) == 'e') {
+		at++;
+		if (at < j->text.len && (j->text.at[at] == '+' || j->text.at[at] == '-'))
+			at++;
+		if (!skip_digits(j, &at))
+			return bad(j, at, "a digit was expected in the exponent");
+	}
+	if (!is_delimiter_at(j, at))
+		return bad(j, at, "the number is malformed");
+	ret_token->kind = JSON_NUMBER;
+	ret_token->raw = bytes_of(j->text.at + j->at, at - j->at);
+	j->at = at;
+	return OK;
+}
+
+static enum err scan_word(struct json *j, struct bytes word, enum json_kind kind,
+			  struct json_token *ret_token)
+{
+	struct bytes here = bytes_slice(j->text, j->at, word.len);
+
+	if (!bytes_equal(here, word) || !is_delimiter_at(j, j->at + word.len))
+		return bad(j, j->at, "a value was expected");
+	ret_token->kind = kind;
+	ret_token->raw = here;
+	j->at += word.len;
+	return OK;
+}
+
+static inline bool in_object(const struct json *j)
+{
+	return j->is_object[(j->depth - 1) / 8] >> ((j->depth - 1) % 8) & 1;
+}
+
+static enum err open_container(struct json *j, bool object, struct json_token *ret_token)
+{
+	uint8_t bit = (uint8_t)(1u << (j->depth % 8));
+
+	if (j->depth == JSON_DEPTH_MAX)
+		return fail(j, j->at, ERR_LIMIT, "nested too deeply");
+	if (object)
+		j->is_object[j->depth / 8] |= bit;
+	else
+		j->is_object[j->depth / 8] &= (uint8_t)~bit;
+	ret_token->kind = object ? JSON_OBJECT : JSON_ARRAY;
+	ret_token->raw = bytes_of(j->text.at + j->at, 1);
+	j->depth++;
+	j->at++;
+	j->state = object ? WANT_FIRST_KEY : WANT_FIRST_ELEMENT;
+	return OK;
+}
+
+static enum err close_container(struct json *j, struct json_token *ret_token)
+{
+	ret_token->kind = in_object(j) ? JSON_OBJECT_END : JSON_ARRAY_END;
+	ret_token->raw = bytes_of(j->text.at + j->at, 1);
+	j->depth--;
+	ret_token->depth = j->depth;
+	j->at++;
+	j->state = WANT_SEPARATOR;
+	return OK;
+}
+
+static inline enum err scan_value(struct json *j, struct json_token *ret_token)
+{
+	uint8_t c = j->text.at[j->at];
+
+	if (c == '{' || c == '[')
+		return open_container(j, c == '{', ret_token);
+	j->state = WANT_SEPARATOR;
+	switch (c) {
+	case '"':
+		ret_token->kind = JSON_STRING;
+		return scan_string(j, ret_token);
+	case 't':
+		return scan_word(j, BYTES("true"), JSON_TRUE, ret_token);
+	case 'f':
+		return scan_word(j, BYTES("false"), JSON_FALSE, ret_token);
+	case 'n':
+		return scan_word(j, BYTES("null"), JSON_NULL, ret_token);
+	default:
+		if (c == '-' || (c >= '0' && c <= '9'))
+			return scan_number(j, ret_token);
+		return bad(j, j->at, "a value was expected");
+	}
+}
+
+static inline enum err scan_key(struct json *j, struct json_token *ret_token)
+{
+	if (j->text.at[j->at] != '"')
+		return bad(j, j->at, "a name in quotes was expected");
+	ret_token->kind = JSON_KEY;
+	j->state = WANT_COLON;
+	return scan_string(j, ret_token);
+}
+
+/* What a token begins with when a separator has to come first; `*ret_closes` when the container
+ * ends instead. Leaves j->at on the token's first byte. */
+static inline enum err scan_separator(struct json *j, bool *ret_closes)
+{
+	bool left = j->at < j->text.len, closes = false;
+	uint8_t c = left ? j->text.at[j->at] : 0;
+
+	switch (j->state) {
+	case WANT_SEPARATOR:
+		if (j->depth == 0) {
+			if (left)
+				return bad(j, j->at, "nothing may follow the value");
+			j->state = ENDED;
+			return ERR_END;
+		}
+		if (left && c == ',') {
+			j->state = in_object(j) ? WANT_KEY : WANT_VALUE;
+			j->at++;
+			break;
+		}
+		if (!left || c != (in_object(j) ? '}' : ']'))
+			return bad(j, j->at,
+				   in_object(j) ? "a comma or } was expected"
+						: "a comma or ] was expected");
+		closes = true;
+		break;
+	case WANT_COLON:
+		if (!left || c != ':')
+			return bad(j, j->at, "a colon was expected");
+		j->state = WANT_VALUE;
+		j->at++;
+		break;
+	case WANT_FIRST_KEY:
+		closes = left && c == '}';
+		j->state = WANT_KEY;
+		break;
+	case WANT_FIRST_ELEMENT:
+		closes = left && c == ']';
+		j->state = WANT_VALUE;
+		break;
+	default:
+		break;
+	}
+	*ret_closes = closes;
+	return OK;
+}
+
+static inline enum err next(struct json *j, struct json_token *ret_token)
+{
+	struct json_token t = {.depth = j->depth};
+	bool closes = false;
+	enum err e;
+
+	if (j->state >= ENDED)
+		return j->state == ENDED ? ERR_END : j->state == FAILED_LIMIT ? ERR_LIMIT : ERR_BAD;
+	e = skip_space(j);
+	if (!e)
+		e = scan_separator(j, &closes);
+	if (!e && !closes)
+		e = skip_space(j);
+	if (e)
+		return e;
+	if (j->at == j->text.len)
+		return bad(j, j->at,
+			   j->state == WANT_KEY ? "a name in quotes was expected"
+						: "a value was expected");
+	t.start = j->at;
+	if (closes)
+		e = close_container(j, &t);
+	else if (j->state == WANT_KEY)
+		e = scan_key(j, &t);
+	else
+		e = scan_value(j, &t);
+	if (e)
+		return e;
+	t.end = j->at;
+	*ret_token = t;
+	return OK;
+}
+
+enum err json_next(struct json *j, struct json_token *ret_token)
+{
+	return next(j, ret_token);
+}
+
+enum err json_skip(struct json *j, const struct json_token *token, size_t *ret_end)
+{
+	struct json_token t = *token;
+	uint32_t depth;
+	enum err e;
+
+	if (t.kind == JSON_KEY) {
+		e = next(j, &t);
+		if (e)
+			return e;
+	}
+	if (t.kind == JSON_OBJECT || t.kind == JSON_ARRAY) {
+		depth = t.depth;
+		if (j->depth <= depth)
+			return ERR_STATE;
+		do {
+			e = next(j, &t);
+			if (e)
+				return e;
+		} while (j->depth > depth);
+	}
+	*ret_end = t.end;
+	return OK;
+}
+
+enum err json_check(struct bytes text, size_t *ret_at, const char **ret_problem)
+{
+	struct json j;
+	struct json_token t;
+	enum err e;
+
+	json_init(&j, text, JSON_STRICT);
+	do
+		e = next(&j, &t);
+	while (!e);
+	if (e == ERR_END)
+		return OK;
+	if (ret_at)
+		*ret_at = j.at;
+	if (ret_problem)
+		*ret_problem = j.problem;
+	return e;
+}

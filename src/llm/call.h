@@ -75,6 +75,11 @@ struct answer {
 	char model[MODEL_BYTES_MAX + 1];    /* "" when not said */
 	char id[RESPONSE_ID_BYTES_MAX + 1]; /* "" when not said */
 	char finish_reason[64];             /* of the first choice; "" when not said */
+	bool text_cut; /* the text buffer's limit was met: nothing is appended after that */
+	/* Anthropic's input_tokens as sent, without the cache; usage holds the sum. Kept because later
+	 * events of a stream restate single parts. */
+	uint8_t uncached_input_presence; /* enum presence */
+	uint64_t uncached_input_tokens;
 };
 
 #endif

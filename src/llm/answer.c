@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "llm/answer.h"
+
+#include <string.h>
+
+#define STRING_BYTES_MAX 256 /* the longest text in struct answer */
+#define STRING_RAW_MAX   (STRING_BYTES_MAX * 6)
+
+static uint64_t all_fields(size_t count)
+{
+	return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
+}
+
+/* Calls take for the fields in `live` that end at this value; the others are in *ret_deeper. */
+static enum err take_value(const struct answer_field *fields, uint64_t live,
+			   const struct json_token *value, answer_take *take, void *context,
+			   uint64_t *ret_deeper)
+{
+	uint64_t deeper = 0;
+
+	for (uint64_t left = live; left; left &= left - 1) {
+		int i = __builtin_ctzll(left);
+		if (fields[i].path[value->depth]) {
+			deeper |= UINT64_C(1) << i;
+			continue;
+		}
+		enum err e = take(context, fields[i].id, value);
+		if (e)
+			return e;
+	}
+	*ret_deeper = deeper;
+	return OK;
+}
+
+static bool is_name(const char *name, const struct json_token *key)
+{
+	if (key->escaped)
+		return json_token_is(key, bytes_str(name));
+	return key->raw.len && (uint8_t)name[0] == key->raw.at[0] &&
+	       bytes_equal(key->raw, bytes_str(name));
+}
+
+/* The fields in `live` that go on with this member of an object, or (key NULL) with an array's
+ * element. Neighbours in the table mostly share a name, and compilers store equal literals once:
+ * then one comparison answers for all of them. */
+static uint64_t narrow(const struct answer_field *fields, uint64_t live, size_t level,
+		       const struct json_token *key)
+{
+	const char *name = NULL;
+	uint64_t match = 0;
+	bool same = false;
+
+	for (uint64_t left = live; left; left &= left - 1) {
+		int i = __builtin_ctzll(left);
+		if (fields[i].path[level] != name) {
+			name = fields[i].path[level];
+			same = key ? is_name(name, key) : name[0] == '*';
+		}
+		if (same)
+			match |= UINT64_C(1) << i;
+	}
+	return match;
+}
+
+enum err answer_walk(struct bytes text, const struct answer_field *fields, size_t count,
+		     answer_take *take, void *context)
+{
+	/* open[d]: the fields that may be found among the values at depth d */
+	uint64_t open[ANSWER_PATH_MAX + 2] = {all_fields(count)};
+	uint64_t live = open[0], deeper;
+	struct json json;
+	struct json_token t;
+	bool named = true; /* `live` is already that of the value to come */
+	size_t end;
+
+	json_init(&json, text, JSON_STRICT);
+	for (;;) {
+		enum err e = json_next(&json, &t);
+		if (e)
+			return e == ERR_END ? OK : e;
+		if (t.kind == JSON_OBJECT_END || t.kind == JSON_ARRAY_END)
+			continue;
+		if (t.kind == JSON_KEY) {
+			live = narrow(fields, open[t.depth], t.depth - 1, &t);
+			named = true;
+			continue;
+		}
+		if (!named)
+			live = narrow(fields, open[t.depth], t.depth - 1, NULL);
+		named = false;
+		e = take_value(fields, live, &t, take, context, &deeper);
+		if (!e && deeper && (t.kind == JSON_OBJECT || t.kind == JSON_ARRAY))
+			open[t.depth + 1] = deeper;
+		else if (!e)
+			e = json_skip(&json, &t, &end);
+		if (e)
+			return e;
+	}
+}
+
+void answer_set_string(char *ret_text, size_t cap, const struct json_token *value)
+{
+	uint8_t meaning[STRING_RAW_MAX];
+	struct buf fixed = {.at = meaning, .cap = sizeof meaning, .max = sizeof meaning};
+	struct bytes text;
+
+	if (value->kind != JSON_STRING || value->raw.len > STRING_RAW_MAX ||
+	    json_put_unescaped(&fixed, value))
+		return;
+	text = buf_view(&fixed);
+	if (text.len == 0 || text.len >= cap || bytes_find_byte(text, 0) != SIZE_MAX)
+		return;
+	memcpy(ret_text, text.at, text.len);
+	ret_text[text.len] = '\0';
+}
+
+void answer_set_count(uint8_t *presence, uint64_t *tokens, const struct json_token *value)
+{
+	if (value->kind == JSON_NULL && *presence == ABSENT)
+		*presence = IS_NULL;
+	if (!json_number_u64(value, tokens))
+		*presence = PRESENT;
+}
+
+void answer_set_usage(struct usage *usage, enum usage_kind kind, const struct json_token *value)
+{
+	answer_set_count(&usage->presence[kind], &usage->tokens[kind], value);
+}
+
+bool answer_is_error(const struct json_token *value)
+{
+	return value->kind != JSON_NULL && value->kind != JSON_FALSE &&
+	       !(value->kind == JSON_STRING && value->raw.len == 0);
+}
+
+/* The length of the longest whole characters in the first `room` bytes of UTF-8. */
+static size_t whole_characters(struct bytes text, size_t room)
+{
+	size_t len = text.len < room ? text.len : room;
+
+	while (len > 0 && len < text.len && (text.at[len] & 0xC0) == 0x80)
+		len--;
+	return len;
+}
+
+/* The part of a string that the buffer still has room for. */
+static enum err put_what_fits(struct buf *text, const struct json_token *value)
+{
+	struct buf meaning = {0};
+	enum err e = json_put_unescaped(&meaning, value);
+
+	if (!e) {
+		size_t room = text->max > text->len ? text->max - text->len : 0;
+		size_t len = whole_characters(buf_view(&meaning), room);
+		e = buf_put(text, bytes_of(meaning.at, len));
+	}
+	buf_done(&meaning);
+	return e;
+}
+
+enum err answer_put_text(struct answer *answer, struct buf *text, const struct json_token *value)
+{
+	enum err e;
+
+	if (!text || answer->text_cut || value->kind != JSON_STRING)
+		return OK;
+	e = json_put_unescaped(text, value);
+	if (e == ERR_LIMIT) {
+		answer->text_cut = true;
+		e = put_what_fits(text, value);
+	}
+	return e;
+}

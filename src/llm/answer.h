@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * answer: reading an answer's JSON by a table of paths, and writing what was found into a struct
+ * answer. For the dialects only.
+ *
+ * Nothing here fails because of what an answer contains; the only error is ERR_NOMEM, but for
+ * answer_walk. Pure; allocates only in the caller's text buffer.
+ */
+#ifndef AIGW_LLM_ANSWER_H
+#define AIGW_LLM_ANSWER_H
+
+#include "llm/call.h"
+#include "wire/json.h"
+
+#define ANSWER_PATH_MAX   6
+#define ANSWER_FIELDS_MAX 64
+
+/* The place of one value: names of members from the top down, "*" for any element of an array, the
+ * rest NULL. Several fields may share a beginning, and a field may be another one's container. */
+struct answer_field {
+	uint8_t id; /* the dialect's own number of it */
+	const char *path[ANSWER_PATH_MAX + 1];
+};
+
+/* Called for each value found, in the order of the text; for a container: at its opening bracket.
+ * Tokens stay valid as long as the text. An error ends the walk. */
+typedef enum err answer_take(void *context, uint8_t id, const struct json_token *value);
+
+/* Passes once over `text` and calls `take` for the values at the paths of `fields`. At most
+ * ANSWER_FIELDS_MAX fields. OK when text is one JSON value; ERR_BAD, ERR_LIMIT (then `take` may
+ * have been called for what came before), or what `take` returned. */
+MUST_USE enum err answer_walk(struct bytes text, const struct answer_field *fields, size_t count,
+			      answer_take *take, void *context);
+
+/* A string token's meaning as a NUL-terminated text of at most cap - 1 bytes. Left alone when the
+ * token is no string, empty, holds a NUL or does not fit (part of a name would be another name). */
+void answer_set_string(char *ret_text, size_t cap, const struct json_token *value);
+
+/* A token count: a number replaces what was known, null is noted where nothing was known, anything
+ * else is passed over. */
+void answer_set_count(uint8_t *presence, uint64_t *tokens, const struct json_token *value);
+
+/* As answer_set_count, for one kind of usage. */
+void answer_set_usage(struct usage *usage, enum usage_kind kind, const struct json_token *value);
+
+/* True for what a program would take for an error: anything but null, false and "". */
+bool answer_is_error(const struct json_token *value);
+
+/* Appends a string token's meaning to *text (NULL: nowhere). At the buffer's limit what fits is
+ * appended, up to a whole character, answer->text_cut is set, and nothing after that. */
+MUST_USE enum err answer_put_text(struct answer *answer, struct buf *text,
+				  const struct json_token *value);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * credential: where keys stand in requests, and how a text is written down without them.
+ *
+ * Pure. The list of header names is that of providers' documentation and SDKs (OpenAI, Anthropic,
+ * Google, Azure, AWS, Cohere) plus the usual cookies.
+ */
+#ifndef AIGW_LLM_CREDENTIAL_H
+#define AIGW_LLM_CREDENTIAL_H
+
+#include "base/bytes.h"
+
+#define CREDENTIAL_PREFIX_MAX 16
+
+/* A header whose value is a secret or holds one. Any case. */
+bool credential_is_header(struct bytes name);
+
+/* The key itself in such a header's value: "Bearer sk-1" gives "sk-1"; empty for cookies. */
+struct bytes credential_of_header(struct bytes name, struct bytes value);
+
+/* The public beginning of a key, "sk-ant" of "sk-ant-api03-...": at most two short words, and only
+ * when far more of the key follows. Empty otherwise. Not copied. */
+struct bytes credential_prefix(struct bytes key);
+
+/* Appends "name: value\r\n" with the value replaced by "redacted" where it is a secret. */
+MUST_USE enum err credential_put_header(struct buf *out, struct bytes name, struct bytes value);
+
+/* Appends a request target with the values of key-bearing query parameters replaced. */
+MUST_USE enum err credential_put_target(struct buf *out, struct bytes target);
+
+/* Appends any text (a command line) with what looks like a key replaced: the value behind a
+ * key-bearing header name, and words that begin as providers' keys do. */
+MUST_USE enum err credential_put_text(struct buf *out, struct bytes text);
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Anthropic API: messages, token counting, models. Facts: Anthropic API reference and the
+ * anthropic-sdk-python, autumn 2026.
+ */
+#include "llm/dialect.h"
+
+#include "llm/answer.h"
+#include "llm/request.h"
+#include "wire/sse.h"
+
+/* -- the request --------------------------------------------------------------------------- */
+
+static const struct route routes[] = {
+	{"POST", "/v1/messages", OP_CHAT},
+	{"POST", "/v1/messages/count_tokens", OP_COUNT_TOKENS},
+	{"GET", "/v1/models", OP_LIST_MODELS},
+	{"GET", "/v1/models/*", OP_LIST_MODELS},
+};
+
+static enum err read_call(const struct request_view *request, struct call *ret_call,
+			  struct fault *ret_fault)
+{
+	return request_read(request, routes, sizeof routes / sizeof routes[0], ret_call, ret_fault);
+}
+
+/* -- the answer ---------------------------------------------------------------------------- */
+
+enum field {
+	FIELD_TYPE,
+	FIELD_ID,
+	FIELD_MODEL,
+	FIELD_ERROR,
+	FIELD_FINISH,
+	FIELD_DELTA_TYPE,
+	FIELD_DELTA_TEXT,
+	FIELD_PART,
+	FIELD_PART_TYPE,
+	FIELD_PART_TEXT,
+	FIELD_USAGE,
+	FIELD_UNCACHED_INPUT,
+	FIELD_USAGE_FIRST, /* + enum usage_kind */
+};
+
+#define TOKENS(kind) (FIELD_USAGE_FIRST + (kind))
+
+/* input_tokens is without what the cache gave or took; output_tokens is with thinking. */
+#define USAGE_FIELDS(...)                                                                          \
+	{FIELD_USAGE, {__VA_ARGS__}}, {FIELD_UNCACHED_INPUT, {__VA_ARGS__, "input_tokens"}},       \
+		{TOKENS(USAGE_OUTPUT), {__VA_ARGS__, "output_tokens"}},                            \
+		{TOKENS(USAGE_CACHE_READ), {__VA_ARGS__, "cache_read_input_tokens"}},              \
+		{TOKENS(USAGE_CACHE_CREATION), {__VA_ARGS__, "cache_creation_input_tokens"}},      \
+	{                                                                                          \
+		TOKENS(USAGE_REASONING),                                                           \
+		{                                                                                  \
+			__VA_ARGS__, "output_tokens_details", "thinking_tokens"                    \
+		}                                                                                  \
+	}
+
+static const struct answer_field fields[] = {
+	{FIELD_TYPE, {"type"}},
+	{FIELD_ERROR, {"error"}},
+	/* a message as a whole body */
+	{FIELD_ID, {"id"}},
+	{FIELD_MODEL, {"model"}},
+	{FIELD_FINISH, {"stop_reason"}},
+	{FIELD_PART, {"content", "*"}},
+	{FIELD_PART_TYPE, {"content", "*", "type"}},
+	{FIELD_PART_TEXT, {"content", "*", "text"}},
+	/* message_start holds the message, message_delta a part of it */
+	{FIELD_ID, {"message", "id"}},
+	{FIELD_MODEL, {"message", "model"}},
+	USAGE_FIELDS("message", "usage"),
+	{FIELD_DELTA_TYPE, {"delta", "type"}},
+	{FIELD_DELTA_TEXT, {"delta", "text"}},
+	{FIELD_FINISH, {"delta", "stop_reason"}},
+	USAGE_FIELDS("usage"),
+};
+
+#define FIELD_COUNT (sizeof fields / sizeof fields[0])
+_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+
+/* One JSON text being read. Its members come in any order, so what depends on another member waits
+ * in a token until both are known. */
+struct reading {
+	struct answer answer;
+	struct buf *text; /* NULL: not wanted */
+	struct json_token type, delta_type, delta_text, part_type, part_text;
+	bool has_type, has_delta_type, has_delta_text, has_part_type, has_part_text;
+};
+
+/* The end of a content block: its text counts when it is the assistant's words. */
+static enum err settle(struct reading *r)
+{
+	bool counts = r->has_part_text &&
+		      (!r->has_part_type || json_token_is(&r->part_type, BYTES("text")));
+
+	r->has_part_type = r->has_part_text = false;
+	return counts ? answer_put_text(&r->answer, r->text, &r->part_text) : OK;
+}
+
+static enum err take(void *context, uint8_t id, const struct json_token *value)
+{
+	struct reading *r = context;
+	struct answer *a = &r->answer;
+
+	switch (id) {
+	case FIELD_TYPE:
+		r->type = *value;
+		r->has_type = value->kind == JSON_STRING;
+		break;
+	case FIELD_ID:
+		answer_set_string(a->id, sizeof a->id, value);
+		break;
+	case FIELD_MODEL:
+		answer_set_string(a->model, sizeof a->model, value);
+		break;
+	case FIELD_ERROR:
+		a->failed = a->failed || answer_is_error(value);
+		break;
+	case FIELD_FINISH:
+		answer_set_string(a->finish_reason, sizeof a->finish_reason, value);
+		break;
+	case FIELD_DELTA_TYPE:
+		r->delta_type = *value;
+		r->has_delta_type = true;
+		break;
+	case FIELD_DELTA_TEXT:
+		r->delta_text = *value;
+		r->has_delta_text = true;
+		break;
+	case FIELD_PART:
+		return settle(r);
+	case FIELD_PART_TYPE:
+		r->part_type = *value;
+		r->has_part_type = true;
+		break;
+	case FIELD_PART_TEXT:
+		r->part_text = *value;
+		r->has_part_text = true;
+		break;
+	case FIELD_USAGE:
+		a->has_usage = a->has_usage || value->kind == JSON_OBJECT;
+		break;
+	case FIELD_UNCACHED_INPUT:
+		answer_set_count(&a->uncached_input_presence, &a->uncached_input_tokens, value);
+		break;
+	default:
+		answer_set_usage(&a->usage, (enum usage_kind)(id - FIELD_USAGE_FIRST), value);
+	}
+	return OK;
+}
+
+static uint64_t add_present(uint64_t sum, const struct usage *u, enum usage_kind kind)
+{
+	if (u->presence[kind] == PRESENT && __builtin_add_overflow(sum, u->tokens[kind], &sum))
+		return UINT64_MAX;
+	return sum;
+}
+
+/* OpenTelemetry counts the cache within the input. Made anew from the parts after each text, since
+ * every part is cumulative and a later event replaces only those that it restates. */
+static void sum_input(struct answer *a)
+{
+	uint64_t sum = a->uncached_input_tokens;
+
+	a->usage.presence[USAGE_INPUT] = a->uncached_input_presence;
+	if (a->uncached_input_presence != PRESENT)
+		return;
+	sum = add_present(sum, &a->usage, USAGE_CACHE_READ);
+	a->usage.tokens[USAGE_INPUT] = add_present(sum, &a->usage, USAGE_CACHE_CREATION);
+}
+
+static bool is_type(const struct reading *r, struct bytes event_name, struct bytes text)
+{
+	return r->has_type ? json_token_is(&r->type, text) : bytes_equal(event_name, text);
+}
+
+static enum err read_type(struct reading *r, struct bytes event_name)
+{
+	if (is_type(r, event_name, BYTES("message_stop")))
+		r->answer.terminated = true;
+	if (is_type(r, event_name, BYTES("error")))
+		r->answer.failed = true;
+	if (r->has_delta_text && r->has_delta_type &&
+	    json_token_is(&r->delta_type, BYTES("text_delta")))
+		return answer_put_text(&r->answer, r->text, &r->delta_text);
+	return OK;
+}
+
+/* A text that turns out not to be JSON leaves no trace. */
+static enum err read_json(struct bytes json, struct bytes event_name, struct answer *answer,
+			  struct buf *text)
+{
+	size_t len_before = text ? text->len : 0;
+	struct reading r = {.answer = *answer, .text = text};
+	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+
+	if (!e)
+		e = settle(&r);
+	if (!e)
+		e = read_type(&r, event_name);
+	if (!e) {
+		sum_input(&r.answer);
+		*answer = r.answer;
+	} else if (text) {
+		text->len = len_before;
+	}
+	return e == ERR_NOMEM ? e : OK;
+}
+
+static enum err read_event(const struct sse_event *event, struct answer *answer, struct buf *text)
+{
+	return read_json(event->data, event->name, answer, text);
+}
+
+static enum err read_body(struct bytes body, struct answer *answer, struct buf *text)
+{
+	return read_json(body, BYTES_NONE, answer, text);
+}
+
+/* -- the refusal --------------------------------------------------------------------------- */
+
+static const char *error_type(int status)
+{
+	switch (status) {
+	case 400:
+		return "invalid_request_error";
+	case 401:
+		return "authentication_error";
+	case 403:
+		return "permission_error";
+	case 413:
+		return "request_too_large";
+	case 429:
+		return "rate_limit_error";
+	default:
+		return "api_error";
+	}
+}
+
+static enum err put_error(const struct refusal *refusal, struct buf *out)
+{
+	size_t len_before = out->len;
+	enum err e = buf_put_str(out, "{\"type\":\"error\",\"error\":{\"type\":\"");
+
+	if (!e)
+		e = buf_put_str(out, error_type(refusal->status));
+	if (!e)
+		e = buf_put_str(out, "\",\"message\":");
+	if (!e)
+		e = buf_put_json_string(out, refusal->message);
+	if (!e)
+		e = buf_put_str(out, "},\"request_id\":");
+	if (!e)
+		e = buf_put_json_string(out, refusal->id);
+	if (!e)
+		e = buf_put_str(out, "}");
+	if (e)
+		out->len = len_before;
+	return e;
+}
+
+const struct dialect dialect_anthropic = {
+	.name = "anthropic",
+	.read_call = read_call,
+	.read_event = read_event,
+	.read_body = read_body,
+	.put_error = put_error,
+	.request_id_header = "request-id",
+};

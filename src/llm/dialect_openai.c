@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The OpenAI API: chat completions, responses, embeddings, models, at OpenAI and at the many
+ * servers that speak it too. Facts: OpenAI API reference and the openai-python SDK, autumn 2026.
+ */
+#include "llm/dialect.h"
+
+#include "llm/answer.h"
+#include "llm/request.h"
+#include "wire/sse.h"
+
+/* -- the request --------------------------------------------------------------------------- */
+
+/* The first row that fits counts, so fixed names stand before `*`. */
+static const struct route routes[] = {
+	{"POST", "/chat/completions", OP_CHAT},
+	{"POST", "/responses", OP_CHAT},
+	{"POST", "/responses/compact", OP_CHAT}, /* a model summarises a conversation */
+	{"POST", "/responses/input_tokens", OP_COUNT_TOKENS},
+	{"GET", "/responses/*", OP_READ_RESPONSE},
+	{"DELETE", "/responses/*", OP_READ_RESPONSE},
+	{"POST", "/responses/*", OP_READ_RESPONSE},
+	{"POST", "/responses/*/cancel", OP_READ_RESPONSE},
+	{"GET", "/responses/*/input_items", OP_READ_RESPONSE},
+	{"POST", "/embeddings", OP_EMBEDDINGS},
+	{"GET", "/models", OP_LIST_MODELS},
+	{"GET", "/models/*", OP_LIST_MODELS},
+};
+
+static enum err read_call(const struct request_view *request, struct call *ret_call,
+			  struct fault *ret_fault)
+{
+	return request_read(request, routes, sizeof routes / sizeof routes[0], ret_call, ret_fault);
+}
+
+/* -- the answer ---------------------------------------------------------------------------- */
+
+enum field {
+	FIELD_TYPE,
+	FIELD_ID,
+	FIELD_MODEL,
+	FIELD_ERROR,
+	FIELD_STATUS,
+	FIELD_INCOMPLETE,
+	FIELD_DELTA,
+	FIELD_CHOICE,
+	FIELD_CHOICE_INDEX,
+	FIELD_FINISH,
+	FIELD_TEXT,
+	FIELD_PART,
+	FIELD_PART_TYPE,
+	FIELD_USAGE,
+	FIELD_USAGE_FIRST, /* + enum usage_kind */
+};
+
+#define TOKENS(kind) (FIELD_USAGE_FIRST + (kind))
+
+/* Both generations of names: chat completions and embeddings count prompt and completion tokens,
+ * responses and images input and output tokens. Cached tokens stand within the input, reasoning
+ * tokens within the output already. */
+#define USAGE_FIELDS(...)                                                                          \
+	{FIELD_USAGE, {__VA_ARGS__}}, {TOKENS(USAGE_INPUT), {__VA_ARGS__, "prompt_tokens"}},       \
+		{TOKENS(USAGE_OUTPUT), {__VA_ARGS__, "completion_tokens"}},                        \
+		{TOKENS(USAGE_CACHE_READ),                                                         \
+		 {__VA_ARGS__, "prompt_tokens_details", "cached_tokens"}},                         \
+		{TOKENS(USAGE_CACHE_CREATION),                                                     \
+		 {__VA_ARGS__, "prompt_tokens_details", "cache_write_tokens"}},                    \
+		{TOKENS(USAGE_REASONING),                                                          \
+		 {__VA_ARGS__, "completion_tokens_details", "reasoning_tokens"}},                  \
+		{TOKENS(USAGE_INPUT), {__VA_ARGS__, "input_tokens"}},                              \
+		{TOKENS(USAGE_OUTPUT), {__VA_ARGS__, "output_tokens"}},                            \
+		{TOKENS(USAGE_CACHE_READ),                                                         \
+		 {__VA_ARGS__, "input_tokens_details", "cached_tokens"}},                          \
+		{TOKENS(USAGE_CACHE_CREATION),                                                     \
+		 {__VA_ARGS__, "input_tokens_details", "cache_write_tokens"}},                     \
+	{                                                                                          \
+		TOKENS(USAGE_REASONING),                                                           \
+		{                                                                                  \
+			__VA_ARGS__, "output_tokens_details", "reasoning_tokens"                   \
+		}                                                                                  \
+	}
+
+static const struct answer_field fields[] = {
+	{FIELD_TYPE, {"type"}},
+	{FIELD_ID, {"id"}},
+	{FIELD_MODEL, {"model"}},
+	{FIELD_ERROR, {"error"}},
+	USAGE_FIELDS("usage"),
+	/* chat completions; the last is the text of legacy completions */
+	{FIELD_CHOICE, {"choices", "*"}},
+	{FIELD_CHOICE_INDEX, {"choices", "*", "index"}},
+	{FIELD_FINISH, {"choices", "*", "finish_reason"}},
+	{FIELD_TEXT, {"choices", "*", "delta", "content"}},
+	{FIELD_TEXT, {"choices", "*", "message", "content"}},
+	{FIELD_TEXT, {"choices", "*", "text"}},
+	/* responses: the events of a stream, whose last holds the response ... */
+	{FIELD_DELTA, {"delta"}},
+	{FIELD_ID, {"response", "id"}},
+	{FIELD_MODEL, {"response", "model"}},
+	{FIELD_ERROR, {"response", "error"}},
+	{FIELD_STATUS, {"response", "status"}},
+	{FIELD_INCOMPLETE, {"response", "incomplete_details", "reason"}},
+	USAGE_FIELDS("response", "usage"),
+	/* ... and the response as a whole body */
+	{FIELD_STATUS, {"status"}},
+	{FIELD_INCOMPLETE, {"incomplete_details", "reason"}},
+	{FIELD_PART, {"output", "*", "content", "*"}},
+	{FIELD_PART_TYPE, {"output", "*", "content", "*", "type"}},
+	{FIELD_TEXT, {"output", "*", "content", "*", "text"}},
+	/* Groq: the usage of a stream's last chunk */
+	USAGE_FIELDS("x_groq", "usage"),
+	/* DeepSeek's name for cached tokens */
+	{TOKENS(USAGE_CACHE_READ), {"usage", "prompt_cache_hit_tokens"}},
+};
+
+#define FIELD_COUNT (sizeof fields / sizeof fields[0])
+_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+
+/* One JSON text being read. Its members come in any order, so what depends on another member waits
+ * in a token until both are known. */
+struct reading {
+	struct answer answer;
+	struct buf *text; /* NULL: not wanted */
+	struct json_token type, delta, finish, incomplete;
+	bool has_type, has_delta, has_finish, has_incomplete;
+	/* The choice or part now read; when it turns out not to count, its text is taken back. */
+	size_t text_len_before;
+	bool text_cut_before, passed_over;
+};
+
+/* Statuses of a response that has ended; the others ("queued", "in_progress") give no reason. */
+static bool is_final_status(const struct json_token *status)
+{
+	return json_token_is(status, BYTES("completed")) ||
+	       json_token_is(status, BYTES("incomplete")) ||
+	       json_token_is(status, BYTES("failed")) || json_token_is(status, BYTES("cancelled"));
+}
+
+/* The end of a choice or part: what was read of it counts, or not. */
+static void settle(struct reading *r)
+{
+	if (r->passed_over) {
+		if (r->text)
+			r->text->len = r->text_len_before;
+		r->answer.text_cut = r->text_cut_before;
+	} else if (r->has_finish) {
+		answer_set_string(r->answer.finish_reason, sizeof r->answer.finish_reason,
+				  &r->finish);
+	}
+	r->has_finish = r->passed_over = false;
+	r->text_len_before = r->text ? r->text->len : 0;
+	r->text_cut_before = r->answer.text_cut;
+}
+
+static enum err take(void *context, uint8_t id, const struct json_token *value)
+{
+	struct reading *r = context;
+	struct answer *a = &r->answer;
+	uint64_t index;
+
+	switch (id) {
+	case FIELD_TYPE:
+		r->type = *value;
+		r->has_type = value->kind == JSON_STRING;
+		break;
+	case FIELD_ID:
+		answer_set_string(a->id, sizeof a->id, value);
+		break;
+	case FIELD_MODEL:
+		answer_set_string(a->model, sizeof a->model, value);
+		break;
+	case FIELD_ERROR:
+		a->failed = a->failed || answer_is_error(value);
+		break;
+	case FIELD_STATUS:
+		if (is_final_status(value))
+			answer_set_string(a->finish_reason, sizeof a->finish_reason, value);
+		break;
+	case FIELD_INCOMPLETE:
+		r->incomplete = *value;
+		r->has_incomplete = true;
+		break;
+	case FIELD_DELTA:
+		r->delta = *value;
+		r->has_delta = true;
+		break;
+	case FIELD_CHOICE:
+	case FIELD_PART:
+		settle(r);
+		break;
+	case FIELD_CHOICE_INDEX:
+		/* several choices are several answers; the first one is told */
+		if (!json_number_u64(value, &index) && index != 0)
+			r->passed_over = true;
+		break;
+	case FIELD_PART_TYPE:
+		if (!json_token_is(value, BYTES("output_text")))
+			r->passed_over = true;
+		break;
+	case FIELD_FINISH:
+		r->finish = *value;
+		r->has_finish = true;
+		break;
+	case FIELD_TEXT:
+		return answer_put_text(a, r->text, value);
+	case FIELD_USAGE:
+		a->has_usage = a->has_usage || value->kind == JSON_OBJECT;
+		break;
+	default:
+		answer_set_usage(&a->usage, (enum usage_kind)(id - FIELD_USAGE_FIRST), value);
+	}
+	return OK;
+}
+
+static bool is_type(const struct reading *r, struct bytes event_name, struct bytes text)
+{
+	return r->has_type ? json_token_is(&r->type, text) : bytes_equal(event_name, text);
+}
+
+/* What the kind of event means; only the events of the responses API have one. */
+static enum err read_type(struct reading *r, struct bytes event_name)
+{
+	struct answer *a = &r->answer;
+
+	if (is_type(r, event_name, BYTES("response.output_text.delta")))
+		return r->has_delta ? answer_put_text(a, r->text, &r->delta) : OK;
+	if (is_type(r, event_name, BYTES("response.failed")) ||
+	    is_type(r, event_name, BYTES("error")))
+		a->failed = true;
+	if (is_type(r, event_name, BYTES("response.completed")) ||
+	    is_type(r, event_name, BYTES("response.incomplete")) ||
+	    is_type(r, event_name, BYTES("response.failed")))
+		a->terminated = true;
+	return OK;
+}
+
+/* A text that turns out not to be JSON leaves no trace. */
+static enum err read_json(struct bytes json, struct bytes event_name, struct answer *answer,
+			  struct buf *text)
+{
+	size_t len_before = text ? text->len : 0;
+	struct reading r = {.answer = *answer,
+			    .text = text,
+			    .text_len_before = len_before,
+			    .text_cut_before = answer->text_cut};
+	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+
+	if (!e) {
+		settle(&r);
+		if (r.has_incomplete)
+			answer_set_string(r.answer.finish_reason, sizeof r.answer.finish_reason,
+					  &r.incomplete);
+		e = read_type(&r, event_name);
+	}
+	if (!e)
+		*answer = r.answer;
+	else if (text)
+		text->len = len_before;
+	return e == ERR_NOMEM ? e : OK;
+}
+
+static enum err read_event(const struct sse_event *event, struct answer *answer, struct buf *text)
+{
+	if (bytes_equal(bytes_trim(event->data), BYTES("[DONE]"))) {
+		answer->terminated = true;
+		return OK;
+	}
+	return read_json(event->data, event->name, answer, text);
+}
+
+static enum err read_body(struct bytes body, struct answer *answer, struct buf *text)
+{
+	return read_json(body, BYTES_NONE, answer, text);
+}
+
+/* -- the refusal --------------------------------------------------------------------------- */
+
+/* A rule about models stands in a list of that name: "environments.production.models.allow". */
+static bool is_about_the_model(struct bytes rule)
+{
+	while (rule.len)
+		if (bytes_equal(bytes_cut(&rule, '.'), BYTES("models")))
+			return true;
+	return false;
+}
+
+static enum err put_error(const struct refusal *refusal, struct buf *out)
+{
+	size_t len_before = out->len;
+	enum err e = buf_put_str(out, "{\"error\":{\"message\":");
+
+	if (!e)
+		e = buf_put_json_string(out, refusal->message);
+	if (!e)
+		e = buf_put_str(out, ",\"type\":\"invalid_request_error\",\"param\":");
+	if (!e)
+		e = buf_put_str(out, is_about_the_model(refusal->rule) ? "\"model\"" : "null");
+	if (!e)
+		e = buf_put_str(out, ",\"code\":");
+	if (!e)
+		e = buf_put_json_string(out, bytes_str(refusal->code));
+	if (!e)
+		e = buf_put_str(out, "}}");
+	if (e)
+		out->len = len_before;
+	return e;
+}
+
+const struct dialect dialect_openai = {
+	.name = "openai",
+	.read_call = read_call,
+	.read_event = read_event,
+	.read_body = read_body,
+	.put_error = put_error,
+	.request_id_header = "x-request-id",
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * exchange: one connection's conversation with a provider, without I/O: bytes of the program go in
+ * until a request is complete (and is decided on by the caller), bytes of the provider are followed
+ * until their answer is complete. Requests may be pipelined; answers come in order (RFC 9112 9.3).
+ *
+ * Pure: time comes in as a parameter. The exchange owns its buffers; views out of it live until the
+ * next call that changes it. One thread at a time.
+ */
+#ifndef AIGW_LLM_EXCHANGE_H
+#define AIGW_LLM_EXCHANGE_H
+
+#include "llm/dialect.h"
+#include "wire/http1.h"
+
+#define EXCHANGE_BODY_BYTES_MAX    (32u << 20) /* longest request body that is held */
+#define EXCHANGE_PIPELINE_MAX      32          /* requests sent and not yet answered */
+#define EXCHANGE_PART_BYTES        (64u << 10) /* an answer longer than this is recorded in parts */
+#define EXCHANGE_JSON_BYTES_MAX    (16u << 20) /* a JSON answer is read for usage up to this */
+#define EXCHANGE_ID_CHARS          26
+
+enum coverage { COVERAGE_FULL, COVERAGE_TRUNCATED, COVERAGE_HEADERS_ONLY };
+enum outcome { OUTCOME_COMPLETE, OUTCOME_ABORTED_BY_PROGRAM, OUTCOME_ABORTED_BY_PROVIDER };
+
+const char *coverage_name(enum coverage c);
+const char *outcome_name(enum outcome o);
+
+/* A request that went out and whose answer is awaited. */
+struct sent {
+	char id[EXCHANGE_ID_CHARS + 1];
+	const struct dialect *dialect;
+	enum operation operation;
+	bool head;            /* the method was HEAD */
+	uint64_t started_ns;  /* monotonic: the program's first byte */
+	uint64_t sent_ns;     /* monotonic: handed to the TLS library */
+};
+
+/* What is known of the answer under way (to the oldest request sent). */
+struct following {
+	int status;
+	bool has_head;
+	bool is_stream;          /* server-sent events */
+	bool cut_by_close;       /* the body had no end of its own: the connection's was taken for it */
+	enum coverage coverage;
+	struct buf head;         /* "name: value\r\n" lines */
+	struct buf piece;        /* body bytes not yet handed to on_part, as on the wire */
+	uint64_t body_bytes;     /* of the body so far, as on the wire */
+	uint64_t first_byte_ns;  /* monotonic; 0: nothing yet */
+	struct answer answer;    /* filled at the end, or on the way for a stream */
+};
+
+struct exchange;
+
+/* Told while an answer is followed. `x->sent[0]` is the request it belongs to. */
+struct exchange_listener {
+	/* EXCHANGE_PART_BYTES are in x->following.piece; it is emptied afterwards. */
+	void (*on_part)(void *context, struct exchange *x);
+	/* The answer is complete or will never be; the rest of the body is in following.piece. */
+	void (*on_answer)(void *context, struct exchange *x, enum outcome outcome);
+	void *context;
+};
+
+MUST_USE enum err exchange_new(const struct exchange_listener *listener, struct exchange **ret_exchange);
+void exchange_free(struct exchange *x); /* NULL is fine; tells nobody: see exchange_abort */
+
+/* ---- the program's side ---- */
+
+/* As http1_request_feed, on the request being collected. */
+MUST_USE enum err exchange_feed_request(struct exchange *x, struct bytes in, size_t *ret_used);
+/* The request being collected, also after an error. */
+const struct http1_request *exchange_request(const struct exchange *x);
+/* Splits the complete request for a dialect. Views live as long as the request. */
+void exchange_view(const struct exchange *x, struct request_view *ret_view);
+/* The host the request is for, without its port: the target's authority (absolute form) or Host.
+ * *ret_port is 0 when none is written. ERR_BAD: none or malformed; ERR_AMBIGUOUS: both, different. */
+MUST_USE enum err exchange_host(const struct exchange *x, struct bytes *ret_host, uint16_t *ret_port);
+/* The request goes out: its answer is awaited. ERR_LIMIT: too many are. */
+MUST_USE enum err exchange_sent(struct exchange *x, const struct sent *sent);
+/* The newest of the awaited answers will never come: its request was refused after its head had
+ * gone out. */
+void exchange_withdraw(struct exchange *x);
+/* Forgets the collected request; the next one begins. */
+void exchange_next_request(struct exchange *x);
+
+/* ---- the provider's side ---- */
+
+/* Follows bytes that the program reads. Never fails as far as the program is concerned. */
+void exchange_feed_answer(struct exchange *x, struct bytes in, uint64_t now_ns);
+/* The connection ended (close_notify, end of file or error). Completes a body that ran until
+ * close; every other awaited answer is told as aborted by `who`. */
+void exchange_end(struct exchange *x, enum outcome who, uint64_t now_ns);
+
+size_t exchange_awaited(const struct exchange *x); /* requests without a complete answer */
+const struct sent *exchange_oldest(const struct exchange *x); /* NULL when none is awaited */
+const struct following *exchange_following(const struct exchange *x);
+uint64_t exchange_now_ns(const struct exchange *x); /* of the call under way */
+/* The answer switched protocols (101): nothing is followed from here on. */
+bool exchange_upgraded(const struct exchange *x);
+
+#endif

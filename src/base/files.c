@@ -99,7 +99,8 @@ enum err files_list(const char *directory, struct buf *ret_names)
 
 	if (fd < 0)
 		return err_from_errno(fd);
-	while (!e && (n = sys_call(SYS_getdents64, fd, (long)entries, sizeof entries, 0, 0, 0)) != 0) {
+	while (!e &&
+	       (n = sys_call(SYS_getdents64, fd, (long)entries, sizeof entries, 0, 0, 0)) != 0) {
 		if (n < 0) {
 			e = err_from_errno(n);
 			break;

@@ -155,6 +155,68 @@ pid_t sys_getpid(void)
 	return (pid_t)CALL(SYS_getpid, 0);
 }
 
+/* A page of its own, wiped on fork, so that a child finds nothing of its parent's. */
+static struct process_page {
+	int64_t pid; /* 0: not asked yet; atomic */
+	uint64_t counter; /* atomic */
+	uint16_t salt;
+} *process_page;
+
+static struct process_page *process(void)
+{
+	struct process_page *page = __atomic_load_n(&process_page, __ATOMIC_ACQUIRE), *none = NULL;
+
+	if (!page) {
+		page = sys_map(sizeof *page);
+		if (!page)
+			return NULL;
+		if (sys_wipe_on_fork(page, sizeof *page) < 0 ||
+		    !__atomic_compare_exchange_n(&process_page, &none, page, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			sys_unmap(page, sizeof *page);
+			page = none;
+		}
+	}
+	return page;
+}
+
+pid_t sys_process(void)
+{
+	struct process_page *page = process();
+	int64_t pid = page ? __atomic_load_n(&page->pid, __ATOMIC_ACQUIRE) : 0;
+
+	if (pid)
+		return (pid_t)pid;
+	pid = sys_getpid();
+	if (page)
+		__atomic_store_n(&page->pid, pid, __ATOMIC_RELEASE);
+	return (pid_t)pid;
+}
+
+void sys_unique(uint8_t ret_bytes[10])
+{
+	struct process_page *page = process();
+	uint64_t counter = page ? __atomic_load_n(&page->counter, __ATOMIC_RELAXED) : 0;
+
+	if (counter == 0) {
+		/* Without a random start, time and process id still tell two processes apart. */
+		if (sys_random(ret_bytes, 10)) {
+			counter = sys_now_ns() ^ (uint64_t)sys_getpid() << 48;
+			memcpy(ret_bytes, &counter, sizeof counter);
+		}
+		if (page) {
+			memcpy(&counter, ret_bytes, sizeof counter);
+			memcpy(&page->salt, ret_bytes + 8, sizeof page->salt);
+			__atomic_store_n(&page->counter, counter | 1, __ATOMIC_RELEASE);
+		}
+		return;
+	}
+	counter = __atomic_add_fetch(&page->counter, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < 8; i++) /* big-endian after the salt: ids sort as they were made */
+		ret_bytes[2 + i] = (uint8_t)(counter >> (56 - 8 * i));
+	memcpy(ret_bytes, &page->salt, sizeof page->salt);
+}
+
 pid_t sys_getppid(void)
 {
 	return (pid_t)CALL(SYS_getppid, 0);
@@ -175,11 +237,19 @@ gid_t sys_getgid(void)
 	return (gid_t)CALL(SYS_getgid, 0);
 }
 
+static int (*fast_clock)(int clock, struct timespec *ret_time);
+
+void sys_use_clock(int (*clock_gettime)(int clock, struct timespec *ret_time))
+{
+	fast_clock = clock_gettime;
+}
+
 static uint64_t clock_ns(clockid_t id)
 {
 	struct timespec now = {0};
 
-	CALL(SYS_clock_gettime, id, &now);
+	if (!fast_clock || fast_clock(id, &now) != 0)
+		CALL(SYS_clock_gettime, id, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 

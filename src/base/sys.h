@@ -45,11 +45,22 @@ void *sys_map(size_t len); /* anonymous, private, zeroed; NULL when refused */
 void sys_unmap(void *at, size_t len);
 int sys_wipe_on_fork(void *at, size_t len); /* MADV_WIPEONFORK: the child finds zeros */
 
-pid_t sys_getpid(void);
+pid_t sys_getpid(void); /* always asks the kernel */
+/* The same, remembered; a forked child asks anew. Not for the child of vfork, which shares memory
+ * with its parent. */
+pid_t sys_process(void);
+/* 80 bits that no other call gives, in this process or (with overwhelming odds) another: a random
+ * start per process, counted up. Not secret. */
+void sys_unique(uint8_t ret_bytes[10]);
 pid_t sys_getppid(void);
 pid_t sys_gettid(void);
 uid_t sys_getuid(void);
 gid_t sys_getgid(void);
+
+struct timespec;
+/* A faster way to read the clocks than the system call: libc's own clock_gettime, found past other
+ * preloaded libraries, which may falsify it. NULL: the system call. Set once, before threads. */
+void sys_use_clock(int (*clock_gettime)(int clock, struct timespec *ret_time));
 
 /* Wall clock, nanoseconds since 1970 (UTC); monotonic clock, nanoseconds. */
 uint64_t sys_now_ns(void);

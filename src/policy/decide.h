@@ -24,10 +24,10 @@ const char *action_name(enum action a); /* "allow", "rewrite", "refuse" */
 
 struct decision {
 	enum action action;
-	int status;              /* for a refusal: the HTTP status */
-	const char *code;        /* for a refusal: "policy_denied" ...; constant string */
-	struct bytes environment; /* borrowed from the policy; empty when there is none */
-	struct bytes application; /* borrowed from the policy; empty when none matches */
+	int status;       /* for a refusal: the HTTP status */
+	const char *code; /* for a refusal: "policy_denied" ...; constant string; "" when allowed */
+	struct bytes environment;      /* borrowed from the policy; empty when there is none */
+	struct bytes application;      /* borrowed from the policy; empty when none matches */
 	char rule[RULE_BYTES_MAX];     /* "environments.production.models.allow" */
 	char reason[REASON_BYTES_MAX]; /* a sentence for the person who has the problem */
 };
@@ -36,12 +36,16 @@ struct decision {
 void decide_scope(const struct policy *p, const struct process_facts *facts,
 		  struct bytes *ret_environment, struct bytes *ret_application);
 
-/* Never fails; every input gives a decision. `p` NULL (no usable policy) refuses with 503. */
+/* Never fails, never allocates; every input gives a decision. An outer scope's refusal is never
+ * lifted by an inner one. What decides a call without a model: docs/policy.md, models. `p` NULL (no
+ * usable policy) refuses with 503. */
 void decide(const struct policy *p, const struct process_facts *facts,
-	    const struct provider *provider, const struct call *call, struct decision *ret_decision);
+	    const struct provider *provider, const struct call *call,
+	    struct decision *ret_decision);
 
 /* A refusal for a reason outside the rules (malformed request, audit not writable...). `rule`,
- * `reason` are copied, cut at their limits at a character boundary. */
+ * `reason` are copied, cut at their limits at a character boundary; environment and application of
+ * *d are kept. */
 void decide_refuse(struct decision *d, int status, const char *code, const char *rule,
 		   const char *reason);
 

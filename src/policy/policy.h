@@ -11,10 +11,10 @@
 
 #include "llm/catalogue.h"
 
-#define POLICY_BYTES_MAX       (4u << 20)
-#define POLICY_RECIPIENTS_MAX  16
-#define POLICY_PROVIDERS_MAX   256
-#define POLICY_PATTERNS_MAX    1024 /* per list */
+#define POLICY_BYTES_MAX        (4u << 20)
+#define POLICY_RECIPIENTS_MAX   16
+#define POLICY_PROVIDERS_MAX    256
+#define POLICY_PATTERNS_MAX     1024 /* per list */
 #define POLICY_ENVIRONMENTS_MAX 256
 #define POLICY_APPLICATIONS_MAX 1024
 
@@ -23,6 +23,7 @@ enum payloads { PAYLOADS_FULL, PAYLOADS_NONE };
 enum durability { DURABLE_WRITTEN, DURABLE_SYNCED };
 enum min_tls { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 }; /* the wire's version numbers */
 
+/* Model patterns are kept in lower case (policy/pattern.h says how they are compared). */
 struct patterns {
 	bool given; /* absent and empty are different */
 	size_t count;
@@ -43,9 +44,9 @@ struct environment {
 
 struct application {
 	struct bytes name;
-	struct bytes environment;     /* name of an environment that exists */
-	struct bytes exe;             /* pattern; empty: any */
-	struct bytes user;            /* exact; empty: any */
+	struct bytes environment; /* name of an environment that exists */
+	struct bytes exe;         /* pattern; empty: any */
+	struct bytes user;        /* exact; empty: any */
 };
 
 struct policy {
@@ -53,8 +54,9 @@ struct policy {
 	bool locked;
 	struct {
 		size_t recipient_count;
-		struct bytes recipients[POLICY_RECIPIENTS_MAX]; /* "aigw1...", checked by its checksum at use */
-		struct bytes directory; /* empty: the default place */
+		struct bytes recipients[POLICY_RECIPIENTS_MAX]; /* "aigw1...", checked by its
+								   checksum at use */
+		struct bytes directory;                         /* empty: the default place */
 		enum payloads payloads;
 		enum on_failure on_failure;
 		enum durability durability;
@@ -75,18 +77,21 @@ struct policy {
 	const struct application *applications;
 	struct bytes default_environment; /* always the name of an environment that exists */
 	bool trust_environment;           /* AIGW_ENVIRONMENT of the process counts */
-	uint8_t digest[32];               /* SHA-256 or BLAKE2b is the loader's; zero after policy_parse */
+	uint8_t digest[32]; /* SHA-256 or BLAKE2b is the loader's; zero after policy_parse: filled
+			       by whoever may hash */
 };
 
 /* Where and why a policy text was not accepted. */
 struct policy_problem {
-	uint32_t line, column; /* from 1; 0: the whole file */
-	char text[320];        /* "unknown key \"modles\" in environments.production; expected models" */
+	uint32_t line, column; /* from 1, columns in bytes; 0: the whole file */
+	char text[320]; /* "unknown key \"modles\" in environments.production; expected models" */
 };
 
 /* Parses a policy file's text. On OK *ret_policy is owned by the caller (policy_free). ERR_BAD,
  * ERR_LIMIT, ERR_UNSUPPORTED (a key of the contract that this version cannot enforce: accepting it
- * silently would promise what does not happen), ERR_NOMEM; then *ret_problem says where and why. */
+ * silently would promise what does not happen), ERR_NOMEM; then *ret_problem (may be NULL) says
+ * where and why: UTF-8 without control characters, and never a secret key that stood in the file.
+ */
 MUST_USE enum err policy_parse(struct bytes text, struct policy **ret_policy,
 			       struct policy_problem *ret_problem);
 
@@ -95,6 +100,7 @@ void policy_free(struct policy *p); /* NULL is fine */
 /* The provider a host belongs to: the policy's own entries first, then the catalogue. `port` 0: not
  * known. NULL: not a model provider, none of our business. Borrowed from the policy/catalogue.
  * `p` may be NULL (no policy): the catalogue alone answers. */
-const struct provider *policy_find_provider(const struct policy *p, struct bytes host, uint16_t port);
+const struct provider *policy_find_provider(const struct policy *p, struct bytes host,
+					    uint16_t port);
 
 #endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy/phrase.h"
+
+#include <string.h>
+
+#define DOTS "..."
+
+void phrase_init(struct phrase *p, char *storage, size_t cap)
+{
+	*p = (struct phrase){storage, cap, 0, false};
+	storage[0] = '\0';
+}
+
+/* The bytes of the character that `text` begins with, 0 when it is not well-formed UTF-8. */
+static size_t character_length(struct bytes text)
+{
+	uint8_t c = text.at[0];
+	size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+
+	if (n == 1)
+		return 1;
+	if (text.len < n || !bytes_is_utf8(bytes_of(text.at, n)))
+		return 0;
+	return n;
+}
+
+/* C0, DEL and C1 (U+0080 to U+009F): what a terminal may obey. */
+static bool is_control(struct bytes text, size_t n)
+{
+	if (n == 1)
+		return text.at[0] < 0x20 || text.at[0] == 0x7F;
+	return n == 2 && text.at[0] == 0xC2 && text.at[1] < 0xA0;
+}
+
+/* Ends the phrase in dots, giving up as many characters as they need. */
+static void cut(struct phrase *p)
+{
+	size_t room = sizeof DOTS - 1;
+	size_t len = p->len;
+
+	p->cut = true;
+	while (len + room + 1 > p->cap) {
+		len--;
+		while (len && ((uint8_t)p->at[len] & 0xC0) == 0x80)
+			len--;
+	}
+	memcpy(p->at + len, DOTS, sizeof DOTS);
+	p->len = len + room;
+}
+
+void phrase_put_bytes(struct phrase *p, struct bytes text)
+{
+	while (text.len && !p->cut) {
+		size_t n = character_length(text), taken = n ? n : 1;
+		struct bytes character = bytes_of(text.at, taken);
+		if (n == 0 || is_control(text, n))
+			character = BYTES("?");
+		if (character.len >= p->cap - p->len) {
+			cut(p);
+			return;
+		}
+		memcpy(p->at + p->len, character.at, character.len);
+		p->len += character.len;
+		p->at[p->len] = '\0';
+		text = bytes_from(text, taken);
+	}
+}
+
+void phrase_put(struct phrase *p, const char *text)
+{
+	phrase_put_bytes(p, bytes_str(text));
+}
+
+void phrase_put_quoted(struct phrase *p, struct bytes text)
+{
+	size_t len = text.len;
+
+	if (len > PHRASE_QUOTE_MAX) {
+		len = PHRASE_QUOTE_MAX - (sizeof DOTS - 1);
+		while (len && (text.at[len] & 0xC0) == 0x80)
+			len--;
+	}
+	phrase_put(p, "\"");
+	phrase_put_bytes(p, bytes_of(text.at, len));
+	phrase_put(p, len < text.len ? DOTS "\"" : "\"");
+}
+
+void phrase_put_decimal(struct phrase *p, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	phrase_put_bytes(p, bytes_of(digits + at, sizeof digits - at));
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy/section_providers.h"
+
+#include "policy/host.h"
+
+#define HOSTS_MAX 256 /* per provider */
+
+static enum err read_dialect(struct reader *r, const struct member *m, const struct value *v,
+			     void *into)
+{
+	struct provider *to = into;
+	struct bytes text;
+	enum err e = reader_string(r, v, "the name of an API dialect", &text);
+
+	if (e)
+		return e;
+	const struct dialect *dialect = dialect_find(text);
+	if (dialect) {
+		to->dialect = dialect;
+		return OK;
+	}
+	struct phrase *p = reader_problem_with(r, v->token.start, text);
+	phrase_put(p, " is not an API dialect known here; expected one of: ");
+	phrase_put(p, dialect_names());
+	return ERR_BAD;
+}
+
+static enum err read_host(struct reader *r, const struct value *v, struct bytes name,
+			  size_t name_start, void *element)
+{
+	struct provider_host *to = element;
+	struct bytes text, host;
+	const char *problem;
+	uint16_t port;
+	enum err e = reader_string(r, v, "a host (\"llm.example.com\" or \"10.0.0.7:8443\")",
+				   &text);
+
+	if (e)
+		return e;
+	if (host_parse(text, &host, &port, &problem)) {
+		struct phrase *p = reader_problem_with(r, v->token.start, text);
+		phrase_put(p, " is no host: ");
+		phrase_put(p, problem);
+		return ERR_BAD;
+	}
+	e = arena_copy(r->arena, host, &host);
+	if (e)
+		return reader_nomem(r);
+	reader_make_lower(host);
+	to->name = (const char *)host.at;
+	to->port = port;
+	return OK;
+}
+
+static enum err read_hosts(struct reader *r, const struct member *m, const struct value *v,
+			   void *into)
+{
+	struct provider *to = into;
+	void *elements;
+	size_t count;
+	enum err e = reader_array(r, v, "an array of hosts", HOSTS_MAX,
+				  sizeof(struct provider_host), read_host, &elements, &count);
+
+	if (e)
+		return e;
+	if (count == 0)
+		return reader_wrong(r, v, "an array of at least one host");
+	to->hosts = elements;
+	to->host_count = count;
+	return OK;
+}
+
+static enum err read_otel_name(struct reader *r, const struct member *m, const struct value *v,
+			       void *into)
+{
+	struct provider *to = into;
+	struct bytes text = BYTES_NONE;
+	enum err e = reader_text(r, m, v, &text);
+
+	if (e)
+		return e;
+	if (text.len > READER_NAME_MAX) {
+		phrase_put(reader_problem_with(r, v->token.start, text),
+			   " is longer than 63 bytes");
+		return ERR_LIMIT;
+	}
+	to->otel_name = (const char *)text.at;
+	return OK;
+}
+
+/* A provider of the catalogue may only get more hosts; all else of it is fixed. */
+static enum err check_known_provider(struct reader *r, const struct provider *known,
+				     const struct provider *got, size_t name_start)
+{
+	if ((!got->dialect || got->dialect == known->dialect) && !got->otel_name)
+		return OK;
+	struct phrase *p = reader_problem(r, name_start);
+	phrase_put_bytes(p, reader_path(r));
+	phrase_put(p, " is built in (dialect ");
+	phrase_put(p, known->dialect->name);
+	phrase_put(p,
+		   "), so only its \"hosts\" can be extended; give a server of your own a name of "
+		   "its own");
+	return ERR_BAD;
+}
+
+static enum err check_new_provider(struct reader *r, const struct provider *got, struct bytes name,
+				   size_t name_start)
+{
+	struct nearest nearest = nearest_to(name);
+
+	if (got->dialect && got->host_count)
+		return OK;
+	for (size_t i = 0; i < catalogue_count; i++)
+		nearest_offer(&nearest, bytes_str(catalogue[i].name));
+	struct phrase *p = reader_problem(r, name_start);
+	phrase_put_bytes(p, reader_path(r));
+	phrase_put(p, " is not in the catalogue, so it needs \"dialect\" and \"hosts\"");
+	if (nearest.best.len) {
+		phrase_put(p, "; did you mean ");
+		phrase_put_quoted(p, nearest.best);
+		phrase_put(p, "?");
+	}
+	return ERR_BAD;
+}
+
+static enum err read_provider(struct reader *r, const struct value *v, struct bytes name,
+			      size_t name_start, void *element)
+{
+	static const struct member members[] = {
+		READER_KEY("dialect", read_dialect),
+		READER_KEY("hosts", read_hosts),
+		READER_KEY("otel_name", read_otel_name),
+		READER_LATER("baa"),
+		READER_LATER("no_training"),
+		READER_LATER("zero_retention"),
+		READER_LATER("plaintext"),
+	};
+	const struct provider *known = catalogue_find(name);
+	struct provider *to = element;
+	enum err e = known ? OK : reader_check_name(r, name, name_start, "a provider", true);
+
+	if (!e)
+		e = reader_object(r, members, READER_COUNT(members), v, to);
+	if (!e)
+		e = known ? check_known_provider(r, known, to, name_start)
+			  : check_new_provider(r, to, name, name_start);
+	if (e)
+		return e;
+	to->name = (const char *)name.at; /* the map's own copy, NUL-terminated */
+	if (known)
+		to->dialect = known->dialect;
+	if (!to->otel_name)
+		to->otel_name = known ? known->otel_name : to->name;
+	return OK;
+}
+
+enum err section_providers_read(struct reader *r, const struct member *m, const struct value *v,
+				void *into)
+{
+	void *elements;
+	size_t count;
+	enum err e = reader_map(r, v, POLICY_PROVIDERS_MAX, sizeof(struct provider), read_provider,
+				&elements, &count);
+
+	if (e)
+		return e;
+	r->policy->providers = elements;
+	r->policy->provider_count = count;
+	return OK;
+}
+
+const struct provider *section_providers_at(const struct policy *p, size_t i)
+{
+	if (i < p->provider_count)
+		return &p->providers[i];
+	i -= p->provider_count;
+	return i < catalogue_count ? &catalogue[i] : NULL;
+}

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy/sections.h"
+
+#include <string.h>
+
+#include "policy/section_models.h"
+#include "policy/section_providers.h"
+
+#define RECIPIENT_BYTES_MAX 89  /* one of today has 63; its checksum is checked at use */
+#define DIRECTORY_BYTES_MAX 900 /* leaves room for file names below the system's 1024 */
+#define RETAIN_DAYS_MAX     36500
+#define EXE_BYTES_MAX       1024
+#define USER_BYTES_MAX      64
+
+/* version */
+
+static enum err read_version(struct reader *r, const struct member *m, const struct value *v,
+			     void *into)
+{
+	uint64_t number;
+	uint32_t version = 1;
+
+	if (v->token.kind != JSON_NUMBER || json_number_u64(&v->token, &number) || number == 0)
+		return reader_wrong(r, v, "1");
+	if (number != version) {
+		struct phrase *p = reader_problem(r, v->token.start);
+		phrase_put(p, "version ");
+		phrase_put_decimal(p, number);
+		phrase_put(p,
+			   " of the policy format is not known here; this program reads version 1");
+		return ERR_UNSUPPORTED;
+	}
+	memcpy(into, &version, sizeof version);
+	return OK;
+}
+
+/* Before all else: of a later version's file this must be said, not that its keys are unknown.
+ * What is no JSON or no version is left to the reading proper. */
+static enum err check_version(struct reader *r, const struct value *v)
+{
+	struct json scan = v->scan;
+	struct json_token key;
+	struct value found;
+	uint32_t version;
+	size_t end;
+
+	if (v->token.kind != JSON_OBJECT)
+		return OK;
+	while (!json_next(&scan, &key) && key.kind == JSON_KEY) {
+		bool is_version = json_token_is(&key, BYTES("version"));
+		if (json_next(&scan, &found.token))
+			return OK;
+		found.scan = scan;
+		if (is_version && found.token.kind == JSON_NUMBER) {
+			size_t mark = reader_path_push(r, BYTES("version"));
+			enum err e = read_version(r, NULL, &found, &version);
+			reader_path_pop(r, mark);
+			return e;
+		}
+		if (json_skip(&scan, &found.token, &end))
+			return OK;
+	}
+	return OK;
+}
+
+/* audit */
+
+static enum err read_recipient(struct reader *r, const struct value *v, struct bytes name,
+			       size_t name_start, void *element)
+{
+	static const char expected[] = "a recipient (\"aigw1...\", as aigw init prints it)";
+	struct policy *policy = r->policy;
+	struct bytes text;
+	enum err e = reader_string(r, v, expected, &text);
+	bool fits;
+
+	if (e)
+		return e;
+	fits = text.len > sizeof "aigw1" - 1 && text.len <= RECIPIENT_BYTES_MAX &&
+	       bytes_starts(text, BYTES("aigw1"));
+	for (size_t i = 0; i < text.len; i++)
+		fits = fits && ((text.at[i] >= 'a' && text.at[i] <= 'z') ||
+				(text.at[i] >= '0' && text.at[i] <= '9'));
+	if (!fits && bytes_starts(text, BYTES("AIGW-SECRET-KEY"))) {
+		/* Never quote it: messages are printed and logged. */
+		struct phrase *p = reader_problem(r, v->token.start);
+		phrase_put_bytes(p, reader_path(r));
+		phrase_put(p,
+			   " is a secret key; it must not stand here, and whoever could read this "
+			   "file has it. Make a new one and put its recipient (\"aigw1...\") here");
+		return ERR_BAD;
+	}
+	if (!fits)
+		return reader_wrong(r, v, expected);
+	for (size_t i = 0; i < policy->audit.recipient_count; i++)
+		if (bytes_equal(policy->audit.recipients[i], text)) {
+			phrase_put(reader_problem_with(r, v->token.start, text),
+				   " stands twice; keep one");
+			return ERR_BAD;
+		}
+	policy->audit.recipients[policy->audit.recipient_count++] = text;
+	return OK;
+}
+
+static enum err read_recipients(struct reader *r, const struct member *m, const struct value *v,
+				void *into)
+{
+	void *elements;
+	size_t count;
+	/* The elements go to the policy itself, which has room for as many as reader_array lets by.
+	 */
+	enum err e = reader_array(r, v, "an array of recipients (\"aigw1...\")",
+				  POLICY_RECIPIENTS_MAX, 0, read_recipient, &elements, &count);
+
+	if (e)
+		return e;
+	if (count == 0) {
+		phrase_put(reader_problem(r, v->token.start),
+			   "audit.recipients is empty: nobody could read the audit log; run "
+			   "aigw init, which makes a key and fills this in");
+		return ERR_BAD;
+	}
+	return OK;
+}
+
+static enum err read_directory(struct reader *r, const struct member *m, const struct value *v,
+			       void *into)
+{
+	static const char expected[] = "an absolute path (\"/var/log/aigw\")";
+	struct bytes text;
+	enum err e = reader_string(r, v, expected, &text);
+
+	if (e)
+		return e;
+	if (!bytes_starts(text, BYTES("/")))
+		return reader_wrong(r, v, expected);
+	if (text.len > DIRECTORY_BYTES_MAX) {
+		phrase_put(reader_problem_with(r, v->token.start, text),
+			   " is longer than 900 bytes");
+		return ERR_LIMIT;
+	}
+	memcpy(into, &text, sizeof text);
+	return OK;
+}
+
+static const struct choice payload_choices[] = {
+	{"full", PAYLOADS_FULL}, {"none", PAYLOADS_NONE}, {0}};
+static const struct choice failure_choices[] = {
+	{"refuse", FAIL_REFUSE}, {"allow", FAIL_ALLOW}, {0}};
+static const struct choice durability_choices[] = {
+	{"written", DURABLE_WRITTEN}, {"synced", DURABLE_SYNCED}, {0}};
+
+static enum err read_audit(struct reader *r, const struct member *m, const struct value *v,
+			   void *into)
+{
+	static const struct member members[] = {
+		READER_KEY("recipients", read_recipients, .required = true),
+		READER_KEY("directory", read_directory, READER_IN(struct policy, audit.directory)),
+		READER_KEY("payloads", reader_choice, READER_IN(struct policy, audit.payloads),
+			   .choices = payload_choices),
+		READER_KEY("retain_days", reader_u32, READER_IN(struct policy, audit.retain_days),
+			   .max = RETAIN_DAYS_MAX),
+		READER_KEY("on_failure", reader_choice, READER_IN(struct policy, audit.on_failure),
+			   .choices = failure_choices),
+		READER_KEY("durability", reader_choice, READER_IN(struct policy, audit.durability),
+			   .choices = durability_choices),
+		READER_LATER("via"),
+	};
+	return reader_object(r, members, READER_COUNT(members), v, r->policy);
+}
+
+/* transport */
+
+static enum err read_refuse(struct reader *r, const struct member *m, const struct value *v,
+			    void *into)
+{
+	static const struct choice choices[] = {{"refuse", 1}, {"allow", 0}, {0}};
+	const struct member row = {.choices = choices};
+	int refuse = 1;
+	bool is_refused;
+	enum err e = reader_choice(r, &row, v, &refuse);
+
+	if (e)
+		return e;
+	is_refused = refuse;
+	memcpy(into, &is_refused, sizeof is_refused);
+	return OK;
+}
+
+static const struct choice tls_choices[] = {{"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {0}};
+
+static enum err read_transport(struct reader *r, const struct member *m, const struct value *v,
+			       void *into)
+{
+	static const struct member members[] = {
+		READER_KEY("min_tls", reader_choice, READER_IN(struct policy, transport.min_tls),
+			   .choices = tls_choices),
+		READER_KEY("verify_peer", reader_bool,
+			   READER_IN(struct policy, transport.verify_peer)),
+		READER_KEY("plaintext", read_refuse,
+			   READER_IN(struct policy, transport.plaintext_refuse)),
+		READER_KEY("opaque_tls", read_refuse,
+			   READER_IN(struct policy, transport.opaque_tls_refuse)),
+	};
+	return reader_object(r, members, READER_COUNT(members), v, r->policy);
+}
+
+static enum err read_organization(struct reader *r, const struct member *m, const struct value *v,
+				  void *into)
+{
+	static const struct member members[] = {
+		READER_KEY("models", section_models_read, READER_IN(struct policy, organization)),
+		READER_LATER("require"),
+		READER_LATER("endpoints"),
+		READER_LATER("set"),
+		READER_LATER("limits"),
+		READER_LATER("mode"),
+	};
+	return reader_object(r, members, READER_COUNT(members), v, r->policy);
+}
+
+static enum err read_environment(struct reader *r, const struct value *v, struct bytes name,
+				 size_t name_start, void *element)
+{
+	static const struct member members[] = {
+		READER_KEY("models", section_models_read, READER_IN(struct environment, models)),
+		READER_LATER("require"),
+		READER_LATER("endpoints"),
+		READER_LATER("set"),
+		READER_LATER("limits"),
+		READER_LATER("mode"),
+	};
+	struct environment *to = element;
+	enum err e = reader_check_name(r, name, name_start, "an environment", false);
+
+	if (!e)
+		e = section_models_place(r, &to->models);
+	if (e)
+		return e;
+	to->name = name;
+	return reader_object(r, members, READER_COUNT(members), v, to);
+}
+
+static enum err read_environments(struct reader *r, const struct member *m, const struct value *v,
+				  void *into)
+{
+	void *elements;
+	size_t count;
+	enum err e = reader_map(r, v, POLICY_ENVIRONMENTS_MAX, sizeof(struct environment),
+				read_environment, &elements, &count);
+
+	if (e)
+		return e;
+	if (count == 0)
+		return reader_wrong(r, v, "an object with at least one environment");
+	r->policy->environments = elements;
+	r->policy->environment_count = count;
+	return OK;
+}
+
+/* The name of an environment that exists. */
+static enum err read_environment_name(struct reader *r, const struct member *m,
+				      const struct value *v, void *into)
+{
+	const struct policy *policy = r->policy;
+	struct bytes text;
+	enum err e = reader_string(r, v, "the name of an environment", &text);
+
+	if (e)
+		return e;
+	struct nearest nearest = nearest_to(text);
+	for (size_t i = 0; i < policy->environment_count; i++) {
+		if (bytes_equal(policy->environments[i].name, text)) {
+			memcpy(into, &policy->environments[i].name, sizeof text);
+			return OK;
+		}
+		nearest_offer(&nearest, policy->environments[i].name);
+	}
+	struct phrase *p = reader_problem_with(r, v->token.start, text);
+	phrase_put(p, " is not an environment of this policy");
+	if (nearest.best.len) {
+		phrase_put(p, "; did you mean ");
+		phrase_put_quoted(p, nearest.best);
+		phrase_put(p, "?");
+	}
+	phrase_put(p, nearest.best.len ? " Expected one of: " : "; expected one of: ");
+	for (size_t i = 0; i < policy->environment_count; i++) {
+		phrase_put(p, i ? ", " : "");
+		phrase_put_bytes(p, policy->environments[i].name);
+	}
+	return ERR_BAD;
+}
+
+/* applications */
+
+static enum err read_exe(struct reader *r, const struct member *m, const struct value *v,
+			 void *into)
+{
+	static const char expected[] = "a pattern over an absolute path (\"/opt/intake/*\")";
+	struct bytes text;
+	enum err e = reader_string(r, v, expected, &text);
+
+	if (e)
+		return e;
+	if (text.len == 0 || (text.at[0] != '/' && text.at[0] != '*'))
+		return reader_wrong(r, v, expected);
+	if (text.len > EXE_BYTES_MAX) {
+		phrase_put(reader_problem_with(r, v->token.start, text),
+			   " is longer than 1024 bytes");
+		return ERR_LIMIT;
+	}
+	memcpy(into, &text, sizeof text);
+	return OK;
+}
+
+static enum err read_user(struct reader *r, const struct member *m, const struct value *v,
+			  void *into)
+{
+	static const char expected[] = "a user name, without patterns";
+	struct bytes text;
+	enum err e = reader_string(r, v, expected, &text);
+
+	if (e)
+		return e;
+	if (text.len == 0 || text.len > USER_BYTES_MAX || bytes_find_byte(text, '*') != SIZE_MAX ||
+	    bytes_find_byte(text, '?') != SIZE_MAX)
+		return reader_wrong(r, v, expected);
+	memcpy(into, &text, sizeof text);
+	return OK;
+}
+
+static enum err read_match(struct reader *r, const struct member *m, const struct value *v,
+			   void *into)
+{
+	static const struct member members[] = {
+		READER_KEY("exe", read_exe, READER_IN(struct application, exe)),
+		READER_KEY("user", read_user, READER_IN(struct application, user)),
+		READER_LATER("group"),
+		READER_LATER("unit"),
+		READER_LATER("cgroup"),
+	};
+	struct application *to = into;
+	enum err e = reader_object(r, members, READER_COUNT(members), v, to);
+
+	if (e)
+		return e;
+	if (to->exe.len || to->user.len)
+		return OK;
+	struct phrase *p = reader_problem(r, v->token.start);
+	phrase_put_bytes(p, reader_path(r));
+	phrase_put(p,
+		   " is empty and would match every program; give \"exe\" or \"user\" (what holds "
+		   "for every program is default_environment)");
+	return ERR_BAD;
+}
+
+static enum err read_application(struct reader *r, const struct value *v, struct bytes name,
+				 size_t name_start, void *element)
+{
+	static const struct member members[] = {
+		READER_KEY("environment", read_environment_name,
+			   READER_IN(struct application, environment), .required = true),
+		READER_KEY("match", read_match, .required = true),
+		READER_LATER("models"),
+		READER_LATER("require"),
+		READER_LATER("endpoints"),
+		READER_LATER("set"),
+		READER_LATER("limits"),
+		READER_LATER("mode"),
+	};
+	struct application *to = element;
+	enum err e = reader_check_name(r, name, name_start, "an application", false);
+
+	if (e)
+		return e;
+	to->name = name;
+	return reader_object(r, members, READER_COUNT(members), v, to);
+}
+
+static enum err read_applications(struct reader *r, const struct member *m, const struct value *v,
+				  void *into)
+{
+	void *elements;
+	size_t count;
+	enum err e = reader_map(r, v, POLICY_APPLICATIONS_MAX, sizeof(struct application),
+				read_application, &elements, &count);
+
+	if (e)
+		return e;
+	r->policy->applications = elements;
+	r->policy->application_count = count;
+	return OK;
+}
+
+/* The order of the rows is the order of reading: what others name comes first. */
+enum err sections_read(struct reader *r, const struct value *v)
+{
+	static const struct member members[] = {
+		READER_KEY("version", read_version, READER_IN(struct policy, version),
+			   .required = true),
+		READER_KEY("locked", reader_bool, READER_IN(struct policy, locked)),
+		READER_KEY("audit", read_audit, .required = true),
+		READER_KEY("transport", read_transport),
+		READER_KEY("providers", section_providers_read),
+		READER_KEY("organization", read_organization),
+		READER_KEY("environments", read_environments, .required = true),
+		READER_KEY("applications", read_applications),
+		READER_KEY("default_environment", read_environment_name,
+			   READER_IN(struct policy, default_environment), .required = true),
+		READER_KEY("trust_environment", reader_bool,
+			   READER_IN(struct policy, trust_environment)),
+		READER_LATER("mode"),
+		READER_LATER("keys"),
+		READER_LATER("drains"),
+		READER_LATER("usage"),
+		READER_LATER("prices"),
+	};
+	struct policy *p = r->policy;
+	enum err e = check_version(r, v);
+
+	if (e)
+		return e;
+	size_t mark = reader_path_push(r, BYTES("organization"));
+	e = section_models_place(r, &p->organization);
+	reader_path_pop(r, mark);
+	if (e)
+		return e;
+	p->transport.min_tls = TLS_1_2;
+	p->transport.verify_peer = true;
+	p->transport.plaintext_refuse = true;
+	p->transport.opaque_tls_refuse = true;
+	return reader_object(r, members, READER_COUNT(members), v, p);
+}

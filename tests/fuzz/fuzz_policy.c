@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Any text as a policy file: it is refused with a place inside of it, or what comes out keeps its
+ * promises and can be decided by.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/decide.h"
+#include "policy/pattern.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static bool is_environment(const struct policy *p, struct bytes name)
+{
+	for (size_t i = 0; i < p->environment_count; i++)
+		if (bytes_equal(p->environments[i].name, name))
+			return true;
+	return false;
+}
+
+static void check_patterns(const struct policy *p, const struct patterns *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		bool can_match = false;
+		require(list->at[i].len > 0 && list->at[i].len <= PATTERN_BYTES_MAX);
+		for (size_t k = 0; k < catalogue_count; k++)
+			can_match |= pattern_can_match(list->at[i], catalogue[k].name);
+		for (size_t k = 0; k < p->provider_count; k++)
+			can_match |= pattern_can_match(list->at[i], p->providers[k].name);
+		require(can_match);
+	}
+}
+
+static void check_policy(const struct policy *p)
+{
+	require(p->version == 1);
+	require(p->audit.recipient_count >= 1 && p->audit.recipient_count <= POLICY_RECIPIENTS_MAX);
+	require(is_environment(p, p->default_environment));
+	for (size_t i = 0; i < p->application_count; i++) {
+		require(is_environment(p, p->applications[i].environment));
+		require(p->applications[i].exe.len || p->applications[i].user.len);
+	}
+	check_patterns(p, &p->organization.allow);
+	check_patterns(p, &p->organization.deny);
+	for (size_t i = 0; i < p->environment_count; i++) {
+		check_patterns(p, &p->environments[i].models.allow);
+		check_patterns(p, &p->environments[i].models.deny);
+	}
+	for (size_t i = 0; i < p->provider_count; i++) {
+		const struct provider *own = &p->providers[i];
+		require(own->name && own->otel_name && own->dialect);
+		for (size_t k = 0; k < own->host_count; k++) {
+			const char *host = own->hosts[k].name;
+			require(host[0] != '*' || host[1] == '.');
+			if (host[0] != '*')
+				require(policy_find_provider(p, bytes_str(host),
+							     own->hosts[k].port) != NULL);
+		}
+	}
+}
+
+static void check_decision(const struct policy *p, const struct provider *provider,
+			   enum operation operation, const char *model)
+{
+	struct process_facts facts = {BYTES("/opt/intake/bot"), BYTES("intake"),
+				      BYTES("production")};
+	struct call call = {.operation = operation, .model_len = strlen(model)};
+	struct decision d;
+
+	memcpy(call.model, model, call.model_len);
+	decide(p, &facts, provider, &call, &d);
+	require(is_environment(p, d.environment));
+	require(d.rule[0] && d.reason[0] && memchr(d.rule, 0, sizeof d.rule) &&
+		memchr(d.reason, 0, sizeof d.reason));
+	require(d.action == ACTION_ALLOW || (d.action == ACTION_REFUSE && d.status == 403));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct policy *p = NULL;
+	struct policy_problem problem = {0};
+	enum err e = policy_parse(bytes_of(data, size), &p, &problem);
+
+	if (e) {
+		require(!p && problem.text[0]);
+		require(memchr(problem.text, 0, sizeof problem.text) != NULL);
+		require(bytes_is_utf8(bytes_str(problem.text)));
+		require(problem.line >= 1 && problem.line <= size + 1);
+		require(problem.column >= 1 && problem.column <= size + 1);
+		return 0;
+	}
+	check_policy(p);
+	for (int operation = 0; operation < OP_COUNT; operation++) {
+		check_decision(p, &catalogue[0], (enum operation)operation, "gpt-5-preview");
+		check_decision(p, &catalogue[0], (enum operation)operation, "");
+		if (p->provider_count)
+			check_decision(p, &p->providers[0], (enum operation)operation,
+				       "models/Qwen/x");
+	}
+	policy_free(p);
+	return 0;
+}

@@ -3,29 +3,30 @@
  * seal: the only door to libsodium: recipients and their keys, the sealed segment secret, the
  * ratchet, record encryption, digests. Formats: docs/audit-format.md.
  *
- * Pure but for seal_init (CPU detection) and seal_new_identity/segment secrets (kernel randomness).
- * Secrets are wiped by the functions that consume them, as said at each.
+ * Pure but for seal_init (CPU detection), seal_new_identity and seal_box (kernel randomness).
+ * Secrets are wiped by the functions that consume them, as said at each. Thread-safe.
  */
 #ifndef AIGW_AUDIT_SEAL_H
 #define AIGW_AUDIT_SEAL_H
 
 #include "base/bytes.h"
 
-#define SEAL_KEY_BYTES       32
-#define SEAL_TAG_BYTES       16
-#define SEAL_NONCE_BYTES     24
-#define SEAL_DIGEST_BYTES    32
-#define SEAL_BOX_BYTES       (SEAL_KEY_BYTES + 48) /* crypto_box_seal of a 32-byte secret */
-#define RECIPIENT_CHARS_MAX  90                    /* "aigw1..." with its NUL */
-#define IDENTITY_CHARS_MAX   100                   /* "AIGW-SECRET-KEY-1..." with its NUL */
+#define SEAL_KEY_BYTES      32
+#define SEAL_TAG_BYTES      16
+#define SEAL_NONCE_BYTES    24
+#define SEAL_DIGEST_BYTES   32
+#define SEAL_KEY_ID_BYTES   8
+#define SEAL_BOX_BYTES      (SEAL_KEY_BYTES + 48) /* crypto_box_seal of a 32-byte secret */
+#define RECIPIENT_CHARS_MAX 90                    /* "aigw1..." with its NUL */
+#define IDENTITY_CHARS_MAX  100                   /* "AIGW-SECRET-KEY-1..." with its NUL */
 
 /* Must succeed once before anything else here; thread-safe, idempotent. Never calls a function
- * that the shim hooks, never opens a file. */
+ * that the shim hooks, never opens a file. ERR_IO: the kernel gives no randomness. */
 MUST_USE enum err seal_init(void);
 
 struct recipient {
 	uint8_t public_key[SEAL_KEY_BYTES];
-	uint8_t key_id[8]; /* first bytes of the digest of the public key */
+	uint8_t key_id[SEAL_KEY_ID_BYTES]; /* first bytes of the digest of the public key */
 };
 
 struct identity { /* an auditor's secret key */
@@ -39,15 +40,61 @@ void seal_put_recipient(const struct recipient *r, char ret_text[RECIPIENT_CHARS
 /* "AIGW-SECRET-KEY-1..." likewise. */
 MUST_USE enum err seal_parse_identity(struct bytes text, struct identity *ret_identity);
 void seal_put_identity(const struct identity *i, char ret_text[IDENTITY_CHARS_MAX]);
+/* ERR_IO: the kernel gives no randomness. */
 MUST_USE enum err seal_new_identity(struct identity *ret_identity);
+/* The recipient of a public key. ERR_BAD: a point of small order, to which nothing can be sealed.
+ */
+MUST_USE enum err seal_make_recipient(const uint8_t public_key[SEAL_KEY_BYTES],
+				      struct recipient *ret_recipient);
 
 /* Digests used outside the audit floor too. */
 void seal_sha256(struct bytes data, uint8_t ret_digest[32]);
-struct seal_sha256_state { uint8_t opaque[128]; };
+struct seal_sha256_state {
+	uint8_t opaque[128];
+};
 void seal_sha256_init(struct seal_sha256_state *s);
 void seal_sha256_feed(struct seal_sha256_state *s, struct bytes data);
 void seal_sha256_end(struct seal_sha256_state *s, uint8_t ret_digest[32]);
 /* Keyed digest for fingerprints of credentials: BLAKE2b-256(key, data). */
 void seal_keyed_digest(const uint8_t key[32], struct bytes data, uint8_t ret_digest[32]);
+
+/* ---- for the audit floor ---- */
+
+/* BLAKE2b-256 of `count` parts one after the other, under `key` or without one (NULL). */
+void seal_digest(const uint8_t *key, const struct bytes *parts, size_t count,
+		 uint8_t ret_digest[SEAL_DIGEST_BYTES]);
+/* The same in pieces, without a key. Copyable: a copy goes on by itself. */
+struct seal_digest_state {
+	uint8_t opaque[384];
+};
+void seal_digest_init(struct seal_digest_state *s);
+void seal_digest_feed(struct seal_digest_state *s, struct bytes data);
+/* Leaves the state usable: more can be fed. */
+void seal_digest_end(const struct seal_digest_state *s, uint8_t ret_digest[SEAL_DIGEST_BYTES]);
+/* In time that does not depend on the content. */
+bool seal_equal(const uint8_t a[32], const uint8_t b[32]);
+
+/* A secret for one recipient (the bytes of crypto_box_seal). ERR_IO: no randomness; ERR_BAD: the
+ * recipient's key is none. */
+MUST_USE enum err seal_box(const struct recipient *r, const uint8_t secret[SEAL_KEY_BYTES],
+			   uint8_t ret_box[SEAL_BOX_BYTES]);
+/* ERR_SEAL: sealed to somebody else, or changed. */
+MUST_USE enum err seal_open_box(const struct identity *i, const uint8_t box[SEAL_BOX_BYTES],
+				uint8_t ret_secret[SEAL_KEY_BYTES]);
+
+/* One step of the ratchet: BLAKE2b-512(key, label) is the key for one use, then the next `key`.
+ * In and out may be the same array; the caller wipes. */
+void seal_step(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
+	       uint8_t ret_once[SEAL_KEY_BYTES], uint8_t ret_next[SEAL_KEY_BYTES]);
+
+/* XChaCha20-Poly1305 (IETF). ret_cipher has plain.len bytes; the two may not overlap. */
+void seal_encrypt(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES],
+		  struct bytes associated, struct bytes plain, uint8_t *ret_cipher,
+		  uint8_t ret_tag[SEAL_TAG_BYTES]);
+/* ERR_SEAL: changed bytes or another key; ret_plain (cipher.len bytes) is then zeros. */
+MUST_USE enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES],
+			       const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
+			       struct bytes cipher, const uint8_t tag[SEAL_TAG_BYTES],
+			       uint8_t *ret_plain);
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef AIGW_AUDIT_SEGMENT_H
 #define AIGW_AUDIT_SEGMENT_H
 
+#include "audit/ledger.h"
 #include "audit/record.h"
 #include "audit/seal.h"
 
@@ -22,38 +23,57 @@ struct segment_config {
 	const char *directory; /* the audit directory; made 0700 when missing */
 	size_t recipient_count;
 	const struct recipient *recipients;
-	bool synced;                      /* fdatasync before segment_append returns */
+	bool synced; /* fdatasync before segment_append returns */
 	uint8_t policy_digest[32];
-	const char *host;                 /* for the header and file name, at most 64 bytes are used */
-	const char *boot_id;              /* 36 characters or "" */
-	struct bytes start_record;        /* plaintext of the `start` record; becomes the first of each segment */
+	const char *host;          /* for the header and file name, at most 64 bytes are used */
+	const char *boot_id;       /* 36 characters or "" */
+	struct bytes start_record; /* plaintext of the `start` record; becomes the first of each
+				      segment */
 };
 
+struct segment_secret;
+
 /* Everything the writer keeps between appends: keys, chain, counters. Zero-initialised is closed.
- * Holds secrets: segment_close or segment_forget wipes it. */
+ * Holds secrets and memory: segment_close or segment_forget wipes and frees them. */
 struct segment_writer {
 	bool open;
-	int64_t pid;                     /* of the process that opened it: another pid means fork */
+	bool pid_tells; /* the kernel cannot wipe pages on fork: compare pids */
+	int64_t pid;    /* of the process that opened it */
 	char path[SEGMENT_PATH_MAX];
 	uint8_t segment_id[16];
-	uint8_t key[SEAL_KEY_BYTES];     /* ratchet state k(i) */
+	struct segment_secret *secret; /* ratchet state k(i), in a page that fork wipes */
 	uint8_t chain[SEAL_DIGEST_BYTES];
-	uint64_t sequence;               /* of the next record, from 0 */
-	uint64_t offset;                 /* file length so far */
-	uint64_t day;                    /* days since 1970 when it was opened */
+	uint64_t sequence;  /* of the next record, from 0 */
+	uint64_t offset;    /* file length so far */
+	uint64_t bytes_max; /* rotate beyond: SEGMENT_BYTES_MAX or half of RLIMIT_FSIZE */
+	uint64_t day;       /* days since 1970 when it was opened */
 	uint64_t device, inode;
-	uint8_t file_digest_state[512];  /* running BLAKE2b over all bytes of the file */
+	size_t recipient_count; /* as sealed into the header */
+	uint8_t recipients[SEGMENT_RECIPIENTS_MAX][SEAL_KEY_BYTES];
+	struct seal_digest_state digest; /* of all bytes of the file but those in `frame` */
+	uint8_t *frame;                  /* the file's last bytes, not digested yet */
+	size_t frame_len, frame_cap;
+	int fd_plus_one;      /* kept between appends, high and close-on-exec; 0: none */
+	uint64_t fd_since_ns; /* when it was opened: looked at by path again after a second */
+	bool owes; /* `owed` could not be written to the ledger so far */
+	struct ledger_entry owed;
 };
 
 /* Appends one record; opens the first segment and rotates as needed (size, UTC midnight, fork,
  * removed or torn file). `kind` is never REC_START or REC_END (the writer adds those).
  * OK: the record is in the kernel's hands (or on the disk when synced). Otherwise the record does
  * not count as written and the segment is given up where it was torn: ERR_FULL, ERR_ACCESS, ERR_IO,
- * ERR_LIMIT (too large), ERR_NOMEM, ERR_MISSING (no recipients). */
+ * ERR_LIMIT (too large), ERR_NOMEM, ERR_MISSING (no recipients), ERR_BAD (a recipient is none).
+ * ERR_ACCESS also stands for an audit directory that others may write to or that is not ours. */
 MUST_USE enum err segment_append(struct segment_writer *w, const struct segment_config *config,
 				 enum record_kind kind, uint64_t now_ns, struct bytes record);
 
-/* Writes the `end` record and the ledger's closing entry, wipes the writer. Fine on a closed one. */
+/* Digests the bytes of the last records (about 1 us per KB), which a later append or close does
+ * otherwise: for a caller who has answered the program and has time now. */
+void segment_settle(struct segment_writer *w);
+
+/* Writes the `end` record and the ledger's closing entry, wipes the writer. Fine on a closed one.
+ */
 enum err segment_close(struct segment_writer *w, const struct segment_config *config,
 		       uint64_t now_ns);
 
@@ -64,10 +84,18 @@ void segment_forget(struct segment_writer *w);
 
 struct segment_header {
 	uint16_t version;
+	uint16_t cipher;
 	uint8_t segment_id[16];
 	uint8_t policy_digest[32];
-	char host[65], boot_id[37];
+	char host[65], boot_id[41];
 	uint64_t pid, started_ns;
+	uint64_t process_start;  /* clock ticks after boot; 0: unknown */
+	uint64_t ledger_entries; /* the ledger's length and chain when the segment was made */
+	uint8_t ledger_chain[32];
+	uint8_t digest[32]; /* computed over the header as it stands */
+	bool changed;       /* ... and it is not the one the header says */
+	bool seal_wrong;    /* sealed to an identity, yet does not open or is another secret */
+	uint64_t bytes;     /* the first record begins here */
 	size_t recipient_count;
 	uint8_t recipient_key_ids[SEGMENT_RECIPIENTS_MAX][8];
 };
@@ -75,7 +103,8 @@ struct segment_header {
 struct segment_record {
 	enum record_kind kind;
 	uint64_t sequence, time_ns;
-	uint64_t offset, end; /* of its frame in the file */
+	uint64_t offset, end; /* of its frame in the file, or of the bytes that are none */
+	bool chained;         /* it follows the record before it in the file (true when unknown) */
 	bool opened;          /* `plain` is the plaintext; else no identity fits the segment */
 	struct bytes plain;   /* valid until the next call */
 };
@@ -83,17 +112,25 @@ struct segment_record {
 /* Reads a segment from memory (the whole file, mapped or read by the caller; must outlive it). */
 struct segment_reader;
 
-/* OK, ERR_BAD (not a segment, header damaged), ERR_UNSUPPORTED (a newer incompatible format),
- * ERR_TORN (header incomplete), ERR_NOMEM. Without identities frames are walked but not opened. */
+/* OK, ERR_BAD (not a segment, header beyond use), ERR_UNSUPPORTED (a newer incompatible format),
+ * ERR_TORN (header incomplete), ERR_NOMEM. A header with changed bytes is used as far as it goes
+ * and says `changed`. Without identities frames are walked but not opened. The identities must
+ * outlive the call only. */
 MUST_USE enum err segment_reader_open(struct bytes file, size_t identity_count,
 				      const struct identity *identities,
 				      struct segment_reader **ret_reader);
 const struct segment_header *segment_reader_header(const struct segment_reader *r);
 bool segment_reader_has_key(const struct segment_reader *r);
-/* OK; ERR_END at a clean end of file; ERR_TORN (an incomplete last record); ERR_SEAL (this record
- * does not open: *ret_record says which; the next call goes on behind it); ERR_BAD (bytes that are
- * no frame; the next call resumes at the next valid frame head, or gives ERR_END). */
+/* OK; ERR_END at the end of the file; ERR_TORN (an incomplete last record, as a killed writer
+ * leaves it: offset and end are set); ERR_SEAL (this record does not open: *ret_record says which;
+ * the next call goes on behind it); ERR_BAD (bytes that are no frame, from offset to end; the next
+ * call resumes at the next valid frame head, or gives ERR_END); ERR_NOMEM (the same record again
+ * next time). */
 MUST_USE enum err segment_next(struct segment_reader *r, struct segment_record *ret_record);
+/* The sequence that a record behind the last one should have. */
+uint64_t segment_reader_sequence(const struct segment_reader *r);
+/* The chain value after the last record; false when damage made it unknown. */
+bool segment_reader_chain(const struct segment_reader *r, uint8_t ret_chain[32]);
 void segment_reader_free(struct segment_reader *r);
 
 #endif

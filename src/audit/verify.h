@@ -12,29 +12,31 @@
 enum verdict {
 	VERDICT_WHOLE = 0,
 	VERDICT_TAMPERED = 1,
-	VERDICT_INCOMPLETE = 2, /* consistent, and what is missing is explained (killed process...) */
+	VERDICT_INCOMPLETE =
+		2, /* consistent, and what is missing is explained (killed process...) */
 	VERDICT_UNWITNESSED = 3, /* a required outside witness is missing or stale */
-	VERDICT_CANNOT = 4,     /* cannot verify: no such log, no permission */
+	VERDICT_CANNOT = 4,      /* cannot verify: no such log, no permission */
 };
 
 const char *verdict_name(enum verdict v); /* "whole", "tampered", ... */
 
 struct finding {
 	enum verdict severity;
-	const char *code;     /* "changed", "missing_record", "torn_tail", "no_end", ...: constant */
-	const char *path;     /* file */
-	uint64_t offset;      /* in the file; UINT64_MAX: none */
-	uint64_t sequence;    /* UINT64_MAX: none */
-	const char *text;     /* a sentence: what it means */
+	const char *code;  /* "changed", "missing_record", "torn_tail", "no_end", ...: constant;
+			    * all of them stand in docs/audit-format.md */
+	const char *path;  /* file */
+	uint64_t offset;   /* in the file; UINT64_MAX: none */
+	uint64_t sequence; /* UINT64_MAX: none */
+	const char *text;  /* a sentence: what it means */
 };
 
 struct verify_options {
-	const char *directory;    /* the audit directory, or NULL when `segment` is given */
-	const char *segment;      /* one file only */
-	const char *day;          /* "2026-11-24" only, or NULL */
+	const char *directory; /* the audit directory, or NULL when `segment` is given */
+	const char *segment;   /* one file only */
+	const char *day;       /* "2026-11-24" only, or NULL */
 	size_t identity_count;
 	const struct identity *identities;
-	void *context;            /* handed to the callbacks */
+	void *context; /* handed to the callbacks */
 	void (*on_finding)(void *context, const struct finding *f);
 	void (*on_progress)(void *context, uint64_t bytes_done, uint64_t bytes_total); /* or NULL */
 };
@@ -42,11 +44,17 @@ struct verify_options {
 struct verify_result {
 	enum verdict verdict;
 	uint64_t segments, records, bytes, findings;
-	uint64_t open_segments;   /* of processes that still run */
-	uint64_t unopened;        /* records no given identity could open */
-	bool ledger_checked;
+	uint64_t open_segments; /* of processes that still run */
+	uint64_t unopened;      /* records no given identity could open */
+	bool ledger_checked;    /* a ledger was there and was compared with the segments */
+	uint64_t ledger_entries;
+	uint64_t ledger_unsealed; /* entries whose MAC no given identity could check */
 };
 
+/* Without identities frames, chains, the ledger's chain and the digests of closed files are
+ * checked, not seals and MACs. Findings come one by one through on_finding while it runs.
+ * ERR_MISSING or ERR_ACCESS (the directory), ERR_NOMEM, ERR_IO, ERR_USAGE (neither directory nor
+ * segment): nothing was verified. A file that cannot be read is a finding. */
 MUST_USE enum err verify(const struct verify_options *options, struct verify_result *ret_result);
 
 /* ---- walking a log, for log, show, tail ---- */
@@ -56,8 +64,8 @@ struct segment_place {
 	uint64_t bytes;
 };
 
-/* All segments below an audit directory, oldest first (by day directory, then start time, then name).
- * *ret_places is malloc'd, the caller frees it. ERR_MISSING: no such directory. */
+/* All segments below an audit directory, oldest first (by day directory, then start time, then
+ * name). *ret_places is malloc'd, the caller frees it. ERR_MISSING: no such directory. */
 MUST_USE enum err segment_list(const char *directory, struct segment_place **ret_places,
 			       size_t *ret_count);
 

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+#include "audit/seal.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+_Static_assert(SEAL_KEY_BYTES == crypto_box_PUBLICKEYBYTES, "X25519");
+_Static_assert(SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key");
+_Static_assert(SEAL_NONCE_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce");
+_Static_assert(SEAL_TAG_BYTES == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag");
+_Static_assert(SEAL_BOX_BYTES == SEAL_KEY_BYTES + crypto_box_SEALBYTES, "box");
+_Static_assert(sizeof(struct seal_digest_state) >= sizeof(crypto_generichash_blake2b_state), "");
+_Static_assert(sizeof(struct seal_sha256_state) >= sizeof(crypto_hash_sha256_state), "");
+
+/* ---- libsodium without its own way to randomness, which opens files ---- */
+
+static uint32_t random_failed; /* atomic */
+
+static const char *random_name(void)
+{
+	return "aigw";
+}
+
+static void random_fill(void *at, const size_t len)
+{
+	if (sys_random(at, len)) {
+		memset(at, 0, len);
+		__atomic_store_n(&random_failed, 1, __ATOMIC_RELAXED);
+	}
+}
+
+static uint32_t random_word(void)
+{
+	uint32_t word;
+
+	random_fill(&word, sizeof word);
+	return word;
+}
+
+static randombytes_implementation random_source = {
+	.implementation_name = random_name,
+	.random = random_word,
+	.buf = random_fill,
+};
+
+enum err seal_init(void)
+{
+	static uint32_t ready;
+
+	if (__atomic_load_n(&ready, __ATOMIC_ACQUIRE))
+		return OK;
+	/* Nothing below asks libsodium for randomness; it takes some itself, for a canary. */
+	randombytes_set_implementation(&random_source);
+	if (sodium_init() < 0 || __atomic_load_n(&random_failed, __ATOMIC_RELAXED))
+		return ERR_IO;
+	__atomic_store_n(&ready, 1, __ATOMIC_RELEASE);
+	return OK;
+}
+
+/* ---- bech32 (BIP 173): HRP, "1", 5-bit groups, a checksum of six ---- */
+
+#define CHECKSUM_CHARS 6
+#define KEY_GROUPS     52 /* 32 bytes in groups of five bits, the last padded with four zeros */
+#define HRP_CHARS_MAX  16
+#define KEY_CHARS_MAX  (HRP_CHARS_MAX + 1 + KEY_GROUPS + CHECKSUM_CHARS)
+#define RECIPIENT_HRP  "aigw"
+#define IDENTITY_HRP   "aigw-secret-key-"
+
+_Static_assert(KEY_CHARS_MAX < RECIPIENT_CHARS_MAX && KEY_CHARS_MAX < IDENTITY_CHARS_MAX, "");
+
+static const char bech32_digits[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+
+static uint32_t bech32_step(uint32_t sum, uint8_t group)
+{
+	static const uint32_t generator[5] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
+					      0x2a1462b3};
+	uint32_t top = sum >> 25;
+
+	sum = (sum & 0x1ffffff) << 5 ^ group;
+	for (int i = 0; i < 5; i++)
+		if (top >> i & 1)
+			sum ^= generator[i];
+	return sum;
+}
+
+static uint32_t bech32_sum_hrp(struct bytes hrp)
+{
+	uint32_t sum = 1;
+
+	for (size_t i = 0; i < hrp.len; i++)
+		sum = bech32_step(sum, hrp.at[i] >> 5);
+	sum = bech32_step(sum, 0);
+	for (size_t i = 0; i < hrp.len; i++)
+		sum = bech32_step(sum, hrp.at[i] & 31);
+	return sum;
+}
+
+static size_t put_key(struct bytes hrp, const uint8_t key[SEAL_KEY_BYTES], char *ret_text)
+{
+	uint32_t sum = bech32_sum_hrp(hrp);
+	size_t at = hrp.len;
+
+	memcpy(ret_text, hrp.at, hrp.len);
+	ret_text[at++] = '1';
+	for (size_t i = 0; i < KEY_GROUPS; i++) {
+		uint8_t group = 0;
+		for (size_t bit = i * 5; bit < i * 5 + 5; bit++) {
+			group = (uint8_t)(group << 1);
+			if (bit < SEAL_KEY_BYTES * 8)
+				group |= key[bit / 8] >> (7 - bit % 8) & 1;
+		}
+		sum = bech32_step(sum, group);
+		ret_text[at++] = bech32_digits[group];
+	}
+	for (size_t i = 0; i < CHECKSUM_CHARS; i++)
+		sum = bech32_step(sum, 0);
+	sum ^= 1;
+	for (size_t i = 0; i < CHECKSUM_CHARS; i++)
+		ret_text[at++] = bech32_digits[sum >> (25 - 5 * i) & 31];
+	ret_text[at] = '\0';
+	return at;
+}
+
+/* To lower case; false when upper and lower are mixed, which BIP 173 forbids. */
+static bool fold_case(struct bytes text, char *ret_folded)
+{
+	bool upper = false, lower = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.at[i];
+		upper |= c >= 'A' && c <= 'Z';
+		lower |= c >= 'a' && c <= 'z';
+		ret_folded[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+	}
+	return !(upper && lower);
+}
+
+static enum err parse_key(struct bytes hrp, struct bytes text, uint8_t ret_key[SEAL_KEY_BYTES])
+{
+	char folded[KEY_CHARS_MAX];
+	uint8_t key[SEAL_KEY_BYTES] = {0};
+	uint32_t sum = bech32_sum_hrp(hrp);
+	enum err e = ERR_BAD;
+
+	if (text.len != hrp.len + 1 + KEY_GROUPS + CHECKSUM_CHARS || !fold_case(text, folded))
+		goto out;
+	if (memcmp(folded, hrp.at, hrp.len) != 0 || folded[hrp.len] != '1')
+		goto out;
+	for (size_t i = 0; i < KEY_GROUPS + CHECKSUM_CHARS; i++) {
+		char c = folded[hrp.len + 1 + i];
+		const char *hit = c ? strchr(bech32_digits, c) : NULL;
+		if (!hit)
+			goto out;
+		uint8_t group = (uint8_t)(hit - bech32_digits);
+		sum = bech32_step(sum, group);
+		for (size_t b = 0; b < 5 && i < KEY_GROUPS; b++) {
+			size_t bit = i * 5 + b;
+			uint8_t value = group >> (4 - b) & 1;
+			if (bit < SEAL_KEY_BYTES * 8)
+				key[bit / 8] |= (uint8_t)(value << (7 - bit % 8));
+			else if (value)
+				goto out;
+		}
+	}
+	if (sum != 1)
+		goto out;
+	memcpy(ret_key, key, sizeof key);
+	e = OK;
+out:
+	wipe(key, sizeof key);
+	wipe(folded, sizeof folded);
+	return e;
+}
+
+/* ---- recipients and identities ---- */
+
+enum err seal_make_recipient(const uint8_t public_key[SEAL_KEY_BYTES],
+			     struct recipient *ret_recipient)
+{
+	static const uint8_t any_scalar[32] = {8};
+	uint8_t product[32], digest[SEAL_DIGEST_BYTES];
+	struct bytes parts[] = {BYTES("aigw recipient v1"), bytes_of(public_key, SEAL_KEY_BYTES)};
+
+	if (crypto_scalarmult_curve25519(product, any_scalar, public_key) != 0)
+		return ERR_BAD;
+	seal_digest(NULL, parts, 2, digest);
+	memcpy(ret_recipient->public_key, public_key, SEAL_KEY_BYTES);
+	memcpy(ret_recipient->key_id, digest, SEAL_KEY_ID_BYTES);
+	return OK;
+}
+
+enum err seal_parse_recipient(struct bytes text, struct recipient *ret_recipient)
+{
+	uint8_t key[SEAL_KEY_BYTES];
+	enum err e = parse_key(BYTES(RECIPIENT_HRP), text, key);
+
+	return e ? e : seal_make_recipient(key, ret_recipient);
+}
+
+void seal_put_recipient(const struct recipient *r, char ret_text[RECIPIENT_CHARS_MAX])
+{
+	put_key(BYTES(RECIPIENT_HRP), r->public_key, ret_text);
+}
+
+static enum err make_identity(const uint8_t secret[SEAL_KEY_BYTES], struct identity *ret_identity)
+{
+	struct recipient recipient;
+	uint8_t public_key[SEAL_KEY_BYTES];
+
+	if (crypto_scalarmult_curve25519_base(public_key, secret) != 0 ||
+	    seal_make_recipient(public_key, &recipient))
+		return ERR_BAD;
+	memcpy(ret_identity->secret_key, secret, SEAL_KEY_BYTES);
+	ret_identity->recipient = recipient;
+	return OK;
+}
+
+enum err seal_parse_identity(struct bytes text, struct identity *ret_identity)
+{
+	uint8_t secret[SEAL_KEY_BYTES];
+	enum err e = parse_key(BYTES(IDENTITY_HRP), text, secret);
+
+	if (!e)
+		e = make_identity(secret, ret_identity);
+	wipe(secret, sizeof secret);
+	return e;
+}
+
+void seal_put_identity(const struct identity *i, char ret_text[IDENTITY_CHARS_MAX])
+{
+	size_t len = put_key(BYTES(IDENTITY_HRP), i->secret_key, ret_text);
+
+	for (size_t at = 0; at < len; at++)
+		if (ret_text[at] >= 'a' && ret_text[at] <= 'z')
+			ret_text[at] = (char)(ret_text[at] - 32);
+}
+
+enum err seal_new_identity(struct identity *ret_identity)
+{
+	uint8_t secret[SEAL_KEY_BYTES];
+	enum err e = sys_random(secret, sizeof secret);
+
+	if (!e)
+		e = make_identity(secret, ret_identity);
+	wipe(secret, sizeof secret);
+	return e;
+}
+
+/* ---- digests ---- */
+
+/* The states are copied in and out: libsodium wants alignments that callers need not know. */
+
+void seal_sha256(struct bytes data, uint8_t ret_digest[32])
+{
+	crypto_hash_sha256(ret_digest, data.at, data.len);
+}
+
+void seal_sha256_init(struct seal_sha256_state *s)
+{
+	crypto_hash_sha256_state state;
+
+	crypto_hash_sha256_init(&state);
+	memcpy(s->opaque, &state, sizeof state);
+}
+
+void seal_sha256_feed(struct seal_sha256_state *s, struct bytes data)
+{
+	crypto_hash_sha256_state state;
+
+	if (data.len == 0)
+		return;
+	memcpy(&state, s->opaque, sizeof state);
+	crypto_hash_sha256_update(&state, data.at, data.len);
+	memcpy(s->opaque, &state, sizeof state);
+}
+
+void seal_sha256_end(struct seal_sha256_state *s, uint8_t ret_digest[32])
+{
+	crypto_hash_sha256_state state;
+
+	memcpy(&state, s->opaque, sizeof state);
+	crypto_hash_sha256_final(&state, ret_digest);
+	wipe(s, sizeof *s);
+}
+
+void seal_keyed_digest(const uint8_t key[32], struct bytes data, uint8_t ret_digest[32])
+{
+	seal_digest(key, &data, 1, ret_digest);
+}
+
+void seal_digest(const uint8_t *key, const struct bytes *parts, size_t count,
+		 uint8_t ret_digest[SEAL_DIGEST_BYTES])
+{
+	crypto_generichash_blake2b_state state;
+
+	crypto_generichash_blake2b_init(&state, key, key ? SEAL_KEY_BYTES : 0, SEAL_DIGEST_BYTES);
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].len)
+			crypto_generichash_blake2b_update(&state, parts[i].at, parts[i].len);
+	crypto_generichash_blake2b_final(&state, ret_digest, SEAL_DIGEST_BYTES);
+	if (key)
+		wipe(&state, sizeof state);
+}
+
+void seal_digest_init(struct seal_digest_state *s)
+{
+	crypto_generichash_blake2b_state state;
+
+	crypto_generichash_blake2b_init(&state, NULL, 0, SEAL_DIGEST_BYTES);
+	memcpy(s->opaque, &state, sizeof state);
+}
+
+void seal_digest_feed(struct seal_digest_state *s, struct bytes data)
+{
+	crypto_generichash_blake2b_state state;
+
+	if (data.len == 0)
+		return;
+	memcpy(&state, s->opaque, sizeof state);
+	crypto_generichash_blake2b_update(&state, data.at, data.len);
+	memcpy(s->opaque, &state, sizeof state);
+}
+
+void seal_digest_end(const struct seal_digest_state *s, uint8_t ret_digest[SEAL_DIGEST_BYTES])
+{
+	crypto_generichash_blake2b_state state;
+
+	memcpy(&state, s->opaque, sizeof state);
+	crypto_generichash_blake2b_final(&state, ret_digest, SEAL_DIGEST_BYTES);
+}
+
+bool seal_equal(const uint8_t a[32], const uint8_t b[32])
+{
+	return sodium_memcmp(a, b, 32) == 0;
+}
+
+/* ---- boxes, the ratchet, records ---- */
+
+/* crypto_box_seal spelt out, so that its randomness may fail and be reported. */
+enum err seal_box(const struct recipient *r, const uint8_t secret[SEAL_KEY_BYTES],
+		  uint8_t ret_box[SEAL_BOX_BYTES])
+{
+	uint8_t once_secret[32], nonce[crypto_box_NONCEBYTES], box[SEAL_BOX_BYTES];
+	crypto_generichash_blake2b_state state;
+	enum err e = sys_random(once_secret, sizeof once_secret);
+
+	if (e)
+		return e;
+	crypto_scalarmult_curve25519_base(box, once_secret);
+	crypto_generichash_blake2b_init(&state, NULL, 0, sizeof nonce);
+	crypto_generichash_blake2b_update(&state, box, SEAL_KEY_BYTES);
+	crypto_generichash_blake2b_update(&state, r->public_key, SEAL_KEY_BYTES);
+	crypto_generichash_blake2b_final(&state, nonce, sizeof nonce);
+	if (crypto_box_easy(box + SEAL_KEY_BYTES, secret, SEAL_KEY_BYTES, nonce, r->public_key,
+			    once_secret) != 0)
+		e = ERR_BAD;
+	wipe(once_secret, sizeof once_secret);
+	if (!e)
+		memcpy(ret_box, box, sizeof box);
+	return e;
+}
+
+enum err seal_open_box(const struct identity *i, const uint8_t box[SEAL_BOX_BYTES],
+		       uint8_t ret_secret[SEAL_KEY_BYTES])
+{
+	uint8_t secret[SEAL_KEY_BYTES];
+
+	if (crypto_box_seal_open(secret, box, SEAL_BOX_BYTES, i->recipient.public_key,
+				 i->secret_key) != 0)
+		return ERR_SEAL;
+	memcpy(ret_secret, secret, sizeof secret);
+	wipe(secret, sizeof secret);
+	return OK;
+}
+
+void seal_step(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
+	       uint8_t ret_once[SEAL_KEY_BYTES], uint8_t ret_next[SEAL_KEY_BYTES])
+{
+	uint8_t both[2 * SEAL_KEY_BYTES];
+
+	crypto_generichash_blake2b(both, sizeof both, label.at, label.len, key, SEAL_KEY_BYTES);
+	memcpy(ret_once, both, SEAL_KEY_BYTES);
+	memcpy(ret_next, both + SEAL_KEY_BYTES, SEAL_KEY_BYTES);
+	wipe(both, sizeof both);
+}
+
+void seal_encrypt(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES],
+		  struct bytes associated, struct bytes plain, uint8_t *ret_cipher,
+		  uint8_t ret_tag[SEAL_TAG_BYTES])
+{
+	crypto_aead_xchacha20poly1305_ietf_encrypt_detached(ret_cipher, ret_tag, NULL, plain.at,
+							    plain.len, associated.at,
+							    associated.len, NULL, nonce, key);
+}
+
+enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES],
+		      struct bytes associated, struct bytes cipher,
+		      const uint8_t tag[SEAL_TAG_BYTES], uint8_t *ret_plain)
+{
+	int n = crypto_aead_xchacha20poly1305_ietf_decrypt_detached(ret_plain, NULL, cipher.at,
+								    cipher.len, tag, associated.at,
+								    associated.len, nonce, key);
+
+	return n == 0 ? OK : ERR_SEAL;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "audit/frame.h"
+#include "audit/seal.h"
+#include "tap.h"
+
+/* The texts of keys 00 01 02 … 1f, made by a second implementation of BIP 173 that was checked on
+ * that document's own strings. */
+#define COUNTED_RECIPIENT "aigw1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0scemh3h"
+#define COUNTED_IDENTITY                                                                           \
+	"AIGW-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0S6A05SM"
+/* RFC 7748 section 6.1, Alice. */
+#define ALICE_SECRET    "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"
+#define ALICE_PUBLIC    "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
+#define ALICE_RECIPIENT "aigw1s5s0qzvfxzn4gayt0hwtg0hhtgxm7wsdycup4a8t5j5ca25mfe4qwqms3v"
+
+static void from_hex(const char *hex, uint8_t *ret)
+{
+	for (size_t i = 0; hex[2 * i]; i++) {
+		char two[3] = {hex[2 * i], hex[2 * i + 1], 0};
+		ret[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
+}
+
+#define CHECK_HEX(at, len, hex)                                                                    \
+	do {                                                                                       \
+		struct buf b_ = {0};                                                               \
+		CHECK_ERR(buf_put_hex(&b_, bytes_of(at, len)), OK);                                \
+		CHECK_BYTES(buf_view(&b_), hex);                                                   \
+		buf_done(&b_);                                                                     \
+	} while (0)
+
+static void keys_have_their_text(void)
+{
+	char text[IDENTITY_CHARS_MAX];
+	struct recipient r;
+	struct identity id = {{0}, {{0}, {0}}};
+
+	for (int i = 0; i < 32; i++)
+		r.public_key[i] = id.secret_key[i] = (uint8_t)i;
+	seal_put_recipient(&r, text);
+	CHECK_STR(text, COUNTED_RECIPIENT);
+	seal_put_identity(&id, text);
+	CHECK_STR(text, COUNTED_IDENTITY);
+	CHECK_ERR(seal_parse_identity(BYTES(COUNTED_IDENTITY), &id), OK);
+	for (int i = 0; i < 32; i++)
+		CHECK_U64(id.secret_key[i], i);
+}
+
+static void an_identity_knows_its_recipient(void)
+{
+	struct identity id;
+	struct recipient r;
+	char text[IDENTITY_CHARS_MAX];
+	uint8_t secret[32];
+
+	from_hex(ALICE_SECRET, secret);
+	memcpy(id.secret_key, secret, 32);
+	seal_put_identity(&id, text);
+	CHECK_ERR(seal_parse_identity(bytes_str(text), &id), OK);
+	CHECK_HEX(id.recipient.public_key, 32, ALICE_PUBLIC);
+	CHECK_ERR(seal_parse_recipient(BYTES(ALICE_RECIPIENT), &r), OK);
+	CHECK(memcmp(&r, &id.recipient, sizeof r) == 0);
+	seal_put_recipient(&r, text);
+	CHECK_STR(text, ALICE_RECIPIENT);
+}
+
+static void upper_case_is_read_and_mixed_case_is_not(void)
+{
+	char text[] = ALICE_RECIPIENT;
+	struct recipient r;
+
+	for (char *c = text; *c; c++)
+		*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+	CHECK_ERR(seal_parse_recipient(bytes_str(text), &r), OK);
+	text[0] = 'a';
+	CHECK_ERR(seal_parse_recipient(bytes_str(text), &r), ERR_BAD);
+}
+
+/* The checksum of BIP 173 finds every one of these with certainty. */
+static void every_mistyped_character_is_found(void)
+{
+	static const char digits[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l1b";
+	static const char good[] = ALICE_RECIPIENT;
+	struct recipient r, before;
+
+	memset(&r, 0x5A, sizeof r);
+	before = r;
+	for (size_t i = 0; i + 1 < sizeof good; i++) {
+		char text[sizeof good];
+		for (const char *d = digits; *d; d++) {
+			memcpy(text, good, sizeof good);
+			if (text[i] == *d)
+				continue;
+			text[i] = *d;
+			CHECK_ERR(seal_parse_recipient(bytes_str(text), &r), ERR_BAD);
+		}
+		memcpy(text, good, sizeof good);
+		if (i && text[i] != text[i - 1]) {
+			text[i] = good[i - 1];
+			text[i - 1] = good[i];
+			CHECK_ERR(seal_parse_recipient(bytes_str(text), &r), ERR_BAD);
+		}
+		CHECK_ERR(seal_parse_recipient(tap_guarded(bytes_of(good, i)), &r), ERR_BAD);
+	}
+	CHECK(memcmp(&r, &before, sizeof r) == 0);
+}
+
+static void other_texts_are_no_keys(void)
+{
+	static const char *const bad[] = {
+		"", "aigw1", "AIGW-SECRET-KEY-1", COUNTED_IDENTITY, ALICE_RECIPIENT " ",
+		" " ALICE_RECIPIENT, ALICE_RECIPIENT "\n",
+		/* padding bits that are not zero, with a right checksum */
+		"aigw1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc03900zv9",
+		"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"};
+	struct recipient r;
+	struct identity id;
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		CHECK_ERR(seal_parse_recipient(bytes_str(bad[i]), &r), ERR_BAD);
+	CHECK_ERR(seal_parse_identity(BYTES(ALICE_RECIPIENT), &id), ERR_BAD);
+}
+
+static void nothing_is_sealed_to_a_point_of_small_order(void)
+{
+	struct recipient zero = {{0}, {0}}, r;
+	char text[RECIPIENT_CHARS_MAX];
+	uint8_t box[SEAL_BOX_BYTES], secret[32] = {1};
+
+	seal_put_recipient(&zero, text);
+	CHECK_ERR(seal_parse_recipient(bytes_str(text), &r), ERR_BAD);
+	CHECK_ERR(seal_box(&zero, secret, box), ERR_BAD);
+}
+
+static void a_new_identity_survives_its_text(void)
+{
+	struct identity a, b, c;
+	char text[IDENTITY_CHARS_MAX];
+
+	CHECK_ERR(seal_new_identity(&a), OK);
+	CHECK_ERR(seal_new_identity(&b), OK);
+	CHECK(memcmp(a.secret_key, b.secret_key, 32) != 0);
+	seal_put_identity(&a, text);
+	CHECK_ERR(seal_parse_identity(bytes_str(text), &c), OK);
+	CHECK(memcmp(&a, &c, sizeof a) == 0);
+}
+
+/* seal_open_box is crypto_box_seal_open itself: the box is what that function expects. */
+static void a_box_opens_for_its_recipient_only(void)
+{
+	struct identity a, b;
+	uint8_t box[SEAL_BOX_BYTES], other[SEAL_BOX_BYTES],
+		secret[32] = "thirty-two bytes of a secret...", got[32] = {7};
+
+	CHECK_ERR(seal_new_identity(&a), OK);
+	CHECK_ERR(seal_new_identity(&b), OK);
+	CHECK_ERR(seal_box(&a.recipient, secret, box), OK);
+	CHECK_ERR(seal_box(&a.recipient, secret, other), OK);
+	CHECK(memcmp(box, other, sizeof box) != 0);
+	CHECK_ERR(seal_open_box(&b, box, got), ERR_SEAL);
+	CHECK_U64(got[0], 7);
+	/* X25519 ignores the top bit of a public key; but it goes into the nonce. */
+	for (size_t bit = 0; bit < sizeof box * 8; bit++) {
+		box[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		CHECK_ERR(seal_open_box(&a, box, got), ERR_SEAL);
+		box[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	CHECK_ERR(seal_open_box(&a, box, got), OK);
+	CHECK(memcmp(got, secret, 32) == 0);
+}
+
+/* draft-irtf-cfrg-xchacha-03, appendix A.3.1. */
+static void records_are_sealed_as_the_draft_says(void)
+{
+	static const char plain[] =
+		"Ladies and Gentlemen of the class of '99: If I could offer you "
+		"only one tip for the future, sunscreen would be it.";
+	uint8_t key[32], nonce[24], ad[12], cipher[sizeof plain - 1], tag[16], back[sizeof cipher];
+	struct bytes associated = {ad, sizeof ad};
+
+	from_hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f", key);
+	from_hex("404142434445464748494a4b4c4d4e4f5051525354555657", nonce);
+	from_hex("50515253c0c1c2c3c4c5c6c7", ad);
+	seal_encrypt(key, nonce, associated, bytes_str(plain), cipher, tag);
+	CHECK_HEX(cipher, 16, "bd6d179d3e83d43b9576579493c0e939");
+	CHECK_HEX(tag, 16, "c0875924c1c7987947deafd8780acf49");
+	CHECK_ERR(seal_decrypt(key, nonce, associated, bytes_of(cipher, sizeof cipher), tag, back),
+		  OK);
+	CHECK(memcmp(back, plain, sizeof back) == 0);
+	ad[3] ^= 1;
+	CHECK_ERR(seal_decrypt(key, nonce, associated, bytes_of(cipher, sizeof cipher), tag, back),
+		  ERR_SEAL);
+	ad[3] ^= 1;
+	nonce[23] ^= 1;
+	CHECK_ERR(seal_decrypt(key, nonce, associated, bytes_of(cipher, sizeof cipher), tag, back),
+		  ERR_SEAL);
+}
+
+/* FIPS 180-4 and RFC 7693 "abc"; RFC 3720 B.4 for the CRC of zeros, and the usual check value. */
+static void digests_and_checksums_are_the_published_ones(void)
+{
+	uint8_t digest[32], zeros[32] = {0};
+	struct bytes parts[] = {BYTES("a"), BYTES(""), BYTES("bc")};
+	struct seal_digest_state s, copy;
+	struct seal_sha256_state sha;
+
+	seal_sha256(BYTES("abc"), digest);
+	CHECK_HEX(digest, 32, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	seal_sha256_init(&sha);
+	seal_sha256_feed(&sha, BYTES("ab"));
+	seal_sha256_feed(&sha, BYTES("c"));
+	seal_sha256_end(&sha, digest);
+	CHECK_HEX(digest, 32, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	seal_digest(NULL, parts, 3, digest);
+	CHECK_HEX(digest, 32, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+	seal_digest_init(&s);
+	seal_digest_feed(&s, BYTES("ab"));
+	copy = s;
+	seal_digest_feed(&s, BYTES("x"));
+	seal_digest_feed(&copy, BYTES("c"));
+	seal_digest_end(&copy, digest);
+	CHECK_HEX(digest, 32, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+	CHECK_U64(frame_crc32c(0, BYTES("123456789")), 0xe3069283);
+	CHECK_U64(frame_crc32c(frame_crc32c(0, BYTES("1234")), BYTES("56789")), 0xe3069283);
+	CHECK_U64(frame_crc32c(0, bytes_of(zeros, 32)), 0x8a9136aa);
+}
+
+static void a_step_of_the_ratchet_forgets(void)
+{
+	uint8_t key[32] = {1}, once[32], next[32], other[32];
+
+	seal_step(key, BYTES("label"), once, next);
+	CHECK(memcmp(once, next, 32) != 0 && memcmp(next, key, 32) != 0);
+	seal_step(key, BYTES("label2"), other, key);
+	CHECK(memcmp(other, once, 32) != 0 && memcmp(key, next, 32) != 0);
+	CHECK(seal_equal(once, once) && !seal_equal(once, next));
+}
+
+static void starting_twice_is_fine(void)
+{
+	CHECK_ERR(seal_init(), OK);
+	CHECK_ERR(seal_init(), OK);
+}
+
+int main(void)
+{
+	if (seal_init())
+		return 1;
+	RUN_TESTS(TEST(starting_twice_is_fine), TEST(keys_have_their_text),
+		  TEST(an_identity_knows_its_recipient),
+		  TEST(upper_case_is_read_and_mixed_case_is_not),
+		  TEST(every_mistyped_character_is_found), TEST(other_texts_are_no_keys),
+		  TEST(nothing_is_sealed_to_a_point_of_small_order),
+		  TEST(a_new_identity_survives_its_text), TEST(a_box_opens_for_its_recipient_only),
+		  TEST(records_are_sealed_as_the_draft_says),
+		  TEST(digests_and_checksums_are_the_published_ones),
+		  TEST(a_step_of_the_ratchet_forgets));
+}

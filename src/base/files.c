@@ -33,9 +33,9 @@ static enum err open_regular(const char *path, int *ret_fd, uint64_t *ret_bytes)
 
 enum err files_load(const char *path, size_t max, struct buf *ret_content)
 {
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	size_t got = 0;
-	int fd;
+	int fd = -1;
 	enum err e = open_regular(path, &fd, &bytes);
 
 	if (e)
@@ -61,8 +61,8 @@ enum err files_load(const char *path, size_t max, struct buf *ret_content)
 
 enum err files_peek(const char *path, void *at, size_t len, size_t *ret_len)
 {
-	uint64_t bytes;
-	int fd;
+	uint64_t bytes = 0;
+	int fd = -1;
 	enum err e = open_regular(path, &fd, &bytes);
 
 	if (e)
@@ -74,7 +74,7 @@ enum err files_peek(const char *path, void *at, size_t len, size_t *ret_len)
 
 enum err files_size(const char *path, uint64_t *ret_bytes)
 {
-	int fd;
+	int fd = -1;
 	enum err e = open_regular(path, &fd, ret_bytes);
 
 	if (!e)

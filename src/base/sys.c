@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/sys.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -160,6 +163,8 @@ static struct process_page {
 	int64_t pid; /* 0: not asked yet; atomic */
 	uint64_t counter; /* atomic */
 	uint16_t salt;
+	uint32_t has_seed; /* atomic; 1: seed is there */
+	uint8_t seed[16];
 } *process_page;
 
 static struct process_page *process(void)
@@ -215,6 +220,55 @@ void sys_unique(uint8_t ret_bytes[10])
 	for (int i = 0; i < 8; i++) /* big-endian after the salt: ids sort as they were made */
 		ret_bytes[2 + i] = (uint8_t)(counter >> (56 - 8 * i));
 	memcpy(ret_bytes, &page->salt, sizeof page->salt);
+}
+
+#if defined(__x86_64__)
+/* RDRAND, where the processor has it; a value that some processors give when it is broken counts as
+ * none. */
+static bool processor_random(uint64_t *ret_value)
+{
+	static int known; /* 0: not asked, 1: no, 2: yes; atomic */
+	int have = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	unsigned a, b, c, d;
+	unsigned char fine;
+
+	if (have == 0) {
+		have = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_RDRND) ? 2 : 1;
+		__atomic_store_n(&known, have, __ATOMIC_RELAXED);
+	}
+	if (have == 1)
+		return false;
+	__asm__ __volatile__("rdrand %0; setc %1" : "=r"(*ret_value), "=qm"(fine) : : "cc");
+	return fine && *ret_value != 0 && *ret_value != UINT64_MAX;
+}
+#else
+static bool processor_random(uint64_t *ret_value)
+{
+	return false;
+}
+#endif
+
+enum err sys_nonce(uint8_t ret_nonce[24])
+{
+	struct process_page *page = process();
+	uint64_t fresh;
+	enum err e;
+
+	if (!page || !processor_random(&fresh))
+		return sys_random(ret_nonce, 24);
+	if (!__atomic_load_n(&page->has_seed, __ATOMIC_ACQUIRE)) {
+		uint8_t seed[16];
+		e = sys_random(seed, sizeof seed);
+		if (e)
+			return e;
+		/* Two threads may both come here: each mixes its own half-random seed in, and every
+		 * nonce still holds 8 fresh bytes. */
+		memcpy(page->seed, seed, sizeof seed);
+		__atomic_store_n(&page->has_seed, 1, __ATOMIC_RELEASE);
+	}
+	memcpy(ret_nonce, page->seed, sizeof page->seed);
+	memcpy(ret_nonce + sizeof page->seed, &fresh, sizeof fresh);
+	return OK;
 }
 
 pid_t sys_getppid(void)
@@ -304,16 +358,11 @@ static bool file_size_is_limited(void)
 	return limit.rlim_cur != RLIM_INFINITY;
 }
 
-enum err sys_write_full(int fd, const void *at, size_t len, size_t *ret_len)
+static enum err write_all(int fd, const void *at, size_t len, size_t *ret_len, ssize_t *ret_last)
 {
-	uint64_t block = 1ull << (SIGXFSZ - 1), before = 0;
-	struct timespec no_wait = {0};
-	bool limited = file_size_is_limited();
 	size_t done = 0;
 	ssize_t n = 0;
 
-	if (limited)
-		CALL(SYS_rt_sigprocmask, SIG_BLOCK, &block, &before, KERNEL_SIGSET);
 	while (done < len) {
 		n = sys_write(fd, (const uint8_t *)at + done, len - done);
 		if (n == -EINTR)
@@ -322,15 +371,28 @@ enum err sys_write_full(int fd, const void *at, size_t len, size_t *ret_len)
 			break;
 		done += (size_t)n;
 	}
-	if (limited) {
-		if (n == -EFBIG && !(before & block))
-			CALL(SYS_rt_sigtimedwait, &block, 0, &no_wait, KERNEL_SIGSET);
-		CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, KERNEL_SIGSET);
-	}
 	*ret_len = done;
+	*ret_last = n;
 	if (done == len)
 		return OK;
 	return n < 0 ? err_from_errno(n) : ERR_FULL;
+}
+
+enum err sys_write_full(int fd, const void *at, size_t len, size_t *ret_len)
+{
+	uint64_t block = 1ull << (SIGXFSZ - 1), before = 0;
+	struct timespec no_wait = {0};
+	ssize_t last;
+	enum err e;
+
+	if (!file_size_is_limited())
+		return write_all(fd, at, len, ret_len, &last);
+	CALL(SYS_rt_sigprocmask, SIG_BLOCK, &block, &before, KERNEL_SIGSET);
+	e = write_all(fd, at, len, ret_len, &last);
+	if (last == -EFBIG && !(before & block))
+		CALL(SYS_rt_sigtimedwait, &block, 0, &no_wait, KERNEL_SIGSET);
+	CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, KERNEL_SIGSET);
+	return e;
 }
 
 enum err sys_read_file(const char *path, size_t max, struct buf *ret_content)

@@ -68,6 +68,10 @@ uint64_t sys_monotonic_ns(void);
 /* Fills with random bytes from the kernel. ERR_IO when it has none to give. */
 MUST_USE enum err sys_random(void *at, size_t len);
 
+/* 24 bytes that were never given before, nor will be: 16 random per process and 8 from the
+ * processor at the time of the call, so that a restored machine snapshot gives others. Not secret. */
+MUST_USE enum err sys_nonce(uint8_t ret_nonce[24]);
+
 /* Reads from the current offset until `len` bytes or the end; the count is in *ret_len. */
 MUST_USE enum err sys_read_full(int fd, void *at, size_t len, size_t *ret_len);
 /* Writes all, or says how much went out in *ret_len (also on failure).

@@ -4,19 +4,32 @@
 #define KEY_BYTES_MIN 8 /* a shorter rest is not taken for a key, and gives no prefix away */
 
 static const char *const headers[] = {
-	"authorization",    "proxy-authorization", "www-authenticate",     "x-api-key",
-	"api-key",          "apikey",              "x-goog-api-key",       "x-api-token",
-	"x-auth-token",     "auth-token",          "cookie",               "set-cookie",
-	"x-portkey-api-key", "helicone-auth",      "x-amz-security-token", "cf-aig-authorization",
+	"authorization",
+	"proxy-authorization",
+	"www-authenticate",
+	"x-api-key",
+	"api-key",
+	"apikey",
+	"x-goog-api-key",
+	"x-api-token",
+	"x-auth-token",
+	"auth-token",
+	"cookie",
+	"set-cookie",
+	"x-portkey-api-key",
+	"helicone-auth",
+	"x-amz-security-token",
+	"cf-aig-authorization",
+	"ocp-apim-subscription-key",
 };
 
-static const char *const parameters[] = {"key",   "api_key",      "api-key",
-					 "apikey", "access_token", "token",
-					 "sig",    "x-amz-signature", "x-amz-security-token"};
+static const char *const parameters[] = {"key",    "api_key",         "api-key",
+					 "apikey", "access_token",    "token",
+					 "sig",    "x-amz-signature", "subscription-key"};
 
 /* How keys of providers begin, and the gateway's own. */
-static const char *const beginnings[] = {"sk-", "sk_", "aigw-", "AIza", "ya29.", "gsk_",
-					 "xai-", "hf_", "r8_", "pplx-", "AIGW-SECRET-KEY-"};
+static const char *const beginnings[] = {"sk-",  "sk_", "aigw-", "AIza",  "ya29.",           "gsk_",
+					 "xai-", "hf_", "r8_",   "pplx-", "AIGW-SECRET-KEY-"};
 
 #define REDACTED BYTES("redacted")
 
@@ -32,7 +45,8 @@ struct bytes credential_of_header(struct bytes name, struct bytes value)
 {
 	static const char *const schemes[] = {"bearer ", "key ", "token "};
 
-	if (!credential_is_header(name) || bytes_ends(name, BYTES("ookie")) ||
+	if (!credential_is_header(name) || bytes_equal_nocase(name, BYTES("cookie")) ||
+	    bytes_equal_nocase(name, BYTES("set-cookie")) ||
 	    bytes_equal_nocase(name, BYTES("www-authenticate")))
 		return BYTES_NONE;
 	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
@@ -82,18 +96,44 @@ static bool is_parameter(struct bytes name)
 	for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
 		if (bytes_equal_nocase(name, bytes_str(parameters[i])))
 			return true;
-	return false;
+	return credential_is_header(name);
+}
+
+/* The part before the query; of an absolute form without "user:password@". */
+static enum err put_path(struct buf *out, struct bytes path)
+{
+	size_t scheme = bytes_find(path, BYTES("://")), at;
+	struct bytes authority;
+	enum err e;
+
+	if (scheme == SIZE_MAX)
+		return buf_put(out, path);
+	authority = bytes_from(path, scheme + 3);
+	authority = bytes_slice(authority, 0, bytes_find_byte(authority, '/'));
+	for (at = authority.len; at && authority.at[at - 1] != '@'; at--)
+		;
+	if (at == 0)
+		return buf_put(out, path);
+	e = buf_put(out, bytes_slice(path, 0, scheme + 3));
+	if (!e)
+		e = buf_put(out, REDACTED);
+	if (!e)
+		e = buf_put(out, bytes_from(path, scheme + 3 + at - 1));
+	return e;
 }
 
 enum err credential_put_target(struct buf *out, struct bytes target)
 {
 	struct bytes rest = target, path = bytes_cut(&rest, '?');
-	enum err e = buf_put(out, path);
+	bool more = path.len < target.len;
+	enum err e = put_path(out, path);
 	uint8_t before = '?';
 
-	while (!e && rest.len) {
-		struct bytes value = bytes_cut(&rest, '&'), whole = value;
-		struct bytes name = bytes_cut(&value, '=');
+	while (!e && more) {
+		struct bytes whole = bytes_slice(rest, 0, bytes_find_byte(rest, '&'));
+		struct bytes value = whole, name = bytes_cut(&value, '=');
+		more = whole.len < rest.len;
+		rest = bytes_from(rest, whole.len + 1);
 		e = buf_put_u8(out, before);
 		before = '&';
 		if (!e && value.len && is_parameter(name)) {
@@ -131,14 +171,32 @@ static size_t key_at(struct bytes text)
 	return 0;
 }
 
-/* Length of "name:" or "name=" of a key-bearing header at this place, 0 when there is none. */
-static size_t header_at(struct bytes text)
+/* "API_KEY" is "api-key" here: an environment variable or an option bears the same names. */
+static bool is_name(struct bytes text, struct bytes name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = text.at[i] == '_' ? '-' : text.at[i];
+		if (!bytes_equal_nocase(bytes_of(&c, 1), bytes_slice(name, i, 1)))
+			return false;
+	}
+	return true;
+}
+
+/* Length of the name of a key-bearing header and what stands between it and its value, at this
+ * place of the text; 0 when there is none: "name:", "name=", "\"name\":", and "name\0" of an option
+ * whose value is the next argument. It may begin within a word, as in -HAuthorization:. */
+static size_t header_at(struct bytes text, bool in_option)
 {
 	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
 		struct bytes name = bytes_str(headers[i]);
-		if (text.len > name.len && (text.at[name.len] == ':' || text.at[name.len] == '=') &&
-		    bytes_equal_nocase(bytes_slice(text, 0, name.len), name))
-			return name.len + 1;
+		size_t end = name.len;
+		if (text.len <= end || !is_name(text, name))
+			continue;
+		if (text.at[end] == '"' || text.at[end] == '\'')
+			end++;
+		if (end < text.len && (text.at[end] == ':' || text.at[end] == '=' ||
+				       (in_option && text.at[end] == '\0')))
+			return end + 1;
 	}
 	return 0;
 }
@@ -146,22 +204,28 @@ static size_t header_at(struct bytes text)
 enum err credential_put_text(struct buf *out, struct bytes text)
 {
 	enum err e = OK;
-	size_t i = 0;
+	size_t i = 0, argument = 0; /* where the argument under way begins */
 
 	while (!e && i < text.len) {
 		struct bytes rest = bytes_from(text, i);
 		bool begins = i == 0 || !is_key_byte(text.at[i - 1]);
-		size_t header = begins ? header_at(rest) : 0, key = begins ? key_at(rest) : 0;
+		size_t header = header_at(rest, text.at[argument] == '-');
+		size_t key = begins && !header ? key_at(rest) : 0;
 		if (header) {
-			size_t end = bytes_find_byte(rest, '\0');
+			bool is_next = rest.at[header - 1] == '\0';
 			e = buf_put(out, bytes_slice(rest, 0, header));
+			if (!e && !is_next)
+				e = buf_put_u8(out, ' ');
 			if (!e)
-				e = buf_put(out, BYTES(" redacted"));
-			i += end == SIZE_MAX ? rest.len : end;
+				e = buf_put(out, REDACTED);
+			rest = bytes_from(rest, header);
+			i += header + bytes_slice(rest, 0, bytes_find_byte(rest, '\0')).len;
 		} else if (key) {
 			e = buf_put(out, REDACTED);
 			i += key;
 		} else {
+			if (text.at[i] == '\0')
+				argument = i + 1 < text.len ? i + 1 : i;
 			e = buf_put_u8(out, text.at[i++]);
 		}
 	}

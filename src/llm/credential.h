@@ -25,11 +25,14 @@ struct bytes credential_prefix(struct bytes key);
 /* Appends "name: value\r\n" with the value replaced by "redacted" where it is a secret. */
 MUST_USE enum err credential_put_header(struct buf *out, struct bytes name, struct bytes value);
 
-/* Appends a request target with the values of key-bearing query parameters replaced. */
+/* Appends a request target with the values of key-bearing query parameters (also those that bear
+ * the name of such a header) and "user:password" before an authority replaced. */
 MUST_USE enum err credential_put_target(struct buf *out, struct bytes target);
 
-/* Appends any text (a command line) with what looks like a key replaced: the value behind a
- * key-bearing header name, and words that begin as providers' keys do. */
+/* Appends any text (a command line, its arguments ended by NUL) with what looks like a key
+ * replaced: everything up to the end of the argument behind a key-bearing header name (also
+ * API_KEY=... and the argument that follows --api-key), and words that begin as providers' keys do.
+ */
 MUST_USE enum err credential_put_text(struct buf *out, struct bytes text);
 
 #endif

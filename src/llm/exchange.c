@@ -18,8 +18,8 @@ struct exchange {
 	/* of the answer under way */
 	struct sse sse;
 	struct coding_decoder *decoder; /* NULL: identity */
-	struct buf decoded; /* what the decoder gave for one piece */
-	struct buf json;    /* a JSON answer, decoded, for reading at its end */
+	struct buf decoded;             /* what the decoder gave for one piece */
+	struct buf json;                /* a JSON answer, decoded, for reading at its end */
 	bool reads_content; /* the body can be understood: SSE or JSON in a known coding */
 };
 
@@ -56,6 +56,11 @@ static void forget_answer(struct exchange *x)
 	coding_free(x->decoder);
 	x->decoder = NULL;
 	buf_reset(&x->json);
+	/* Between answers a connection keeps little memory, whatever it has carried. */
+	if (x->json.cap > HTTP1_IDLE_BYTES_MAX)
+		buf_done(&x->json);
+	if (x->decoded.cap > HTTP1_IDLE_BYTES_MAX)
+		buf_done(&x->decoded);
 	x->reads_content = false;
 }
 
@@ -86,6 +91,8 @@ static enum err on_head(void *context, const struct http1_response *r)
 	struct bytes type = BYTES_NONE, coding_name = BYTES_NONE;
 	enum coding coding;
 
+	if (!f->first_byte_ns) /* the answer before ended in the same piece */
+		f->first_byte_ns = x->now_ns;
 	if (r->status < 200 && r->status != 101)
 		return OK; /* interim: the real answer is still to come (RFC 9110 15.2) */
 	f->status = r->status;
@@ -156,6 +163,8 @@ static enum err on_body(void *context, struct bytes piece)
 {
 	struct exchange *x = context;
 
+	if (!x->sent_count)
+		return OK; /* nobody asked for it */
 	keep(x, piece);
 	if (!x->reads_content || !dialect_of_answer(x))
 		return OK;
@@ -180,6 +189,8 @@ static void finish_answer(struct exchange *x, enum outcome outcome)
 		return;
 	}
 	if (x->decoder && coding_check_end(x->decoder))
+		stop_reading(x, COVERAGE_TRUNCATED);
+	if (x->decoder && outcome == OUTCOME_COMPLETE && coding_check_end(x->decoder))
 		stop_reading(x, COVERAGE_TRUNCATED);
 	if (x->reads_content && !x->following.is_stream && d && x->json.len)
 		if (d->read_body(buf_view(&x->json), &x->following.answer, NULL))
@@ -355,7 +366,7 @@ void exchange_feed_answer(struct exchange *x, struct bytes in, uint64_t now_ns)
 		stop_reading(x, COVERAGE_TRUNCATED);
 	/* Of what cannot be parsed, the bytes at least are kept. */
 	if (x->response.broken && x->sent_count)
-		keep(x, in);
+		keep(x, bytes_from(in, in.len - x->response.unread_bytes));
 }
 
 void exchange_end(struct exchange *x, enum outcome who, uint64_t now_ns)

@@ -71,6 +71,19 @@ static int on_value_complete(llhttp_t *p)
 	return 0;
 }
 
+/* True when a field says by what rules the body is read, and an earlier one of its name says
+ * something else: servers differ in which of them they take (RFC 9110 5.3, 8.3). */
+static bool is_contradicted(const struct http1_request *r, size_t i)
+{
+	struct bytes name = http1_field_name(r, i), first;
+
+	if (!bytes_equal_nocase(name, BYTES("content-type")) &&
+	    !bytes_equal_nocase(name, BYTES("content-encoding")))
+		return false;
+	return http1_request_find(r, name, &first) &&
+	       !bytes_equal_nocase(first, http1_field_value(r, i));
+}
+
 /* What llhttp tolerates and a gateway must not: two readings of one message (RFC 9112 6.3, 11.2).
  */
 static enum err check_head(struct http1_request *r)
@@ -82,6 +95,10 @@ static enum err check_head(struct http1_request *r)
 		if (name.len == 0) {
 			r->problem = "a header field without a name";
 			return ERR_BAD;
+		}
+		if (is_contradicted(r, i)) {
+			r->problem = "two different values of Content-Type or Content-Encoding";
+			return ERR_AMBIGUOUS;
 		}
 		hosts += bytes_equal_nocase(name, BYTES("host"));
 		if (bytes_equal_nocase(name, BYTES("content-length"))) {
@@ -108,7 +125,7 @@ static enum err check_head(struct http1_request *r)
 }
 
 /* The same for the form of the head, which the parser does not report: folded lines (even before
- * the value begins), lines that end in a bare LF, request lines of other protocols and versions
+ * the value begins), a bare LF or CR, request lines of other protocols and versions
  * (RFC 9112 2.2, 2.3, 3, 5.2, 6.1). Empty lines before the request line may stay (2.2). */
 static enum err check_form(struct http1_request *r)
 {
@@ -125,8 +142,8 @@ static enum err check_form(struct http1_request *r)
 	}
 	while (head.len) {
 		struct bytes line = bytes_cut(&head, '\n');
-		if (line.len == 0 || line.at[line.len - 1] != '\r') {
-			r->problem = "a line of the header does not end in CR LF";
+		if (line.len == 0 || bytes_find_byte(line, '\r') != line.len - 1) {
+			r->problem = "a line of the header does not end in CR LF, or holds a CR";
 			return ERR_BAD;
 		}
 		if (line.at[0] == ' ' || line.at[0] == '\t') {
@@ -240,6 +257,34 @@ static enum err classify(int code)
 	}
 }
 
+/* llhttp has understood raw up to `end` and found no fault: what we have to say to that. */
+static enum err check_progress(struct http1_request *r, size_t end)
+{
+	struct bytes understood = bytes_slice(buf_view(&r->raw), 0, end);
+	enum err e;
+
+	if (!r->head_bytes && end > HTTP1_HEAD_BYTES_MAX) {
+		r->problem = "the header is longer than is inspected";
+		return ERR_LIMIT;
+	}
+	if (!r->head_bytes && r->method) {
+		r->head_bytes = end;
+		e = check_form(r);
+		if (e)
+			return e;
+		if (r->has_length && buf_reserve(&r->raw, (size_t)r->content_length)) {
+			r->problem = "no memory for the body";
+			return ERR_NOMEM;
+		}
+	}
+	if (r->complete && r->chunked && !bytes_ends(understood, BYTES("\r\n\r\n"))) {
+		r->complete = false;
+		r->problem = "the last line of a chunked body does not end in CR LF";
+		return ERR_BAD;
+	}
+	return OK;
+}
+
 enum err http1_request_feed(struct http1_request *r, struct bytes in, size_t *ret_used)
 {
 	llhttp_t *p = engine(&r->parser);
@@ -296,42 +341,19 @@ enum err http1_request_feed(struct http1_request *r, struct bytes in, size_t *re
 		}
 		start += ate;
 		bool head_ended = r->method && !r->head_bytes;
-		if ((head_ended || !r->head_bytes) && start > HTTP1_HEAD_BYTES_MAX) {
-			*ret_used = in.len;
-			r->problem = "the header is longer than is inspected";
-			return r->stopped = ERR_LIMIT;
-		}
-		if (head_ended) {
-			r->head_bytes = start;
-			r->stopped = check_form(r);
-		}
+		r->stopped = check_progress(r, start);
 		if (r->stopped) {
 			*ret_used = in.len;
 			return r->stopped;
-		}
-		if (head_ended && r->has_length &&
-		    buf_reserve(&r->raw, (size_t)r->content_length)) {
-			*ret_used = in.len;
-			r->problem = "no memory for the body";
-			return r->stopped = ERR_NOMEM;
-		}
-		if (r->complete && r->chunked &&
-		    !bytes_ends(bytes_slice(buf_view(&r->raw), 0, start), BYTES("\r\n\r\n"))) {
-			*ret_used = in.len;
-			r->complete = false;
-			r->problem = "the last line of a chunked body does not end in CR LF";
-			return r->stopped = ERR_BAD;
 		}
 		if (r->complete) {
 			*ret_used = in.len - (r->raw.len - start);
 			r->raw.len = start;
 			return OK;
 		}
+		/* After the head once more even with nothing left: without a body it ends here. */
 		if (start == r->raw.len && !head_ended)
 			break;
-		/* After the head once more even with nothing left: a request without a body ends
-		 * here.
-		 */
 	}
 	*ret_used = in.len;
 	return ERR_MORE;
@@ -396,7 +418,6 @@ static int on_response_begin(llhttp_t *p)
 	buf_reset(&r->head);
 	r->in_message = true;
 	r->until_close = false;
-	r->head_seen = 0;
 	return 0;
 }
 
@@ -434,7 +455,9 @@ static int on_response_head(llhttp_t *p)
 		r->upgraded = true;
 		return 2;
 	}
-	if (p->status_code >= 200 && r->listener.is_bodiless(r->listener.context))
+	/* Whatever their fields say (RFC 9112 6.3). */
+	if (p->status_code < 200 || p->status_code == 204 || p->status_code == 304 ||
+	    r->listener.is_bodiless(r->listener.context))
 		return 1;
 	r->until_close = llhttp_message_needs_eof(p) != 0;
 	return 0;
@@ -484,6 +507,7 @@ enum err http1_response_feed(struct http1_response *r, struct bytes in)
 {
 	int code;
 
+	r->unread_bytes = in.len;
 	if (r->broken)
 		return r->stopped;
 	if (r->upgraded || in.len == 0)
@@ -492,6 +516,8 @@ enum err http1_response_feed(struct http1_response *r, struct bytes in)
 	if (code == HPE_OK || code == HPE_PAUSED_UPGRADE)
 		return OK;
 	r->broken = true;
+	r->unread_bytes -= (size_t)((const uint8_t *)llhttp_get_error_pos(engine(&r->parser)) -
+				    in.at);
 	if (!r->stopped)
 		r->stopped = ERR_BAD;
 	return r->stopped;

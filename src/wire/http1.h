@@ -44,7 +44,7 @@ struct http1_request {
 	/* private */
 	struct http1_parser parser;
 	size_t body_max;
-	size_t fed;      /* bytes of raw that llhttp has seen before the current piece */
+	size_t fed; /* bytes of raw that llhttp has seen before the current piece */
 	const uint8_t *piece;
 	enum err stopped;
 };
@@ -85,15 +85,15 @@ struct http1_listener {
 
 struct http1_response {
 	int status;
-	struct buf head;     /* "name: value\r\n" lines, as received but for folding and padding */
-	bool upgraded;       /* 101: what follows is not HTTP */
-	bool until_close;    /* the body ends with the connection */
-	bool in_message;     /* between the first byte and the end of a response */
-	bool broken;         /* not HTTP/1.1 as we know it: following has ended */
+	struct buf head;  /* "name: value\r\n" lines, as received but for folding and padding */
+	bool upgraded;    /* 101: what follows is not HTTP */
+	bool until_close; /* the body ends with the connection */
+	bool in_message;  /* between the first byte and the end of a response */
+	bool broken;      /* not HTTP/1.1 as we know it: following has ended */
 	struct http1_parser parser;
 	struct http1_listener listener;
 	enum err stopped;
-	size_t head_seen;
+	size_t unread_bytes; /* of the last piece, at its end, when broken: not followed */
 };
 
 void http1_response_init(struct http1_response *r, const struct http1_listener *listener);

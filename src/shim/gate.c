@@ -1,0 +1,690 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/gate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "shim/fds.h"
+#include "shim/gate_record.h"
+#include "shim/journal.h"
+#include "shim/rules.h"
+#include "shim/wake.h"
+
+#define HTTPS_PORT       443
+#define NAME_BYTES_MAX   256
+#define RECORD_IDLE_MAX  (64u << 10) /* memory kept between two records */
+
+struct gate {
+	struct carrier carrier;
+	void *session;
+	char server_name[NAME_BYTES_MAX];
+	struct exchange *exchange;
+	struct rules *rules; /* that the request under way is decided by */
+	struct link_facts link;
+	bool described, gone; /* gone: the library's session must not be asked any more */
+	char peer[64];
+	uint16_t peer_port; /* 0: not known */
+	/* the request under way */
+	const struct provider *provider;
+	char id[ULID_CHARS + 1];
+	uint64_t started_ns;
+	bool host_settled, head_released;
+	/* on the way out: stays put until the library has taken all of it */
+	struct bytes out;
+	struct buf staged;
+	size_t consumed; /* bytes of the program's blocked write that were taken before it blocked */
+	bool opening;    /* once `out` is gone, the connection is none of our business */
+	/* a refusal */
+	bool refused, woken;
+	struct buf refusal;
+	size_t served;
+	struct buf record;
+};
+
+static void on_part(void *context, struct exchange *x);
+static void on_answer(void *context, struct exchange *x, enum outcome outcome);
+
+enum err gate_new(const struct carrier *carrier, void *session, struct bytes server_name,
+		  struct gate **ret_gate)
+{
+	struct gate *g = calloc(1, sizeof *g);
+	struct exchange_listener listener = {on_part, on_answer, g};
+
+	if (!g)
+		return ERR_NOMEM;
+	if (server_name.len >= sizeof g->server_name || exchange_new(&listener, &g->exchange)) {
+		free(g);
+		return server_name.len >= sizeof g->server_name ? ERR_LIMIT : ERR_NOMEM;
+	}
+	g->carrier = *carrier;
+	g->session = session;
+	g->link.fd = -1;
+	if (server_name.len)
+		memcpy(g->server_name, server_name.at, server_name.len);
+	*ret_gate = g;
+	return OK;
+}
+
+static bool is_sniffing(const struct gate *g)
+{
+	return g->server_name[0] == '\0';
+}
+
+static bool keeps_payloads(const struct rules *r)
+{
+	return r && r->policy && r->policy->audit.payloads == PAYLOADS_FULL;
+}
+
+static void describe(struct gate *g)
+{
+	if (g->gone || (g->described && g->link.fd >= 0))
+		return;
+	g->carrier.describe(g->session, &g->link);
+	gate_record_peer(g->link.fd, g->peer, &g->peer_port);
+	g->described = true;
+}
+
+static enum err write_record(struct gate *g, enum record_kind kind)
+{
+	enum err e = journal_append(g->rules, kind, buf_view(&g->record));
+
+	if (g->record.cap > RECORD_IDLE_MAX)
+		buf_done(&g->record);
+	return e;
+}
+
+/* ---- refusing ---- */
+
+static void put_refusal(struct gate *g, const struct decision *d)
+{
+	static const char bare[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n"
+				   "x-should-retry: false\r\nconnection: close\r\n\r\n";
+	const struct http1_request *q = exchange_request(g->exchange);
+	const struct dialect *dialect = g->provider ? g->provider->dialect : &dialect_openai;
+	struct buf message = {0};
+	struct refusal refusal = {
+		.status = d->status,
+		.code = d->code,
+		.rule = bytes_str(d->rule),
+		.id = bytes_str(g->id),
+		.head = q->method && strcmp(q->method, "HEAD") == 0,
+	};
+	enum err e = buf_put_str(&message, "aigw: ");
+
+	if (!e)
+		e = buf_put_str(&message, d->reason);
+	refusal.message = buf_view(&message);
+	if (!e)
+		e = dialect_put_refusal(dialect, &refusal, &g->refusal);
+	if (e) {
+		buf_reset(&g->refusal);
+		/* Without memory for an answer, the end of the connection is the answer. */
+		(void)!buf_put(&g->refusal, bytes_str(bare));
+	}
+	buf_done(&message);
+}
+
+/* When earlier requests of the connection still await their answers, theirs come first. */
+static void wake_if_due(struct gate *g)
+{
+	if (!g->refused || g->woken || exchange_awaited(g->exchange))
+		return;
+	g->woken = true;
+	g->carrier.hush(g->session);
+	describe(g);
+	if (!wake(g->link.fd, g->link.own_transport))
+		g->carrier.say_goodbye(g->session);
+}
+
+static struct request_facts facts_of(struct gate *g, const struct call *call,
+				     const struct decision *d)
+{
+	describe(g);
+	return (struct request_facts){
+		.id = g->id,
+		.self = journal_self(g->rules),
+		.rules = g->rules,
+		.provider = g->provider,
+		.exchange = g->exchange,
+		.call = call,
+		.decision = d,
+		.link = &g->link,
+		.server_name = g->server_name,
+		.peer = g->peer,
+		.held_ns = sys_monotonic_ns() - g->started_ns,
+		.with_body = keeps_payloads(g->rules),
+	};
+}
+
+/* The decision is "no": it is recorded where that can be, answered, and nothing more goes out. */
+static void refuse(struct gate *g, const struct call *call, const struct decision *d)
+{
+	if (g->rules) {
+		struct request_facts f = facts_of(g, call, d);
+		f.outcome = "refused";
+		if (!gate_record_request(&f, &g->record))
+			(void)!write_record(g, REC_REQUEST);
+	}
+	if (g->head_released)
+		exchange_withdraw(g->exchange);
+	put_refusal(g, d);
+	g->refused = true;
+	wake_if_due(g);
+}
+
+static void refuse_for(struct gate *g, int status, const char *code, const char *rule,
+		       const char *reason)
+{
+	struct decision d;
+
+	memset(&d, 0, sizeof d);
+	if (g->rules && g->rules->policy) {
+		const struct self *s = journal_self(g->rules);
+		decide_scope(g->rules->policy, &s->facts, &d.environment, &d.application);
+	}
+	decide_refuse(&d, status, code, rule, reason);
+	refuse(g, NULL, &d);
+}
+
+/* ---- deciding ---- */
+
+static void begin_request(struct gate *g)
+{
+	uint8_t unique[10];
+
+	g->started_ns = sys_monotonic_ns();
+	g->host_settled = g->head_released = false;
+	sys_unique(unique);
+	record_make_id(sys_now_ns() / 1000000u, unique, g->id);
+	rules_drop(g->rules);
+	g->rules = rules_take();
+}
+
+static struct bytes without_final_dot(struct bytes host)
+{
+	if (host.len && host.at[host.len - 1] == '.')
+		host.len--;
+	return host;
+}
+
+enum host_verdict { HOST_OURS, HOST_NOT_OURS, HOST_REFUSED };
+
+/* Once the head is complete: whose request is it? */
+static enum host_verdict settle_host(struct gate *g)
+{
+	const struct policy *policy = g->rules ? g->rules->policy : NULL;
+	struct bytes name = bytes_str(g->server_name), host = BYTES_NONE;
+	uint16_t port = 0;
+	enum err e;
+
+	if (g->host_settled)
+		return HOST_OURS;
+	g->host_settled = true;
+	e = exchange_host(g->exchange, &host, &port);
+	if (is_sniffing(g)) {
+		g->provider = e ? NULL : policy_find_provider(policy, host, port ? port : HTTPS_PORT);
+		return g->provider ? HOST_OURS : HOST_NOT_OURS;
+	}
+	g->provider = policy_find_provider(policy, name, port ? port : HTTPS_PORT);
+	if (!g->provider)
+		return HOST_NOT_OURS;
+	if (e)
+		refuse_for(g, 400, e == ERR_AMBIGUOUS ? "ambiguous_request" : "malformed_request",
+			   "http.host",
+			   e == ERR_AMBIGUOUS
+				   ? "the request names one host in its target and another in its "
+				     "Host field; send one of them"
+				   : "the request has no valid Host field, so nobody can tell whom it "
+				     "is for; send one");
+	else if (!bytes_equal_nocase(without_final_dot(host), without_final_dot(name)))
+		refuse_for(g, 400, "host_mismatch", "http.host",
+			   "the Host field names another server than the TLS connection was made "
+			   "to (domain fronting); use the same name in both");
+	return g->refused ? HOST_REFUSED : HOST_OURS;
+}
+
+/* What must hold before a request is even looked at. */
+static bool check_ground(struct gate *g)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	const struct rules *r = g->rules;
+
+	describe(g);
+	if (!r) {
+		refuse_for(g, 503, "internal_error", "aigw.memory",
+			   "no memory to look at the policy; try again");
+	} else if (r->problem[0] && !(r->policy && r->policy->audit.on_failure == FAIL_ALLOW)) {
+		refuse_for(g, 503, r->code, r->policy ? "audit.recipients" : "policy", r->problem);
+	} else if (r->policy && g->link.version && g->link.version < (int)r->policy->transport.min_tls) {
+		refuse_for(g, 403, "policy_denied", "transport.min_tls",
+			   "the connection's TLS version is below what the policy allows; let the "
+			   "program use a newer one");
+	} else if (r->policy && r->policy->transport.verify_peer && !g->link.verified) {
+		refuse_for(g, 403, "policy_denied", "transport.verify_peer",
+			   "the provider's certificate was not verified by the program; let it verify "
+			   "(no -k, no verify=False, the right CA file), or set "
+			   "transport.verify_peer to false");
+	} else if (q->upgrade || (q->method && strcmp(q->method, "CONNECT") == 0)) {
+		refuse_for(g, 403, "not_inspected", "transport.websocket",
+			   "the request asks for another protocol (WebSocket, h2c, CONNECT) that this "
+			   "version cannot inspect; use the HTTP API");
+	}
+	return !g->refused;
+}
+
+static enum err record_request(struct gate *g, const struct call *call, const struct decision *d,
+			       enum coverage coverage)
+{
+	struct request_facts f = facts_of(g, call, d);
+	enum err e;
+
+	f.coverage = coverage;
+	e = gate_record_request(&f, &g->record);
+	return e ? e : write_record(g, REC_REQUEST);
+}
+
+/* True when the record was written, or the policy lets the request go without. */
+static bool recorded(struct gate *g, const struct call *call, const struct decision *d,
+		     enum coverage coverage)
+{
+	enum err e = record_request(g, call, d, coverage);
+	struct buf why = {0};
+
+	if (!e || g->rules->policy->audit.on_failure == FAIL_ALLOW)
+		return true;
+	if (buf_put_str(&why, "the audit log in ") || buf_put_str(&why, g->rules->places.audit) ||
+	    buf_put_str(&why, " cannot be written (") || buf_put_str(&why, err_text(e)) ||
+	    buf_put_str(&why, "), and the policy says audit.on_failure: refuse; make it writable") ||
+	    buf_put_u8(&why, '\0'))
+		buf_reset(&why);
+	refuse_for(g, 503, "audit_not_writable", "audit.on_failure",
+		   why.len ? (const char *)why.at : "the audit log cannot be written");
+	buf_done(&why);
+	return false;
+}
+
+static bool await_answer(struct gate *g, const struct call *call)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	struct sent sent = {
+		.dialect = g->provider->dialect,
+		.operation = call->operation,
+		.head = strcmp(q->method, "HEAD") == 0,
+		.started_ns = g->started_ns,
+		.sent_ns = sys_monotonic_ns(),
+	};
+
+	memcpy(sent.id, g->id, sizeof sent.id);
+	if (exchange_sent(g->exchange, &sent) == OK)
+		return true;
+	refuse_for(g, 400, "pipeline_too_deep", "http.pipelining",
+		   "more requests were sent ahead of their answers than are followed; wait for "
+		   "answers");
+	return false;
+}
+
+static enum err put_chunk(struct buf *out, struct bytes body)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t hex[16];
+	size_t at = sizeof hex, n = body.len;
+	enum err e;
+
+	do {
+		hex[--at] = (uint8_t)digits[n % 16];
+		n /= 16;
+	} while (n);
+	e = buf_put(out, bytes_of(hex + at, sizeof hex - at));
+	if (!e)
+		e = buf_put(out, BYTES("\r\n"));
+	if (!e)
+		e = buf_put(out, body);
+	return e ? e : buf_put(out, BYTES("\r\n0\r\n\r\n"));
+}
+
+/* The body of a request whose head has gone out as chunked. */
+static bool stage_body(struct gate *g)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+
+	if (q->chunked) {
+		g->out = bytes_from(buf_view(&q->raw), q->head_bytes);
+		return true;
+	}
+	buf_reset(&g->staged);
+	if (put_chunk(&g->staged, http1_request_body(q))) {
+		refuse_for(g, 503, "internal_error", "aigw.memory", "no memory; try again");
+		return false;
+	}
+	g->out = buf_view(&g->staged);
+	return true;
+}
+
+/* The request is complete: decide, record, and put it on its way. */
+static void handle_request(struct gate *g)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	struct request_view view;
+	struct call call = {0};
+	struct fault fault = {0};
+	struct decision d;
+
+	if (!check_ground(g))
+		return;
+	exchange_view(g->exchange, &view);
+	enum err e = g->provider->dialect->read_call(&view, &call, &fault);
+	if (e) {
+		int status = e == ERR_LIMIT ? 413 : e == ERR_NOMEM ? 503 : 400;
+		refuse_for(g, status, fault.code ? fault.code : "malformed_request", "request",
+			   fault.reason ? fault.reason : err_text(e));
+		return;
+	}
+	memset(&d, 0, sizeof d);
+	decide(g->rules->policy, &journal_self(g->rules)->facts, g->provider, &call, &d);
+	if (d.action == ACTION_REFUSE) {
+		refuse(g, &call, &d);
+		return;
+	}
+	if (!recorded(g, &call, &d, COVERAGE_FULL))
+		return;
+	if (g->head_released) {
+		(void)stage_body(g);
+		return;
+	}
+	if (await_answer(g, &call))
+		g->out = buf_view(&q->raw);
+}
+
+/* The bytes are no request that can be decided on. */
+static void handle_fault(struct gate *g, enum err e)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	struct buf why = {0};
+	int status = e == ERR_LIMIT ? 413 : e == ERR_NOMEM ? 503 : 400;
+	const char *code = e == ERR_LIMIT	? "request_too_large"
+			   : e == ERR_NOMEM	? "internal_error"
+			   : e == ERR_AMBIGUOUS ? "ambiguous_request"
+						: "malformed_request";
+
+	if (!g->provider)
+		g->provider = policy_find_provider(g->rules ? g->rules->policy : NULL,
+						   bytes_str(g->server_name), 0);
+	if (buf_put_str(&why, "the request cannot be inspected: ") ||
+	    buf_put_str(&why, q->problem ? q->problem : err_text(e)) || buf_put_u8(&why, '\0'))
+		buf_reset(&why);
+	refuse_for(g, status, code, "http.request", why.len ? (const char *)why.at : err_text(e));
+	buf_done(&why);
+}
+
+/* None of our business: what was held goes out as it came, with the rest of the program's write. */
+static void open_up(struct gate *g, struct bytes rest)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+
+	g->opening = true;
+	buf_reset(&g->staged);
+	if (buf_put(&g->staged, buf_view(&q->raw)) || buf_put(&g->staged, rest)) {
+		g->opening = false;
+		refuse_for(g, 503, "internal_error", "aigw.memory", "no memory; try again");
+		return;
+	}
+	g->out = buf_view(&g->staged);
+}
+
+/* The program waits for "100 Continue" before it sends the body (RFC 9110 10.1.1). The head goes
+ * out with its length unsaid, so that the body can still be held back and judged. */
+static void release_head(struct gate *g)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	struct decision d;
+	struct call call = {.operation = OP_UNKNOWN};
+	struct bytes raw = buf_view(&q->raw), line = raw;
+	enum err e;
+
+	if (g->head_released || !check_ground(g))
+		return;
+	memset(&d, 0, sizeof d);
+	if (g->rules->policy) {
+		const struct self *s = journal_self(g->rules);
+		decide_scope(g->rules->policy, &s->facts, &d.environment, &d.application);
+	}
+	d.action = ACTION_ALLOW;
+	static const char why[] = "the head was let out because the program waits for 100 Continue; "
+				  "the body had not been decided on";
+	_Static_assert(sizeof why <= sizeof d.reason, "fits");
+	memcpy(d.reason, why, sizeof why);
+	if (!recorded(g, NULL, &d, COVERAGE_HEADERS_ONLY) || !await_answer(g, &call))
+		return;
+	g->head_released = true;
+	buf_reset(&g->staged);
+	if (q->chunked) {
+		e = buf_put(&g->staged, bytes_slice(raw, 0, q->head_bytes));
+	} else {
+		line = bytes_slice(raw, 0, bytes_find_byte(raw, '\n') + 1);
+		e = buf_put(&g->staged, line);
+		for (size_t i = 0; !e && i < q->field_count; i++) {
+			struct bytes name = http1_field_name(q, i);
+			if (bytes_equal_nocase(name, BYTES("content-length")))
+				continue;
+			e = buf_put(&g->staged, name);
+			if (!e)
+				e = buf_put(&g->staged, BYTES(": "));
+			if (!e)
+				e = buf_put(&g->staged, http1_field_value(q, i));
+			if (!e)
+				e = buf_put(&g->staged, BYTES("\r\n"));
+		}
+		if (!e)
+			e = buf_put(&g->staged, BYTES("Transfer-Encoding: chunked\r\n\r\n"));
+	}
+	if (e)
+		refuse_for(g, 503, "internal_error", "aigw.memory", "no memory; try again");
+	else
+		g->out = buf_view(&g->staged);
+}
+
+/* ---- the program writes ---- */
+
+/* Hands `out` to the library. GATE_TAKEN: all of it. */
+static enum gate_answer flush(struct gate *g)
+{
+	while (g->out.len) {
+		size_t done = 0;
+		switch (g->carrier.send(g->session, g->out, &done)) {
+		case CARRIED:
+			g->out = BYTES_NONE;
+			break;
+		case CARRIED_PART:
+			g->out = bytes_from(g->out, done);
+			break;
+		case BLOCKED:
+			return GATE_BLOCKED;
+		case BROKEN:
+			g->out = BYTES_NONE;
+			exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
+			return GATE_BROKEN;
+		}
+	}
+	if (g->staged.cap > RECORD_IDLE_MAX)
+		buf_done(&g->staged);
+	if (exchange_request(g->exchange)->complete) {
+		exchange_next_request(g->exchange);
+		journal_settle(); /* the provider has the request now, and takes its time */
+	}
+	return g->opening ? GATE_OPENED : GATE_TAKEN;
+}
+
+/* The policy names this host with a port, and the connection went to another one, directly: that
+ * is some other server under the same name. */
+static bool is_elsewhere(const struct gate *g)
+{
+	return !is_sniffing(g) && g->peer_port && !fds_is_proxied(g->link.fd) &&
+	       !policy_find_provider(g->rules ? g->rules->policy : NULL, bytes_str(g->server_name),
+				     g->peer_port);
+}
+
+/* Takes from the front of the program's bytes up to the end of a request. */
+static size_t take(struct gate *g, struct bytes data)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	enum host_verdict host = HOST_OURS;
+	size_t used;
+	enum err e;
+
+	if (q->raw.len == 0) {
+		begin_request(g);
+		describe(g);
+		if (is_elsewhere(g)) {
+			open_up(g, data);
+			return data.len;
+		}
+	}
+	e = exchange_feed_request(g->exchange, data, &used);
+	if (q->head_bytes)
+		host = settle_host(g);
+	else if (is_sniffing(g) && e && e != ERR_MORE)
+		host = HOST_NOT_OURS; /* not HTTP, or nothing that could name a provider */
+	if (host == HOST_NOT_OURS) {
+		open_up(g, bytes_from(data, used));
+		return data.len;
+	}
+	if (host == HOST_REFUSED)
+		return used;
+	if (e == OK)
+		handle_request(g);
+	else if (e != ERR_MORE)
+		handle_fault(g, e);
+	else if (q->head_bytes && q->expects_continue)
+		release_head(g);
+	return used;
+}
+
+enum gate_answer gate_write(struct gate *g, struct bytes data)
+{
+	enum gate_answer answer;
+	size_t from = 0;
+
+	if (g->out.len) {
+		/* The program comes back after GATE_BLOCKED, with the same bytes or more. */
+		from = g->consumed < data.len ? g->consumed : data.len;
+		answer = flush(g);
+		if (answer == GATE_OPENED && from < data.len) {
+			/* The retry brought more than the call that blocked. */
+			buf_reset(&g->staged);
+			if (buf_put(&g->staged, bytes_from(data, from)))
+				return GATE_BROKEN;
+			g->out = buf_view(&g->staged);
+			g->consumed = data.len;
+			answer = flush(g);
+		}
+		if (answer != GATE_TAKEN)
+			return answer;
+	}
+	while (from < data.len && !g->refused) {
+		from += take(g, bytes_from(data, from));
+		if (!g->out.len)
+			continue;
+		g->consumed = from;
+		answer = flush(g);
+		if (answer != GATE_TAKEN)
+			return answer;
+	}
+	return GATE_TAKEN;
+}
+
+/* ---- the program reads ---- */
+
+enum gate_serving gate_serve(struct gate *g, uint8_t *out, size_t cap, bool peek, size_t *ret_len)
+{
+	struct bytes left = bytes_from(buf_view(&g->refusal), g->served);
+
+	if (!g->refused || exchange_awaited(g->exchange))
+		return GATE_NOTHING;
+	if (left.len == 0)
+		return GATE_END;
+	left = bytes_slice(left, 0, cap);
+	memcpy(out, left.at, left.len);
+	if (!peek)
+		g->served += left.len;
+	*ret_len = left.len;
+	return GATE_SERVED;
+}
+
+size_t gate_pending(const struct gate *g)
+{
+	return g->refused && !exchange_awaited(g->exchange) ? g->refusal.len - g->served : 0;
+}
+
+void gate_read(struct gate *g, struct bytes data)
+{
+	exchange_feed_answer(g->exchange, data, sys_monotonic_ns());
+	wake_if_due(g);
+}
+
+void gate_ended(struct gate *g)
+{
+	if (exchange_awaited(g->exchange))
+		exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
+	wake_if_due(g);
+}
+
+bool gate_is_refusing(const struct gate *g)
+{
+	return g->refused;
+}
+
+/* ---- records of the answer ---- */
+
+static void on_part(void *context, struct exchange *x)
+{
+	struct gate *g = context;
+
+	if (g->rules && keeps_payloads(g->rules) && exchange_oldest(x) &&
+	    !gate_record_part(x, &g->record))
+		(void)!write_record(g, REC_RESPONSE_PART);
+}
+
+static void on_answer(void *context, struct exchange *x, enum outcome outcome)
+{
+	struct gate *g = context;
+	const struct following *f = exchange_following(x);
+
+	/* A stream that runs until close says by its last event whether it was whole. */
+	if (outcome == OUTCOME_COMPLETE && f->is_stream && !f->answer.terminated && f->cut_by_close)
+		outcome = OUTCOME_ABORTED_BY_PROVIDER;
+	if (g->rules && !gate_record_answer(x, outcome, keeps_payloads(g->rules), &g->record))
+		(void)!write_record(g, outcome == OUTCOME_COMPLETE ? REC_RESPONSE : REC_ABORTED);
+}
+
+/* A request that was begun and will never be complete left nothing at the provider; it is told of
+ * all the same. */
+static void record_unfinished(struct gate *g)
+{
+	struct decision d;
+
+	if (exchange_request(g->exchange)->raw.len == 0 || g->refused || g->head_released ||
+	    g->opening || !g->rules || !g->provider || is_sniffing(g))
+		return;
+	memset(&d, 0, sizeof d);
+	struct request_facts f = facts_of(g, NULL, &d);
+	f.outcome = outcome_name(OUTCOME_ABORTED_BY_PROGRAM);
+	f.coverage = COVERAGE_TRUNCATED;
+	if (!gate_record_request(&f, &g->record))
+		(void)!write_record(g, REC_REQUEST);
+}
+
+void gate_free(struct gate *g)
+{
+	if (!g)
+		return;
+	g->gone = true;
+	exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROGRAM, sys_monotonic_ns());
+	record_unfinished(g);
+	exchange_free(g->exchange);
+	rules_drop(g->rules);
+	buf_done(&g->staged);
+	buf_done(&g->refusal);
+	buf_done(&g->record);
+	free(g);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/gate_record.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "audit/record.h"
+#include "audit/seal.h"
+#include "base/sys.h"
+#include "llm/credential.h"
+
+#define FINGERPRINT_BYTES 8
+
+/* Steps are tried in order; the first failure is the answer. */
+#define TRY(call)                                                                                  \
+	do {                                                                                       \
+		enum err try_ = (call);                                                            \
+		if (try_)                                                                          \
+			return try_;                                                               \
+	} while (0)
+
+static enum err put_str(struct buf *r, enum field f, const char *text)
+{
+	return record_put_if(r, f, bytes_str(text));
+}
+
+/* A field that is itself built up: the length is patched behind. */
+static enum err put_headers(struct buf *r, const struct http1_request *q)
+{
+	struct buf text = {0};
+	enum err e = OK;
+
+	for (size_t i = 0; !e && i < q->field_count; i++)
+		e = credential_put_header(&text, http1_field_name(q, i), http1_field_value(q, i));
+	if (!e)
+		e = record_put_if(r, F_REQUEST_HEADERS, buf_view(&text));
+	buf_done(&text);
+	return e;
+}
+
+static enum err put_target(struct buf *r, const struct http1_request *q)
+{
+	struct buf text = {0};
+	enum err e = credential_put_target(&text, http1_request_target(q));
+
+	if (!e)
+		e = record_put_if(r, F_PATH, buf_view(&text));
+	buf_done(&text);
+	return e;
+}
+
+static enum err put_key(struct buf *r, const struct request_facts *f, const struct http1_request *q)
+{
+	uint8_t digest[32];
+	struct buf hex = {0};
+	enum err e = OK;
+
+	for (size_t i = 0; i < q->field_count; i++) {
+		struct bytes key =
+			credential_of_header(http1_field_name(q, i), http1_field_value(q, i));
+		if (key.len == 0)
+			continue;
+		TRY(record_put_bool(r, F_KEY_MANAGED, false));
+		TRY(record_put_if(r, F_KEY_PREFIX, credential_prefix(key)));
+		if (!f->self->has_fingerprint_key)
+			return OK;
+		seal_keyed_digest(f->self->fingerprint_key, key, digest);
+		e = buf_put_hex(&hex, bytes_of(digest, FINGERPRINT_BYTES));
+		if (!e)
+			e = record_put(r, F_KEY_FINGERPRINT, buf_view(&hex));
+		buf_done(&hex);
+		return e;
+	}
+	return OK;
+}
+
+static enum err put_connection(struct buf *r, const struct request_facts *f)
+{
+	TRY(put_str(r, F_SERVER_NAME, f->server_name));
+	TRY(put_str(r, F_PEER, f->peer));
+	TRY(put_str(r, F_TLS, f->link->tls));
+	TRY(put_str(r, F_CIPHER, f->link->cipher));
+	TRY(put_str(r, F_TLS_LIBRARY, f->link->library));
+	return record_put_bool(r, F_VERIFIED, f->link->verified);
+}
+
+static enum err put_decision(struct buf *r, const struct request_facts *f)
+{
+	const struct decision *d = f->decision;
+
+	TRY(record_put_if(r, F_ENVIRONMENT, d->environment));
+	TRY(record_put_if(r, F_APPLICATION, d->application));
+	TRY(put_str(r, F_ACTION, action_name(d->action)));
+	TRY(put_str(r, F_RULE, d->rule));
+	TRY(put_str(r, F_REASON, d->reason));
+	TRY(put_str(r, F_CODE, d->code));
+	TRY(put_str(r, F_POLICY_DIGEST, f->rules ? f->rules->digest : ""));
+	if (d->action == ACTION_REFUSE)
+		TRY(record_put_u64(r, F_STATUS, (uint64_t)d->status));
+	return OK;
+}
+
+static enum err put_call(struct buf *r, const struct request_facts *f)
+{
+	if (f->provider) {
+		TRY(put_str(r, F_PROVIDER, f->provider->name));
+		TRY(put_str(r, F_PROVIDER_NAME, f->provider->otel_name));
+		TRY(put_str(r, F_DIALECT, f->provider->dialect->name));
+	}
+	if (f->call) {
+		TRY(put_str(r, F_OPERATION, operation_name(f->call->operation)));
+		TRY(record_put_if(r, F_REQUEST_MODEL,
+				  bytes_of(f->call->model, f->call->model_len)));
+		TRY(record_put_bool(r, F_STREAM, f->call->stream));
+	}
+	return OK;
+}
+
+static enum err put_http(struct buf *r, const struct request_facts *f)
+{
+	const struct http1_request *q = exchange_request(f->exchange);
+	struct bytes body = http1_request_body(q);
+
+	/* What could not be parsed has no head and no body: its first bytes stand for both. */
+	if (!q->head_bytes)
+		body = bytes_slice(buf_view(&q->raw), 0, RECORD_UNREADABLE_BYTES_MAX);
+	TRY(put_str(r, F_METHOD, q->method));
+	TRY(put_target(r, q));
+	TRY(put_headers(r, q));
+	TRY(put_key(r, f, q));
+	TRY(record_put_u64(r, F_REQUEST_BODY_BYTES, q->head_bytes ? body.len : 0));
+	if (f->with_body && (q->head_bytes || f->decision->action == ACTION_REFUSE))
+		TRY(record_put_if(r, F_REQUEST_BODY, body));
+	return OK;
+}
+
+enum err gate_record_request(const struct request_facts *f, struct buf *ret_record)
+{
+	struct buf *r = ret_record;
+
+	buf_reset(r);
+	TRY(put_str(r, F_ID, f->id));
+	TRY(put_connection(r, f));
+	TRY(put_call(r, f));
+	TRY(put_decision(r, f));
+	TRY(put_http(r, f));
+	TRY(put_str(r, F_OUTCOME, f->outcome));
+	if (f->coverage != COVERAGE_FULL)
+		TRY(put_str(r, F_COVERAGE, coverage_name(f->coverage)));
+	return record_put_u64(r, F_HELD_US, f->held_ns / 1000);
+}
+
+enum err gate_record_part(const struct exchange *x, struct buf *ret_record)
+{
+	struct buf *r = ret_record;
+
+	buf_reset(r);
+	TRY(put_str(r, F_ID, exchange_oldest(x)->id));
+	return record_put_if(r, F_RESPONSE_BODY, buf_view(&exchange_following(x)->piece));
+}
+
+static enum err put_answer_headers(struct buf *r, struct bytes head)
+{
+	struct buf text = {0};
+	struct bytes name, value;
+	enum err e = OK;
+
+	while (!e && http1_head_next(&head, &name, &value))
+		e = credential_put_header(&text, name, value);
+	if (!e)
+		e = record_put_if(r, F_RESPONSE_HEADERS, buf_view(&text));
+	buf_done(&text);
+	return e;
+}
+
+static enum err put_usage(struct buf *r, const struct answer *a)
+{
+	static const enum field fields[USAGE_COUNT] = {
+		[USAGE_INPUT] = F_USAGE_INPUT_TOKENS,	[USAGE_OUTPUT] = F_USAGE_OUTPUT_TOKENS,
+		[USAGE_CACHE_READ] = F_USAGE_CACHE_READ, [USAGE_CACHE_CREATION] = F_USAGE_CACHE_CREATION,
+		[USAGE_REASONING] = F_USAGE_REASONING,
+	};
+	uint64_t nulls = 0;
+
+	for (size_t i = 0; i < USAGE_COUNT; i++) {
+		if (a->usage.presence[i] == PRESENT)
+			TRY(record_put_u64(r, fields[i], a->usage.tokens[i]));
+		else if (a->usage.presence[i] == IS_NULL)
+			nulls |= 1u << i;
+	}
+	if (nulls)
+		TRY(record_put_u64(r, F_USAGE_NULLS, nulls));
+	return put_str(r, F_USAGE_SOURCE, a->has_usage ? "provider" : "none");
+}
+
+enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool with_body,
+			    struct buf *ret_record)
+{
+	const struct following *f = exchange_following(x);
+	const struct sent *sent = exchange_oldest(x);
+	uint64_t now_ns = exchange_now_ns(x);
+	struct buf *r = ret_record;
+
+	buf_reset(r);
+	TRY(put_str(r, F_ID, sent->id));
+	if (f->has_head)
+		TRY(record_put_u64(r, F_STATUS, (uint64_t)f->status));
+	TRY(put_answer_headers(r, buf_view(&f->head)));
+	TRY(record_put_u64(r, F_RESPONSE_BODY_BYTES, f->body_bytes));
+	if (with_body)
+		TRY(record_put_if(r, F_RESPONSE_BODY, buf_view(&f->piece)));
+	TRY(put_str(r, F_RESPONSE_MODEL, f->answer.model));
+	TRY(put_str(r, F_RESPONSE_ID, f->answer.id));
+	TRY(put_str(r, F_FINISH_REASON, f->answer.finish_reason));
+	TRY(put_usage(r, &f->answer));
+	TRY(put_str(r, F_OUTCOME, outcome_name(outcome)));
+	TRY(put_str(r, F_COVERAGE, coverage_name(f->coverage)));
+	if (f->first_byte_ns >= sent->started_ns && f->first_byte_ns)
+		TRY(record_put_u64(r, F_FIRST_BYTE_US, (f->first_byte_ns - sent->started_ns) / 1000));
+	return record_put_u64(r, F_TOTAL_US,
+			      now_ns > sent->started_ns ? (now_ns - sent->started_ns) / 1000 : 0);
+}
+
+void gate_record_peer(int fd, char ret_text[64], uint16_t *ret_port)
+{
+	struct sockaddr_storage address = {0};
+	uint32_t len = sizeof address;
+	char ip[INET6_ADDRSTRLEN] = "";
+	struct buf text = {0};
+	uint16_t port = 0;
+	bool six;
+
+	ret_text[0] = '\0';
+	*ret_port = 0;
+	if (fd < 0 || sys_getpeername(fd, (struct sockaddr *)&address, &len) < 0)
+		return;
+	six = address.ss_family == AF_INET6;
+	if (six) {
+		const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)&address;
+		inet_ntop(AF_INET6, &a->sin6_addr, ip, sizeof ip);
+		port = ntohs(a->sin6_port);
+	} else if (address.ss_family == AF_INET) {
+		const struct sockaddr_in *a = (const struct sockaddr_in *)&address;
+		inet_ntop(AF_INET, &a->sin_addr, ip, sizeof ip);
+		port = ntohs(a->sin_port);
+	} else {
+		return;
+	}
+	if (!buf_put_str(&text, six ? "[" : "") && !buf_put_str(&text, ip) &&
+	    !buf_put_str(&text, six ? "]:" : ":") && !buf_put_decimal(&text, port) &&
+	    !buf_put_u8(&text, '\0') && text.len <= 64)
+		memcpy(ret_text, text.at, text.len);
+	*ret_port = port;
+	buf_done(&text);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * gate_record: what the gate knows, as records. Credentials are replaced here, before anything is
+ * sealed.
+ */
+#ifndef AIGW_SHIM_GATE_RECORD_H
+#define AIGW_SHIM_GATE_RECORD_H
+
+#include "llm/exchange.h"
+#include "policy/decide.h"
+#include "shim/gate.h"
+#include "shim/rules.h"
+#include "shim/self.h"
+
+/* Of what is not inspectable as HTTP, this much is recorded. */
+#define RECORD_UNREADABLE_BYTES_MAX (64u << 10)
+
+/* Everything a request record is made from. Borrowed. */
+struct request_facts {
+	const char *id;
+	const struct self *self;
+	const struct rules *rules;
+	const struct provider *provider; /* NULL: not known */
+	const struct exchange *exchange;
+	const struct call *call; /* NULL: could not be read */
+	const struct decision *decision;
+	const struct link_facts *link;
+	const char *server_name, *peer; /* "" when not known */
+	const char *outcome;            /* NULL: open */
+	enum coverage coverage;
+	uint64_t held_ns;
+	bool with_body;
+};
+
+MUST_USE enum err gate_record_request(const struct request_facts *f, struct buf *ret_record);
+MUST_USE enum err gate_record_part(const struct exchange *x, struct buf *ret_record);
+MUST_USE enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool with_body,
+				     struct buf *ret_record);
+
+/* "10.0.0.1:443", "[::1]:8443", and the port; "" and 0 when the descriptor has no such peer. */
+void gate_record_peer(int fd, char ret_text[64], uint16_t *ret_port);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The constructor and the destructor: everything that happens in a program because we are loaded
+ * and it has not called anything yet. Kept to a few microseconds: this runs in every process.
+ */
+#include <errno.h>
+#include <pthread.h>
+
+#include "shim/conn.h"
+#include "shim/fds.h"
+#include "shim/journal.h"
+#include "shim/real.h"
+#include "shim/rules.h"
+#include "shim/self.h"
+
+/* One fixed order of locks: rules before journal, taken and dropped around fork. */
+static void before_fork(void)
+{
+	rules_before_fork();
+	journal_before_fork();
+}
+
+static void after_fork(void)
+{
+	journal_after_fork();
+	rules_after_fork();
+}
+
+static void in_child(void)
+{
+	journal_in_child();
+	rules_in_child();
+	conn_reset_locks();
+	real_reset_locks();
+	fds_init();
+}
+
+/* The loader hands the environment over; `environ` itself is not set yet when a library with
+ * DF_1_INITFIRST starts, before libc's own constructor. */
+__attribute__((constructor)) static void start(int argc, char **argv, char **environment)
+{
+	int saved = errno;
+
+	real_init();
+	self_init(environment);
+	if (!self_is_off()) {
+		fds_init();
+		conn_enabled = pthread_atfork(before_fork, after_fork, in_child) == 0;
+	}
+	errno = saved;
+}
+
+__attribute__((destructor)) static void stop(void)
+{
+	int saved = errno;
+
+	if (conn_enabled)
+		journal_close();
+	errno = saved;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/journal.h"
+
+#include <string.h>
+
+#include "audit/segment.h"
+#include "base/sys.h"
+
+static struct lock lock;
+static bool fork_locked;
+static struct segment_writer writer;
+static uint8_t recipients_digest[32]; /* of the segment that is open */
+static char directory[PATH_MAX_BYTES];
+static struct {
+	uint64_t count, since_ns;
+} gap;
+
+const struct self *journal_self(const struct rules *r)
+{
+	static const struct self nothing;
+	const struct self *s;
+
+	if (!lock_take(&lock))
+		return &nothing;
+	s = self_facts(&r->places);
+	lock_drop(&lock);
+	return s;
+}
+
+static void configure(struct segment_config *config, const struct rules *r, const struct self *s)
+{
+	memset(config, 0, sizeof *config);
+	config->directory = r->places.audit;
+	config->recipient_count = r->recipient_count;
+	config->recipients = r->recipients;
+	if (r->policy) {
+		config->synced = r->policy->audit.durability == DURABLE_SYNCED;
+		memcpy(config->policy_digest, r->policy->digest, 32);
+	}
+	config->host = s->host;
+	config->boot_id = s->boot_id;
+	config->start_record = buf_view(&s->start);
+}
+
+/* Other recipients or another directory need another segment. */
+static void rotate_if_changed(const struct segment_config *config, uint64_t now_ns)
+{
+	uint8_t digest[32];
+
+	seal_sha256(bytes_of(config->recipients,
+			     config->recipient_count * sizeof *config->recipients),
+		    digest);
+	if (writer.open && (memcmp(digest, recipients_digest, 32) != 0 ||
+			    strcmp(directory, config->directory) != 0)) {
+		struct segment_config old = *config;
+		old.directory = directory;
+		(void)segment_close(&writer, &old, now_ns);
+	}
+	memcpy(recipients_digest, digest, 32);
+	memcpy(directory, config->directory, strlen(config->directory) + 1);
+}
+
+static void append_due(const struct rules *r, const struct segment_config *config, uint64_t now_ns)
+{
+	char before[72], after[72], problem[600];
+	struct buf record = {0};
+
+	if (gap.count) {
+		if (!record_put_u64(&record, F_GAP_COUNT, gap.count) &&
+		    !record_put_u64(&record, F_GAP_SINCE_NS, gap.since_ns) &&
+		    !segment_append(&writer, config, REC_GAP, now_ns, buf_view(&record)))
+			gap.count = 0;
+	}
+	if (rules_take_change(before, after, problem)) {
+		buf_reset(&record);
+		if (!record_put(&record, F_POLICY_PATH, bytes_str(r->places.policy)) &&
+		    !record_put_if(&record, F_POLICY_BEFORE, bytes_str(before)) &&
+		    !record_put_if(&record, F_POLICY_AFTER, bytes_str(after)) &&
+		    !record_put_if(&record, F_PROBLEM, bytes_str(problem)) &&
+		    segment_append(&writer, config, REC_POLICY_CHANGE, now_ns, buf_view(&record))) {
+			gap.count++;
+			gap.since_ns = now_ns;
+		}
+	}
+	buf_done(&record);
+}
+
+enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record)
+{
+	struct segment_config config;
+	uint64_t now_ns = sys_now_ns();
+	enum err e;
+
+	if (r->recipient_count == 0)
+		return ERR_MISSING;
+	if (!lock_take(&lock))
+		return ERR_STATE;
+	configure(&config, r, self_facts(&r->places));
+	rotate_if_changed(&config, now_ns);
+	e = segment_append(&writer, &config, kind, now_ns, record);
+	if (e) {
+		if (gap.count++ == 0)
+			gap.since_ns = now_ns;
+	} else {
+		append_due(r, &config, now_ns);
+	}
+	lock_drop(&lock);
+	return e;
+}
+
+void journal_settle(void)
+{
+	if (!lock_take(&lock))
+		return;
+	segment_settle(&writer);
+	lock_drop(&lock);
+}
+
+void journal_close(void)
+{
+	struct segment_config config;
+	struct rules *r;
+
+	/* The child of a vfork, or of a fork that never wrote, has nothing open of its own. */
+	if (!writer.open || writer.pid != sys_process())
+		return;
+	r = rules_take();
+	if (!r)
+		return;
+	if (lock_take(&lock)) {
+		configure(&config, r, self_facts(&r->places));
+		config.directory = directory;
+		(void)segment_close(&writer, &config, sys_now_ns());
+		lock_drop(&lock);
+	}
+	rules_drop(r);
+}
+
+void journal_before_fork(void)
+{
+	fork_locked = lock_take(&lock);
+}
+
+void journal_after_fork(void)
+{
+	if (fork_locked)
+		lock_drop(&lock);
+}
+
+void journal_in_child(void)
+{
+	lock_reset(&lock);
+	segment_forget(&writer);
+	gap.count = 0;
+}

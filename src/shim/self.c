@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/self.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+
+#include "audit/record.h"
+#include "audit/seal.h"
+#include "base/sys.h"
+#include "llm/credential.h"
+
+#ifndef AIGW_VERSION
+#error "AIGW_VERSION comes from the Makefile"
+#endif
+
+#define VARIABLES_BYTES_MAX (8u << 10)
+#define CMDLINE_BYTES_MAX   (16u << 10)
+#define PASSWD_BYTES_MAX    (1u << 20)
+#define EXE_BYTES_MAX       (64u << 20) /* a larger executable is not hashed in the program's time */
+#define HASH_STEP_BYTES     (256u << 10)
+
+static const char *const names[] = {
+	"AIGW=",	   "AIGW_HOME=",      "AIGW_POLICY=",    "AIGW_ENVIRONMENT=",
+	"XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "XDG_STATE_HOME=", "HOME=",
+};
+#define NAMES (sizeof names / sizeof names[0])
+
+/* Copies, because a program may overwrite its environment's memory to change its title. */
+static char storage[VARIABLES_BYTES_MAX];
+static char *variables[NAMES + 1];
+static const char *environment_name = "";
+static bool off;
+
+void self_init(char *const *environment)
+{
+	size_t used = 0, count = 0;
+
+	for (; environment && *environment && count < NAMES; environment++) {
+		for (size_t i = 0; i < NAMES; i++) {
+			size_t len, name = strlen(names[i]);
+			if (strncmp(*environment, names[i], name) != 0)
+				continue;
+			len = strlen(*environment) + 1;
+			if (len > sizeof storage - used)
+				break;
+			variables[count++] = memcpy(storage + used, *environment, len);
+			if (i == 0)
+				off = strcmp(*environment + name, "off") == 0;
+			if (i == 3)
+				environment_name = storage + used + name;
+			used += len;
+			break;
+		}
+	}
+	/* A privileged program takes no orders from who started it. */
+	if (getauxval(AT_SECURE)) {
+		off = false;
+		environment_name = "";
+	}
+}
+
+bool self_is_off(void)
+{
+	return off;
+}
+
+enum err self_places(struct places *ret_places)
+{
+	char home[PATH_MAX_BYTES];
+	struct place_variables v;
+
+	load_variables(variables, home, sizeof home, &v);
+	v.privileged = getauxval(AT_SECURE) != 0;
+	return load_places(&v, SELF_SYSTEM_POLICY, ret_places);
+}
+
+/* ---- facts ---- */
+
+static struct self self;
+
+/* A file's first line, cut at `cap` - 1 bytes. */
+static void read_line(const char *path, char *ret_text, size_t cap)
+{
+	struct buf b = {0};
+
+	ret_text[0] = '\0';
+	if (!sys_read_file(path, cap, &b)) {
+		struct bytes rest = buf_view(&b), line = bytes_cut(&rest, '\n');
+		if (line.len >= cap)
+			line.len = cap - 1;
+		if (line.len)
+			memcpy(ret_text, line.at, line.len);
+		ret_text[line.len] = '\0';
+	}
+	buf_done(&b);
+}
+
+/* name:password:uid:... (passwd(5)); the number itself where the file does not know it. No name
+ * service is asked: that would load code into the program. */
+static enum err find_user(uint64_t uid, struct buf *ret_name)
+{
+	struct buf file = {0};
+	struct bytes rest;
+
+	buf_reset(ret_name);
+	if (!sys_read_file("/etc/passwd", PASSWD_BYTES_MAX, &file)) {
+		for (rest = buf_view(&file); rest.len && !ret_name->len;) {
+			struct bytes line = bytes_cut(&rest, '\n'), name = bytes_cut(&line, ':');
+			uint64_t found;
+			bytes_cut(&line, ':');
+			if (!bytes_parse_u64(bytes_cut(&line, ':'), UINT32_MAX, &found) && found == uid)
+				if (buf_put(ret_name, name))
+					break;
+		}
+	}
+	buf_done(&file);
+	return ret_name->len ? OK : buf_put_decimal(ret_name, uid);
+}
+
+static enum err hash_file(const char *path, struct buf *ret_hex)
+{
+	struct seal_sha256_state state;
+	uint8_t digest[32], *step = sys_map(HASH_STEP_BYTES);
+	int fd = sys_open(path, O_RDONLY, 0);
+	size_t got = HASH_STEP_BYTES;
+	enum err e = fd < 0 || !step ? ERR_IO : OK;
+
+	seal_sha256_init(&state);
+	while (!e && got == HASH_STEP_BYTES) {
+		e = sys_read_full(fd, step, HASH_STEP_BYTES, &got);
+		if (!e)
+			seal_sha256_feed(&state, bytes_of(step, got));
+	}
+	seal_sha256_end(&state, digest);
+	if (fd >= 0)
+		sys_close(fd);
+	if (step)
+		sys_unmap(step, HASH_STEP_BYTES);
+	return e ? e : buf_put_hex(ret_hex, bytes_of(digest, sizeof digest));
+}
+
+static enum err put_path(struct buf *b, const char *directory, const char *name)
+{
+	enum err e = buf_put_str(b, directory);
+
+	if (!e)
+		e = buf_put_str(b, "/");
+	if (!e)
+		e = buf_put_str(b, name);
+	return e;
+}
+
+/* The digest of an executable is remembered under what identifies its content to the file system:
+ * a large one takes longer to read than a request may wait. */
+static enum err exe_digest(const struct places *places, struct buf *ret_hex)
+{
+	struct buf path = {0}, name = {0};
+	struct stat st;
+	enum err e = sys_stat("/proc/self/exe", &st) < 0 ? ERR_IO : OK;
+	uint64_t parts[] = {st.st_dev, st.st_ino, (uint64_t)st.st_size,
+			    (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec};
+
+	if (!e)
+		e = put_path(&path, places->state, "exe/");
+	for (size_t i = 0; !e && i < sizeof parts / sizeof parts[0]; i++) {
+		e = buf_put_decimal(&path, parts[i]);
+		if (!e)
+			e = buf_put_str(&path, i == 3 ? "" : "-");
+	}
+	if (!e)
+		e = buf_put_u8(&path, '\0');
+	if (!e && !sys_read_file((const char *)path.at, 64, ret_hex) && ret_hex->len == 64)
+		goto out;
+	buf_reset(ret_hex);
+	if (!e && (uint64_t)st.st_size > EXE_BYTES_MAX)
+		e = ERR_LIMIT;
+	if (!e)
+		e = hash_file("/proc/self/exe", ret_hex);
+	if (!e && !put_path(&name, places->state, "exe") && !buf_put_u8(&name, '\0') &&
+	    !sys_make_directories((const char *)name.at, 0700)) {
+		int fd = sys_open((const char *)path.at, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		size_t wrote;
+		if (fd >= 0) {
+			if (sys_write_full(fd, ret_hex->at, ret_hex->len, &wrote))
+				sys_unlink((const char *)path.at);
+			sys_close(fd);
+		}
+	}
+out:
+	buf_done(&path);
+	buf_done(&name);
+	return e;
+}
+
+/* 32 random bytes of this user, made by whoever needs them first. */
+static bool read_fingerprint_key(const struct places *places, uint8_t ret_key[32])
+{
+	struct buf path = {0}, content = {0};
+	bool fine = false;
+
+	if (put_path(&path, places->keys, "fingerprint.key") || buf_put_u8(&path, '\0'))
+		goto out;
+	if (sys_read_file((const char *)path.at, 32, &content) == ERR_MISSING &&
+	    !sys_make_directories(places->keys, 0700)) {
+		uint8_t fresh[32];
+		size_t wrote;
+		int fd = sys_random(fresh, 32) ? -1
+					       : sys_open((const char *)path.at,
+							  O_WRONLY | O_CREAT | O_EXCL, 0600);
+		if (fd >= 0) {
+			if (sys_write_full(fd, fresh, 32, &wrote))
+				sys_unlink((const char *)path.at);
+			sys_close(fd);
+		}
+		wipe(fresh, sizeof fresh);
+		(void)!sys_read_file((const char *)path.at, 32, &content);
+	}
+	fine = content.len == 32;
+	if (fine)
+		memcpy(ret_key, content.at, 32);
+out:
+	buf_done(&path);
+	buf_done(&content);
+	return fine;
+}
+
+/* "0::/system.slice/x.service" (cgroup v2), else the first line's path. */
+static struct bytes cgroup_path(struct bytes file)
+{
+	struct bytes rest = file, first = bytes_cut(&rest, '\n'), line = first;
+
+	while (!bytes_starts(line, BYTES("0::")) && rest.len)
+		line = bytes_cut(&rest, '\n');
+	if (bytes_starts(line, BYTES("0::")))
+		return bytes_from(line, 3);
+	bytes_cut(&first, ':');
+	bytes_cut(&first, ':');
+	return first;
+}
+
+static void put_number(const char *path, enum field field)
+{
+	char text[24];
+	uint64_t value;
+
+	read_line(path, text, sizeof text);
+	if (!bytes_parse_u64(bytes_str(text), UINT32_MAX - 1, &value))
+		(void)!record_put_u64(&self.start, field, value);
+}
+
+/* Each line is independent: a fact that cannot be had is left out, never the record. */
+static void gather(const struct places *places)
+{
+	struct buf text = {0}, scrubbed = {0};
+	char exe[PATH_MAX_BYTES];
+	ssize_t n = sys_readlink("/proc/self/exe", exe, sizeof exe);
+	struct buf *r = &self.start;
+
+	buf_reset(r);
+	buf_reset(&self.exe);
+	(void)!buf_put(&self.exe, bytes_of(exe, n > 0 ? (size_t)n : 0));
+	(void)!find_user(sys_getuid(), &self.user);
+	read_line("/proc/sys/kernel/hostname", self.host, sizeof self.host);
+	read_line("/proc/sys/kernel/random/boot_id", self.boot_id, sizeof self.boot_id);
+	self.facts.exe = buf_view(&self.exe);
+	self.facts.user = buf_view(&self.user);
+	self.facts.environment = bytes_str(environment_name);
+	self.has_fingerprint_key = read_fingerprint_key(places, self.fingerprint_key);
+
+	(void)!record_put_if(r, F_HOST, bytes_str(self.host));
+	(void)!record_put_if(r, F_BOOT_ID, bytes_str(self.boot_id));
+	(void)!record_put_u64(r, F_PID, (uint64_t)sys_getpid());
+	(void)!record_put_u64(r, F_PPID, (uint64_t)sys_getppid());
+	(void)!record_put_u64(r, F_UID, sys_getuid());
+	(void)!record_put_if(r, F_USER, self.facts.user);
+	put_number("/proc/self/loginuid", F_LOGIN_UID);
+	(void)!record_put_if(r, F_EXE, self.facts.exe);
+	if (!exe_digest(places, &text))
+		(void)!record_put(r, F_EXE_SHA256, buf_view(&text));
+	buf_reset(&text);
+	enum err e = sys_read_file("/proc/self/cmdline", CMDLINE_BYTES_MAX, &text);
+	if (!e && !credential_put_text(&scrubbed, buf_view(&text)))
+		(void)!record_put_if(r, F_CMDLINE, buf_view(&scrubbed));
+	buf_reset(&text);
+	if (!sys_read_file("/proc/self/cgroup", CMDLINE_BYTES_MAX, &text))
+		(void)!record_put_if(r, F_CGROUP, cgroup_path(buf_view(&text)));
+	(void)!record_put(r, F_AIGW_VERSION, BYTES(AIGW_VERSION));
+	buf_done(&text);
+	buf_done(&scrubbed);
+}
+
+const struct self *self_facts(const struct places *places)
+{
+	int64_t pid = sys_process();
+
+	if (self.pid != pid) {
+		gather(places);
+		self.pid = pid;
+	}
+	return &self;
+}

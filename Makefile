@@ -1,1 +1,243 @@
-# placeholder: replaced by the real one
+# aigw: an AI gateway without a gateway. `make help` lists the targets.
+# Packager's variables: PREFIX DESTDIR CC CFLAGS LDFLAGS. BUILD: where to build. SAN: sanitizers, as
+# in SAN=address,undefined (use another BUILD then).
+
+VERSION = 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+CC ?= cc
+SAN ?=
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+V ?=
+Q = $(if $(V),,@echo '  MAKE   $@';)
+
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wvla -Wundef -Wno-unused-parameter -Werror
+HARD = -fstack-protector-strong -fno-common -fno-strict-aliasing
+SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+LLHTTP = /usr/share/llhttp
+CPP = -std=c11 -D_GNU_SOURCE -DAIGW_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(BUILD)/gen
+ALLFLAGS = $(CPP) $(WARN) $(HARD) $(CFLAGS) $(SANFLAGS) -fPIC -fvisibility=hidden \
+	-ffunction-sections -fdata-sections -MMD -MP
+
+FLOORS = base wire llm policy audit
+ROOMS = $(sort $(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
+SHIM = $(sort $(wildcard src/shim/*.c))
+TOOL = $(sort $(wildcard tools/aigw/*.c))
+OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o
+LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
+STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a
+HOOKED_LIBC = $(shell sed -nE 's/^LIBC_HOOK.([^,]*), ([a-z]*),.*/\2/p' src/shim/hooks.def)
+
+all: $(BUILD)/libaigw.so $(BUILD)/aigw ## build the library and the tool
+
+comma = ,
+
+# ---- the library: needs libc and nothing else, exports the hook table and nothing else
+
+$(BUILD)/libaigw.so: $(OBJ) $(SHIM:%.c=$(BUILD)/%.o) $(LLOBJ) $(BUILD)/gen/exports.map
+	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+		-Wl,--version-script=$(BUILD)/gen/exports.map -Wl,-Bsymbolic-functions \
+		-Wl,-z,initfirst,-z,nodelete,-z,now,-z,relro$(if $(SAN),,$(comma)-z$(comma)defs) -Wl,--gc-sections -Wl,-z,nodynamic-undefined-weak \
+		-Wl,-soname,libaigw.so $(HOOKED_LIBC:%=-Wl,--wrap=%) $(STATIC)
+
+$(BUILD)/gen/exports.map: src/shim/hooks.def
+	@mkdir -p $(@D)
+	$(Q)sed -n -e '1i { global:' -e 's/^\(LIBC\|TLS\)_HOOK([^,]*, \([A-Za-z_]*\),.*/\2;/p' \
+		-e '$$a local: *; };' $< > $@
+
+# ---- the tool
+
+$(BUILD)/aigw: $(OBJ) $(TOOL:%.c=$(BUILD)/%.o) $(LLOBJ)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie -Wl,-z,now,-z,relro -Wl,--gc-sections -o $@ $^ \
+		$(STATIC)
+
+# ---- generated
+
+$(BUILD)/gen/catalogue_table.c: policy/providers.json $(BUILD)/make-catalogue
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/make-catalogue $< > $@.new && mv $@.new $@
+
+$(BUILD)/make-catalogue: $(BUILD)/tools/dev/make-catalogue.o $(filter-out %/catalogue.o %/exchange.o,$(filter $(BUILD)/src/base/% $(BUILD)/src/wire/json% $(BUILD)/src/llm/%,$(ROOMS:%.c=$(BUILD)/%.o)))
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/gen/observe_policy.h: policy/observe.json tools/dev/make-text-header
+	@mkdir -p $(@D)
+	$(Q)sh tools/dev/make-text-header observe_policy $< > $@.new && mv $@.new $@
+
+$(TOOL:%.c=$(BUILD)/%.o): | $(BUILD)/gen/observe_policy.h
+
+# ---- compiling
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLFLAGS) -ftls-model=initial-exec $(EXTRA) -c -o $@ $<
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	$(Q)$(CC) $(ALLFLAGS) -c -o $@ $<
+
+$(BUILD)/src/wire/http1.o: EXTRA = -I/usr/share/include/llhttp
+
+$(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -fPIC \
+		-fvisibility=hidden -ffunction-sections -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- tests
+
+UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZ = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+TESTLIBS = -lsodium -lz -lbrotlidec -lbrotlicommon -lzstd -lpthread
+TESTFLAGS = $(CPP) -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
+
+# Rooms of the shim that do not need its constructor are unit-tested like the floors.
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(OBJ) $(LLOBJ)
+	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
+
+$(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TESTFLAGS) -c -o $@ $<
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ) $(LLOBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) $(CFLAGS) $(SANFLAGS) -Wall -o $@ $^ $(TESTLIBS)
+
+unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
+
+# ---- what the end-to-end tests and the benchmark run
+
+TESTBINS = provider tls_client make-log tls_bench start_bench
+BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
+
+$(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $(filter %.c,$^) -lssl -lcrypto -lz -lpthread
+
+$(BUILD)/tests/tls_client: tests/bin/tls_client.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto
+
+$(BUILD)/tests/make-log: tests/bin/make-log.c $(OBJ) $(LLOBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
+
+$(BUILD)/tests/%_bench: tests/bench/%_bench.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto
+
+tests-build: unit-build $(TESTBINS:%=$(BUILD)/tests/%)
+
+check: packages-check ## set up, build, run every test; ends with "N passed, N failed, N skipped"
+	@$(MAKE) --no-print-directory all tests-build
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan SAN=address,undefined CFLAGS='-O1 -g' unit-build
+	@BUILD=$(BUILD) tools/dev/check $(BUILD)
+
+unit: unit-build ## the unit tests and the replay of the fuzz corpora
+	@BUILD=$(BUILD) tools/dev/check $(BUILD) unit
+
+e2e: all tests-build ## the end-to-end tests with real programs
+	@BUILD=$(BUILD) tools/dev/check $(BUILD) e2e
+
+# ---- lint: each file is looked at again only after it changed
+
+LINTED = $(ROOMS) $(SHIM) $(TOOL)
+LINT_FLAGS = $(CPP) $(WARN) -I/usr/share/include/llhttp
+
+lint: all lint-files ## the rules of the house, both compilers, static analysis, formatting
+	@BUILD=$(BUILD) tools/dev/check $(BUILD) lint
+
+lint-files: $(LINTED:%.c=$(BUILD)/lint/%.ok)
+
+$(BUILD)/lint/%.ok: %.c
+	@mkdir -p $(@D)
+	@clang $(LINT_FLAGS) -fsyntax-only $<
+	@clang --analyze $(LINT_FLAGS) -Xclang -analyzer-werror -o /dev/null $<
+	@gcc $(LINT_FLAGS) -O2 -fsyntax-only $<
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+		--suppress=normalCheckLevelMaxBranches --suppress=preprocessorErrorDirective -D__x86_64__ -Isrc $< 
+	@touch $@
+
+$(LINTED:%.c=$(BUILD)/lint/%.ok): | $(BUILD)/gen/observe_policy.h
+
+# ---- fuzzing: make fuzz [FUZZ_ONE=fuzz_json] SECONDS=60
+
+SECONDS ?= 60
+FUZZ_ONE ?= $(FUZZ)
+
+fuzz: packages-check ## run the fuzzers (libFuzzer, ASan, UBSan), SECONDS each
+	@for f in $(FUZZ_ONE); do \
+		$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC=clang CFLAGS='-O1 -g' \
+			SAN=fuzzer-no-link,address,undefined $(BUILD)-fuzz/libfuzzer/$$f || exit 1; \
+		mkdir -p $(BUILD)-fuzz/corpus/$$f; \
+		echo "== $$f"; $(BUILD)-fuzz/libfuzzer/$$f -max_total_time=$(SECONDS) -print_final_stats=1 \
+			$(BUILD)-fuzz/corpus/$$f tests/fixtures/fuzz/$${f#fuzz_} 2>&1 | grep -E 'stat::|ERROR|SUMMARY|cov:' | tail -8; \
+	done
+
+$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(OBJ) $(LLOBJ)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPP) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TESTLIBS)
+
+# ---- packages, demo, bench
+
+packages-build:
+	@tools/dev/install-packages build
+packages-demo:
+	@tools/dev/install-packages demo
+packages-check:
+	@tools/dev/install-packages check
+
+demo: packages-demo ## install what is missing, build, and see it work on real programs
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/provider
+	@BUILD=$(BUILD) tools/demo
+
+bench: packages-check ## with and without, in one run: ratios and microseconds
+	@$(MAKE) --no-print-directory all tests-build
+	@/usr/bin/python3 tests/bench/run $(BUILD)
+
+# ---- install
+
+MAN1 = $(sort $(wildcard docs/man/*.1))
+MAN5 = $(sort $(wildcard docs/man/*.5))
+MAN7 = $(sort $(wildcard docs/man/*.7))
+SHARED = policy/policy.schema.json policy/providers.json policy/observe.json policy/strict.json
+DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/architecture.md docs/CHANGES.md
+D = $(DESTDIR)$(PREFIX)
+
+install: all ## install below DESTDIR/PREFIX
+	install -d $(D)/bin $(D)/lib/aigw $(D)/share/aigw/examples $(D)/share/doc/aigw \
+		$(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man7
+	install -m 755 $(BUILD)/aigw $(D)/bin/aigw
+	install -m 644 $(BUILD)/libaigw.so $(D)/lib/aigw/libaigw.so
+	install -m 644 $(SHARED) $(D)/share/aigw
+	install -m 644 $(wildcard policy/examples/*.json) $(D)/share/aigw/examples
+	install -m 644 $(DOCS) $(D)/share/doc/aigw
+	install -m 644 $(MAN1) $(D)/share/man/man1
+	install -m 644 $(MAN5) $(D)/share/man/man5
+	install -m 644 $(MAN7) $(D)/share/man/man7
+
+uninstall: ## remove exactly what install put there
+	rm -f $(D)/bin/aigw $(D)/lib/aigw/libaigw.so $(SHARED:policy/%=$(D)/share/aigw/%) \
+		$(patsubst policy/%,$(D)/share/aigw/%,$(wildcard policy/examples/*.json)) \
+		$(foreach f,$(DOCS),$(D)/share/doc/aigw/$(notdir $(f))) \
+		$(MAN1:docs/man/%=$(D)/share/man/man1/%) $(MAN5:docs/man/%=$(D)/share/man/man5/%) \
+		$(MAN7:docs/man/%=$(D)/share/man/man7/%)
+	-rmdir -p --ignore-fail-on-non-empty $(D)/bin $(D)/lib/aigw $(D)/share/aigw/examples \
+		$(D)/share/doc/aigw $(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man7 2>/dev/null
+
+help: ## this list
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 ## \2/p' $(MAKEFILE_LIST) | awk -F ' ## ' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+
+# Everything that a change of these must rebuild.
+$(OBJ) $(SHIM:%.c=$(BUILD)/%.o): Makefile
+
+.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz packages-build packages-demo packages-check \
+	demo bench install uninstall help clean
+.DELETE_ON_ERROR:
+.SECONDARY:

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "aigw.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "base/sys.h"
+#include "print.h"
+#include "setup.h"
+#include "wire/json.h"
+
+/* ---- check ---- */
+
+/* The place of a recipient's text in the file: the first string with these bytes. */
+static void find_string(struct bytes text, struct bytes string, uint32_t *ret_line,
+			uint32_t *ret_column)
+{
+	struct json j;
+	struct json_token t;
+
+	json_init(&j, text, JSON_COMMENTS);
+	while (json_next(&j, &t) == OK) {
+		if (t.kind == JSON_STRING && json_token_is(&t, string)) {
+			json_position(text, t.start, ret_line, ret_column);
+			return;
+		}
+	}
+}
+
+/* The parser leaves the recipients' checksums to whoever knows keys: here. */
+static enum err check_recipients(const struct policy *policy, struct bytes text,
+				 struct policy_problem *ret_problem)
+{
+	struct recipient recipient;
+
+	for (size_t i = 0; i < policy->audit.recipient_count; i++) {
+		struct bytes word = policy->audit.recipients[i];
+		if (seal_parse_recipient(word, &recipient) == OK)
+			continue;
+		find_string(text, word, &ret_problem->line, &ret_problem->column);
+		snprintf(ret_problem->text, sizeof ret_problem->text,
+			 "\"%.*s\" is not a recipient (aigw1...), or mistyped",
+			 (int)(word.len < 120 ? word.len : 120), (const char *)word.at);
+		return ERR_BAD;
+	}
+	return OK;
+}
+
+static void put_count(struct buf *out, const char *before, size_t n, const char *one,
+		      const char *many)
+{
+	need(buf_put_str(out, before));
+	need(buf_put_decimal(out, n));
+	need(buf_put_str(out, n == 1 ? one : many));
+}
+
+static void put_rules(struct buf *out, const struct model_rules *rules)
+{
+	if (!rules->allow.given && rules->deny.count == 0) {
+		need(buf_put_str(out, "every model"));
+		return;
+	}
+	if (rules->allow.given && rules->allow.count == 0)
+		need(buf_put_str(out, "no model"));
+	else if (!rules->allow.given)
+		need(buf_put_str(out, "every model"));
+	for (size_t i = 0; i < rules->allow.count; i++) {
+		need(buf_put_str(out, i ? ", " : ""));
+		put_visible(out, rules->allow.at[i]);
+	}
+	for (size_t i = 0; i < rules->deny.count; i++) {
+		need(buf_put_str(out, i ? ", " : " but not "));
+		put_visible(out, rules->deny.at[i]);
+	}
+}
+
+static void put_environment(struct buf *out, const struct policy *p, const struct environment *e)
+{
+	need(buf_put_str(out, "  "));
+	put_visible(out, e->name);
+	need(buf_put_str(out,
+			 bytes_equal(e->name, p->default_environment) ? " (default): " : ": "));
+	put_rules(out, &e->models);
+	need(buf_put_u8(out, '\n'));
+}
+
+static void print_summary(const char *path, const struct policy *p)
+{
+	struct buf out = {0};
+
+	put_visible(&out, bytes_str(path));
+	need(buf_put_str(&out, ": fine\n  organization: "));
+	put_rules(&out, &p->organization);
+	need(buf_put_u8(&out, '\n'));
+	for (size_t i = 0; i < p->environment_count; i++)
+		put_environment(&out, p, &p->environments[i]);
+	put_count(&out, "  ", p->application_count, " application, ", " applications, ");
+	put_count(&out, "", p->provider_count, " provider of its own, ", " providers of its own, ");
+	put_count(&out, "log sealed for ", p->audit.recipient_count, " recipient", " recipients");
+	need(buf_put_str(&out, p->audit.payloads == PAYLOADS_FULL ? " with payloads"
+								  : " without payloads"));
+	need(buf_put_str(&out, p->audit.on_failure == FAIL_REFUSE
+				       ? "; what cannot be recorded is refused\n"
+				       : "; what cannot be recorded is let through\n"));
+	print_buf(&out);
+	buf_done(&out);
+}
+
+static void object_patterns(struct json_object *o, const char *key, const struct patterns *p)
+{
+	if (!p->given)
+		return;
+	object_key(o, bytes_str(key));
+	need(buf_put_u8(o->out, '['));
+	for (size_t i = 0; i < p->count; i++) {
+		if (i)
+			need(buf_put_u8(o->out, ','));
+		need(buf_put_json_string(o->out, p->at[i]));
+	}
+	need(buf_put_u8(o->out, ']'));
+}
+
+static void object_rules(struct json_object *o, struct bytes key, const struct model_rules *rules)
+{
+	object_key(o, key);
+	struct json_object models = object_begin(o->out);
+	object_patterns(&models, "allow", &rules->allow);
+	object_patterns(&models, "deny", &rules->deny);
+	object_end(&models);
+}
+
+static void object_summary(struct json_object *o, const struct policy *p)
+{
+	object_rules(o, BYTES("organization"), &p->organization);
+	object_key(o, BYTES("environments"));
+	struct json_object environments = object_begin(o->out);
+	for (size_t i = 0; i < p->environment_count; i++)
+		object_rules(&environments, p->environments[i].name, &p->environments[i].models);
+	object_end(&environments);
+	object_text(o, "default_environment", p->default_environment);
+	object_number(o, "applications", p->application_count);
+	object_number(o, "providers", p->provider_count);
+	object_number(o, "recipients", p->audit.recipient_count);
+	object_text(o, "payloads",
+		    p->audit.payloads == PAYLOADS_FULL ? BYTES("full") : BYTES("none"));
+	object_text(o, "on_failure",
+		    p->audit.on_failure == FAIL_REFUSE ? BYTES("refuse") : BYTES("allow"));
+}
+
+/* `policy` NULL: the file is not fine, and `problem` says why. */
+static void print_json(const char *path, const struct policy *policy,
+		       const struct policy_problem *problem)
+{
+	struct buf out = {0};
+	struct json_object o = object_begin(&out);
+
+	object_text(&o, "file", bytes_str(path));
+	object_bool(&o, "fine", policy != NULL);
+	if (policy) {
+		object_summary(&o, policy);
+	} else {
+		if (problem->line) {
+			object_number(&o, "line", problem->line);
+			object_number(&o, "column", problem->column);
+		}
+		object_text(&o, "problem", bytes_str(problem->text));
+	}
+	object_end(&o);
+	need(buf_put_u8(&out, '\n'));
+	print_buf(&out);
+	buf_done(&out);
+}
+
+/* FILE:LINE:COL: message, as compilers say it, so that editors find the place. */
+static void print_place(const char *path, const struct policy_problem *problem)
+{
+	struct buf out = {0};
+
+	put_visible(&out, bytes_str(path));
+	if (problem->line) {
+		put_count(&out, ":", problem->line, "", "");
+		put_count(&out, ":", problem->column, "", "");
+	}
+	need(buf_put_str(&out, ": "));
+	put_visible(&out, bytes_str(problem->text));
+	fprintf(stderr, "%.*s\n", (int)out.len, (const char *)out.at);
+	buf_done(&out);
+}
+
+/* True when the file itself, not what stands in it, is the trouble. */
+static bool is_about_file(enum err e)
+{
+	return e == ERR_MISSING || e == ERR_ACCESS || e == ERR_IO || e == ERR_NOMEM;
+}
+
+static int check(const char *path, bool json)
+{
+	struct policy *policy = NULL;
+	struct policy_problem problem = {0};
+	struct buf text = {0};
+	enum err e = load_policy(path, &policy, &text, &problem);
+
+	if (is_about_file(e)) {
+		buf_done(&text);
+		return print_problem(e, "%s", path);
+	}
+	if (!e)
+		e = check_recipients(policy, buf_view(&text), &problem);
+	if (e && !problem.text[0])
+		snprintf(problem.text, sizeof problem.text, "%s", err_text(e));
+	if (json)
+		print_json(path, e ? NULL : policy, &problem);
+	else if (e)
+		print_place(path, &problem);
+	else
+		print_summary(path, policy);
+	policy_free(policy);
+	buf_done(&text);
+	return e ? EXIT_FINDING : EXIT_FINE;
+}
+
+/* ---- show, path ---- */
+
+/* The file as it is; as JSON without its comments, for programs. */
+static int show(const char *path, bool json)
+{
+	struct buf text = {0};
+	enum err e = sys_read_file(path, POLICY_BYTES_MAX, &text);
+	struct json j;
+	struct json_token t;
+	enum json_kind last = JSON_KEY;
+
+	if (e) {
+		buf_done(&text);
+		return print_problem(e, "%s", path);
+	}
+	if (!json)
+		print_buf(&text);
+	json_init(&j, buf_view(&text), JSON_COMMENTS);
+	while (json && (e = json_next(&j, &t)) == OK) {
+		bool ends = t.kind == JSON_OBJECT_END || t.kind == JSON_ARRAY_END;
+		if (!ends && last != JSON_KEY && last != JSON_OBJECT && last != JSON_ARRAY)
+			fputc(',', stdout);
+		fwrite(text.at + t.start, 1, t.end - t.start, stdout);
+		if (t.kind == JSON_KEY)
+			fputc(':', stdout);
+		last = t.kind;
+	}
+	if (json)
+		fputc('\n', stdout);
+	buf_done(&text);
+	if (e && e != ERR_END) {
+		print_note("%s is not JSON: 'aigw policy check' says where", path);
+		return EXIT_FINDING;
+	}
+	return EXIT_FINE;
+}
+
+static int act(const char *action, const char *file, bool json)
+{
+	struct places places;
+	int status = setup_places(&places);
+
+	if (status)
+		return status;
+	if (strcmp(action, "check") == 0)
+		return check(file ? file : places.policy, json);
+	if (file)
+		return args_wrong("policy", "unexpected '%s'", file);
+	if (strcmp(action, "show") == 0)
+		return show(places.policy, json);
+	puts(places.policy);
+	return EXIT_FINE;
+}
+
+int cmd_policy(int argc, char **argv)
+{
+	static const char *const actions[] = {"check", "show", "path"};
+	const size_t count = sizeof actions / sizeof actions[0];
+	bool json = false;
+	const struct option options[] = {
+		{"json", 0, OPTION_FLAG, &json, NULL, "for programs"},
+	};
+	const struct args args = {
+		.command = "policy",
+		.synopsis = "aigw policy check [FILE] | show | path  [--json]",
+		.summary = "check: is the policy, or FILE, fine, and what does it do?\n"
+			   "show:  the policy that counts for this user.\n"
+			   "path:  where it is.",
+		.options = options,
+		.option_count = sizeof options / sizeof options[0],
+		.operands_max = 2,
+	};
+	int operands, status;
+
+	if (!args_parse(&args, argc, argv, &operands, &status))
+		return status;
+	if (operands == 0)
+		return args_wrong("policy", "what? One of check, show, path");
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(argv[1], actions[i]) == 0)
+			return act(argv[1], operands > 1 ? argv[2] : NULL, json);
+	const char *near = args_near(argv[1], actions, count);
+	if (near)
+		return args_wrong("policy", "unknown '%s'; did you mean '%s'?", argv[1], near);
+	return args_wrong("policy", "unknown '%s'; one of check, show, path", argv[1]);
+}

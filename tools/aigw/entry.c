@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "entry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "print.h"
+
+#define NS_PER_S       UINT64_C(1000000000)
+#define PROC_BYTES_MAX (1u << 20)
+#define START_SLACK_NS (2 * NS_PER_S) /* clock ticks and the boot time are rounded */
+
+void entry_free(struct log_entry *entry)
+{
+	buf_done(&entry->fields);
+	buf_done(&entry->request_body);
+	buf_done(&entry->response_body);
+	free(entry);
+}
+
+/* ---- processes ---- */
+
+/* The text of a small file of /proc; empty when it cannot be read. The caller frees. */
+static struct buf proc_text(const char *path)
+{
+	struct buf text = {0};
+
+	if (sys_read_file(path, PROC_BYTES_MAX, &text) != OK)
+		buf_reset(&text);
+	return text;
+}
+
+static bool same_boot(const char *boot_id)
+{
+	struct buf text = proc_text("/proc/sys/kernel/random/boot_id");
+	bool same = bytes_starts(buf_view(&text), bytes_str(boot_id)) && boot_id[0];
+
+	buf_done(&text);
+	return same;
+}
+
+static uint64_t boot_time_ns(void)
+{
+	struct buf text = proc_text("/proc/stat");
+	struct bytes rest = bytes_from(buf_view(&text),
+				       bytes_find(buf_view(&text), BYTES("btime ")));
+	uint64_t seconds = 0;
+
+	(void)bytes_cut(&rest, ' ');
+	if (bytes_parse_u64(bytes_cut(&rest, '\n'), UINT32_MAX, &seconds) != OK)
+		seconds = 0;
+	buf_done(&text);
+	return seconds * NS_PER_S;
+}
+
+/* When the process of that number was started, 0 when there is none. proc(5): starttime is the
+ * 22nd field of stat; the second one, in parentheses, may itself hold spaces. */
+static uint64_t process_start_ns(uint64_t pid)
+{
+	char path[64];
+	uint64_t ticks = 0;
+
+	snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
+	struct buf text = proc_text(path);
+	struct bytes rest = buf_view(&text);
+	while (bytes_find_byte(rest, ')') != SIZE_MAX)
+		(void)bytes_cut(&rest, ')');
+	for (int i = 2; i < 22; i++)
+		(void)bytes_cut(&rest, ' ');
+	if (bytes_parse_u64(bytes_cut(&rest, ' '), UINT64_MAX, &ticks) != OK)
+		ticks = 0;
+	bool found = text.len > 0;
+	buf_done(&text);
+	if (!found)
+		return 0;
+	uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK);
+	return boot_time_ns() + ticks / per_second * NS_PER_S +
+	       ticks % per_second * NS_PER_S / per_second;
+}
+
+bool log_process_runs(struct log_process *process)
+{
+	if (process->gone)
+		return false;
+	uint64_t start_ns = same_boot(process->boot_id) ? process_start_ns(process->pid) : 0;
+	/* A later start is another process under the same number. */
+	process->gone = start_ns == 0 || start_ns > process->started_ns + START_SLACK_NS;
+	return !process->gone;
+}
+
+/* ---- fields ---- */
+
+static enum err find_last(struct bytes record, enum field f, struct bytes *ret_value)
+{
+	struct cursor c = cursor_over(record);
+	struct record_field field;
+	enum err found = ERR_MISSING;
+
+	while (record_next(&c, &field) == OK) {
+		if (field.number == (unsigned)f) {
+			*ret_value = field.value;
+			found = OK;
+		}
+	}
+	return found;
+}
+
+enum err entry_find(const struct log_entry *entry, enum field f, struct bytes *ret_value)
+{
+	if (find_last(buf_view(&entry->fields), f, ret_value) == OK)
+		return OK;
+	return find_last(buf_view(&entry->process->fields), f, ret_value);
+}
+
+enum err entry_find_u64(const struct log_entry *entry, enum field f, uint64_t *ret_value)
+{
+	struct bytes value;
+	enum err e = entry_find(entry, f, &value);
+
+	if (e)
+		return e;
+	struct cursor c = cursor_over(value);
+	uint64_t v = value.len == 8 ? cursor_u64(&c) : cursor_u8(&c);
+	if (c.bad || cursor_left(&c))
+		return ERR_BAD;
+	*ret_value = v;
+	return OK;
+}
+
+struct bytes entry_text(const struct log_entry *entry, enum field f)
+{
+	struct bytes value = BYTES_NONE;
+
+	if (entry_find(entry, f, &value) != OK)
+		return BYTES_NONE;
+	return value;
+}
+
+struct bytes entry_outcome(const struct log_entry *entry)
+{
+	struct bytes outcome = entry_text(entry, F_OUTCOME);
+
+	if (outcome.len)
+		return outcome;
+	if (entry->answered)
+		return BYTES("unknown");
+	return log_process_runs(entry->process) ? BYTES("in_progress") : BYTES("killed");
+}
+
+/* ---- the filter ---- */
+
+static bool matches(struct bytes pattern, struct bytes text)
+{
+	return pattern.len == 0 || bytes_match(pattern, text, true);
+}
+
+/* The model that was asked for, with or without the provider. */
+static bool matches_model(struct bytes pattern, const struct log_entry *entry)
+{
+	struct bytes model = entry_text(entry, F_REQUEST_MODEL);
+	struct buf full = {0};
+
+	if (pattern.len == 0 || bytes_match(pattern, model, true))
+		return true;
+	need(buf_put(&full, entry_text(entry, F_PROVIDER)));
+	need(buf_put_u8(&full, '/'));
+	need(buf_put(&full, model));
+	bool hit = bytes_match(pattern, buf_view(&full), true);
+	buf_done(&full);
+	return hit;
+}
+
+bool entry_passes(const struct log_entry *entry, const struct log_filter *f)
+{
+	bool exchange = entry->kind == REC_REQUEST;
+
+	if (entry->time_ns < f->since_ns || (f->until_ns && entry->time_ns >= f->until_ns))
+		return false;
+	if (!bytes_starts(bytes_str(entry->id), f->id_prefix))
+		return false;
+	if ((f->exchanges_only && !exchange) || (f->without_starts && entry->kind == REC_START))
+		return false;
+	return matches(f->provider, entry_text(entry, F_PROVIDER)) &&
+	       matches_model(f->model, entry) && matches(f->action, entry_text(entry, F_ACTION)) &&
+	       matches(f->environment, entry_text(entry, F_ENVIRONMENT)) &&
+	       matches(f->application, entry_text(entry, F_APPLICATION));
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * setup: where this user's files are, the auditor's keys, and making what is missing (aigw init,
+ * aigw run).
+ */
+#ifndef AIGW_TOOL_SETUP_H
+#define AIGW_TOOL_SETUP_H
+
+#include "audit/seal.h"
+#include "policy/load.h"
+
+#define SYSTEM_POLICY "/etc/aigw/policy.json"
+
+/* The places of this user. Problems are said on stderr; the result is an exit status. */
+int setup_places(struct places *ret_places);
+
+/* True when the host's own policy file is the one that counts. */
+bool setup_is_system(const struct places *places);
+
+/* The audit directory that counts: the policy's `audit.directory`, else the default place. A policy
+ * that cannot be read leaves the default. *ret_directory is the caller's to free (buf_done) and
+ * NUL-terminated. */
+void setup_audit_directory(const struct places *places, struct buf *ret_directory);
+
+struct keyring {
+	size_t count;
+	struct identity *identities;
+};
+
+/* Reads one file of keys, or (key_file NULL) every *.key of the keys directory. A missing directory
+ * is an empty ring. Problems are said on stderr; the result is an exit status. */
+int setup_keys(const struct places *places, const char *key_file, struct keyring *ret_keys);
+void keyring_done(struct keyring *keys);
+
+struct setup_result {
+	bool made_directories, made_key, made_policy;
+	bool key_exists, policy_exists; /* of this user, after the call */
+	char key_path[PATH_MAX_BYTES + 16];
+	char recipient[RECIPIENT_CHARS_MAX]; /* of the key; "" when there is none */
+};
+
+struct setup_wish {
+	size_t recipient_count; /* who else shall be able to read the log */
+	const char *const *recipients;
+	bool asked; /* by `aigw init`; else only what counts for this run is made */
+	bool force; /* the policy is written anew, the old one kept beside it as .old */
+};
+
+/* Makes what is missing: directories 0700, an identity, the observe policy with that identity's and
+ * the given recipients. A key that exists is never touched. With a system policy only the
+ * directories are made. Problems are said on stderr; the result is an exit status. */
+int setup_make(const struct places *places, const struct setup_wish *wish,
+	       struct setup_result *ret_result);
+
+#endif

@@ -41,11 +41,21 @@ enum err record_put(struct buf *record, enum field f, struct bytes value)
 	e = buf_reserve(record, FIELD_HEAD_BYTES + value.len);
 	if (e)
 		return e;
-	/* Room is there: none of these fails, so a field is never left half written. */
-	if ((e = buf_put_u16(record, (uint16_t)f)) || (e = buf_put_u16(record, 0)) ||
-	    (e = buf_put_u32(record, (uint32_t)value.len)))
-		return e;
-	return buf_put(record, value);
+	const uint8_t head[FIELD_HEAD_BYTES] = {
+		(uint8_t)f,
+		(uint8_t)(f >> 8),
+		0,
+		0,
+		(uint8_t)value.len,
+		(uint8_t)(value.len >> 8),
+		(uint8_t)(value.len >> 16),
+		(uint8_t)(value.len >> 24),
+	};
+	memcpy(record->at + record->len, head, sizeof head);
+	if (value.len)
+		memcpy(record->at + record->len + sizeof head, value.at, value.len);
+	record->len += sizeof head + value.len;
+	return OK;
 }
 
 enum err record_put_if(struct buf *record, enum field f, struct bytes value)

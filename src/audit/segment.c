@@ -148,8 +148,8 @@ static enum err pay_ledger(struct segment_writer *w, const struct segment_config
 	return e;
 }
 
-/* The segment is not to be written to any more. `partial` bytes behind those in the frame buffer went
- * out behind the valid length; the note stays owed when the ledger cannot take it now. */
+/* The segment is not to be written to any more. `partial` bytes behind those in the frame buffer
+ * went out behind the valid length; the note stays owed when the ledger cannot take it now. */
 static void give_up(struct segment_writer *w, const struct segment_config *config, uint64_t now_ns,
 		    enum format_given_up_why why, uint64_t found_bytes, size_t partial)
 {

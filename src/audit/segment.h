@@ -55,7 +55,7 @@ struct segment_writer {
 	size_t frame_len, frame_cap;
 	int fd_plus_one;      /* kept between appends, high and close-on-exec; 0: none */
 	uint64_t fd_since_ns; /* when it was opened: looked at by path again after a second */
-	bool owes; /* `owed` could not be written to the ledger so far */
+	bool owes;            /* `owed` could not be written to the ledger so far */
 	struct ledger_entry owed;
 };
 

@@ -332,8 +332,8 @@ static enum err put_json_escape(struct buf *b, uint8_t c)
 		uint8_t two[2] = {'\\', (uint8_t)to[hit - from]};
 		return buf_put(b, bytes_of(two, 2));
 	}
-	uint8_t six[6] = {'\\', 'u', '0', '0', (uint8_t)hex_digits[c >> 4],
-			  (uint8_t)hex_digits[c & 15]};
+	uint8_t six[6] = {
+		'\\', 'u', '0', '0', (uint8_t)hex_digits[c >> 4], (uint8_t)hex_digits[c & 15]};
 	return buf_put(b, bytes_of(six, 6));
 }
 

@@ -24,7 +24,7 @@ struct bytes {
 
 /* A view of a string literal, or of any char array without its last (NUL) byte. */
 #define BYTES(literal) ((struct bytes){(const uint8_t *)("" literal), sizeof(literal) - 1})
-#define BYTES_NONE ((struct bytes){0})
+#define BYTES_NONE     ((struct bytes){0})
 
 struct bytes bytes_of(const void *at, size_t len);
 struct bytes bytes_str(const char *nul_terminated); /* NULL gives an empty view */

@@ -160,12 +160,13 @@ pid_t sys_getpid(void)
 
 /* A page of its own, wiped on fork, so that a child finds nothing of its parent's. */
 static struct process_page {
-	int64_t pid; /* 0: not asked yet; atomic */
+	int64_t pid;      /* 0: not asked yet; atomic */
 	uint64_t counter; /* atomic */
 	uint16_t salt;
 	uint32_t has_seed; /* atomic; 1: seed is there */
+	uint64_t nonces;   /* atomic */
 	uint8_t seed[16];
-} *process_page;
+} * process_page;
 
 static struct process_page *process(void)
 {
@@ -266,7 +267,11 @@ enum err sys_nonce(uint8_t ret_nonce[24])
 		memcpy(page->seed, seed, sizeof seed);
 		__atomic_store_n(&page->has_seed, 1, __ATOMIC_RELEASE);
 	}
+	uint64_t count = __atomic_add_fetch(&page->nonces, 1, __ATOMIC_RELAXED), low;
 	memcpy(ret_nonce, page->seed, sizeof page->seed);
+	memcpy(&low, ret_nonce, sizeof low);
+	low ^= count;
+	memcpy(ret_nonce, &low, sizeof low);
 	memcpy(ret_nonce + sizeof page->seed, &fresh, sizeof fresh);
 	return OK;
 }
@@ -451,34 +456,63 @@ enum err sys_make_directories(const char *path, mode_t mode)
 	return OK;
 }
 
-/* Its address names a thread, without a system call. */
-static __thread char thread_mark __attribute__((tls_model("initial-exec")));
+#define LOCK_WAITERS 0x80000000u
+
+/* This thread's id, asked once. The child of a fork keeps its parent thread's, which nobody else in
+ * it can have. */
+static uint32_t thread_id(void)
+{
+	static __thread uint32_t id __attribute__((tls_model("initial-exec")));
+
+	if (id == 0)
+		id = (uint32_t)sys_gettid();
+	return id;
+}
+
+static bool take(struct lock *l, uint64_t deadline_ns)
+{
+	uint32_t me = thread_id(), mine = me, word = 0;
+
+	for (;;) {
+		word = 0;
+		if (__atomic_compare_exchange_n(&l->word, &word, mine, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			return true;
+		if ((word & ~LOCK_WAITERS) == me)
+			return false;
+		if (!(word & LOCK_WAITERS) &&
+		    !__atomic_compare_exchange_n(&l->word, &word, word | LOCK_WAITERS, false,
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		/* Who has waited cannot know whether others still do. */
+		mine = me | LOCK_WAITERS;
+		uint64_t now_ns = deadline_ns ? sys_monotonic_ns() : 0;
+		if (deadline_ns && now_ns >= deadline_ns)
+			return false;
+		struct timespec wait = {(time_t)((deadline_ns - now_ns) / 1000000000u),
+					(long)((deadline_ns - now_ns) % 1000000000u)};
+		CALL(SYS_futex, &l->word, FUTEX_WAIT_PRIVATE, word | LOCK_WAITERS,
+		     deadline_ns ? &wait : NULL);
+	}
+}
 
 bool lock_take(struct lock *l)
 {
-	uintptr_t me = (uintptr_t)&thread_mark;
-	uint32_t free_word = 0;
+	return take(l, 0);
+}
 
-	if (!__atomic_compare_exchange_n(&l->word, &free_word, 1, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED)) {
-		if (__atomic_load_n(&l->holder, __ATOMIC_RELAXED) == me)
-			return false;
-		while (__atomic_exchange_n(&l->word, 2, __ATOMIC_ACQUIRE) != 0)
-			CALL(SYS_futex, &l->word, FUTEX_WAIT_PRIVATE, 2, 0);
-	}
-	__atomic_store_n(&l->holder, me, __ATOMIC_RELAXED);
-	return true;
+bool lock_take_within(struct lock *l, uint64_t wait_ns)
+{
+	return take(l, sys_monotonic_ns() + wait_ns);
 }
 
 void lock_drop(struct lock *l)
 {
-	__atomic_store_n(&l->holder, 0, __ATOMIC_RELAXED);
-	if (__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2)
+	if (__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) & LOCK_WAITERS)
 		CALL(SYS_futex, &l->word, FUTEX_WAKE_PRIVATE, 1);
 }
 
 void lock_reset(struct lock *l)
 {
-	__atomic_store_n(&l->holder, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
 }

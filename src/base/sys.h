@@ -68,8 +68,9 @@ uint64_t sys_monotonic_ns(void);
 /* Fills with random bytes from the kernel. ERR_IO when it has none to give. */
 MUST_USE enum err sys_random(void *at, size_t len);
 
-/* 24 bytes that were never given before, nor will be: 16 random per process and 8 from the
- * processor at the time of the call, so that a restored machine snapshot gives others. Not secret. */
+/* 24 bytes for a nonce: 16 random per process with a counter in them, so that no two calls of a
+ * process give the same, and 8 random from the processor at the time of the call, so that a
+ * restored machine snapshot gives others. Not secret. */
 MUST_USE enum err sys_nonce(uint8_t ret_nonce[24]);
 
 /* Reads from the current offset until `len` bytes or the end; the count is in *ret_len. */
@@ -86,12 +87,15 @@ MUST_USE enum err sys_make_directories(const char *path, mode_t mode);
 /* A lock for our own short critical sections: a futex, recursive calls fail, no allocation.
  * Zero-initialised is unlocked. */
 struct lock {
-	uint32_t word;    /* 0 free, 1 taken, 2 taken and waited for; atomic */
-	uintptr_t holder; /* names the holding thread, 0 when free; atomic */
+	uint32_t
+		word; /* 0 free, else the holder's thread id, top bit set when waited for; atomic */
 };
 
 /* false when this thread holds it already (a signal handler came in between). */
 MUST_USE bool lock_take(struct lock *l);
+/* As lock_take, but gives up after that time: for the handlers around fork, where waiting for long
+ * could be waiting for ever. */
+MUST_USE bool lock_take_within(struct lock *l, uint64_t wait_ns);
 void lock_drop(struct lock *l);
 /* For the child after fork, where no other thread exists: free again, whoever held it. */
 void lock_reset(struct lock *l);

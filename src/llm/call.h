@@ -36,7 +36,7 @@ bool operation_needs_model(enum operation op);
 struct call {
 	enum operation operation;
 	bool stream;
-	size_t model_len; /* 0: none named */
+	size_t model_len;                /* 0: none named */
 	char model[MODEL_BYTES_MAX + 1]; /* as the program wrote it, escapes resolved */
 };
 
@@ -70,14 +70,15 @@ struct usage {
 struct answer {
 	struct usage usage;
 	bool has_usage;  /* the provider sent a usage object */
-	bool terminated; /* a stream's own end was seen ([DONE], message_stop, response.completed) */
+	bool terminated; /* a stream's own end was seen ([DONE], message_stop, response.completed)
+			  */
 	bool failed;     /* an error object stood in the answer, also inside a stream */
 	char model[MODEL_BYTES_MAX + 1];    /* "" when not said */
 	char id[RESPONSE_ID_BYTES_MAX + 1]; /* "" when not said */
 	char finish_reason[64];             /* of the first choice; "" when not said */
 	bool text_cut; /* the text buffer's limit was met: nothing is appended after that */
-	/* Anthropic's input_tokens as sent, without the cache; usage holds the sum. Kept because later
-	 * events of a stream restate single parts. */
+	/* Anthropic's input_tokens as sent, without the cache; usage holds the sum. Kept because
+	 * later events of a stream restate single parts. */
 	uint8_t uncached_input_presence; /* enum presence */
 	uint64_t uncached_input_tokens;
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * catalogue: the providers we know by host name. The built-in table is made from
- * policy/providers.json at build time (tools/dev/make-catalogue); the policy adds its own entries in the same shape.
+ * policy/providers.json at build time (tools/dev/make-catalogue); the policy adds its own entries
+ * in the same shape.
  *
  * Pure, constant data.
  */

@@ -3,24 +3,24 @@
 
 #define KEY_BYTES_MIN 8 /* a shorter rest is not taken for a key, and gives no prefix away */
 
-static const char *const headers[] = {
-	"authorization",
-	"proxy-authorization",
-	"www-authenticate",
-	"x-api-key",
-	"api-key",
-	"apikey",
-	"x-goog-api-key",
-	"x-api-token",
-	"x-auth-token",
-	"auth-token",
-	"cookie",
-	"set-cookie",
-	"x-portkey-api-key",
-	"helicone-auth",
-	"x-amz-security-token",
-	"cf-aig-authorization",
-	"ocp-apim-subscription-key",
+static const struct bytes headers[] = {
+	{(const uint8_t *)"authorization", 13},
+	{(const uint8_t *)"proxy-authorization", 19},
+	{(const uint8_t *)"www-authenticate", 16},
+	{(const uint8_t *)"x-api-key", 9},
+	{(const uint8_t *)"api-key", 7},
+	{(const uint8_t *)"apikey", 6},
+	{(const uint8_t *)"x-goog-api-key", 14},
+	{(const uint8_t *)"x-api-token", 11},
+	{(const uint8_t *)"x-auth-token", 12},
+	{(const uint8_t *)"auth-token", 10},
+	{(const uint8_t *)"cookie", 6},
+	{(const uint8_t *)"set-cookie", 10},
+	{(const uint8_t *)"x-portkey-api-key", 17},
+	{(const uint8_t *)"helicone-auth", 13},
+	{(const uint8_t *)"x-amz-security-token", 20},
+	{(const uint8_t *)"cf-aig-authorization", 20},
+	{(const uint8_t *)"ocp-apim-subscription-key", 25},
 };
 
 static const char *const parameters[] = {"key",    "api_key",         "api-key",
@@ -36,7 +36,7 @@ static const char *const beginnings[] = {"sk-",  "sk_", "aigw-", "AIza",  "ya29.
 bool credential_is_header(struct bytes name)
 {
 	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
-		if (bytes_equal_nocase(name, bytes_str(headers[i])))
+		if (bytes_equal_nocase(name, headers[i]))
 			return true;
 	return false;
 }
@@ -188,7 +188,7 @@ static bool is_name(struct bytes text, struct bytes name)
 static size_t header_at(struct bytes text, bool in_option)
 {
 	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-		struct bytes name = bytes_str(headers[i]);
+		struct bytes name = headers[i];
 		size_t end = name.len;
 		if (text.len <= end || !is_name(text, name))
 			continue;

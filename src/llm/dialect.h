@@ -13,9 +13,9 @@
 
 /* A complete request as the exchange hands it over. `body` has transfer codings removed. */
 struct request_view {
-	struct bytes method;           /* "POST" */
-	struct bytes path;             /* of the target, without query and fragment: "/v1/chat/completions" */
-	struct bytes query;            /* without '?'; empty when none */
+	struct bytes method; /* "POST" */
+	struct bytes path;   /* of the target, without query and fragment: "/v1/chat/completions" */
+	struct bytes query;  /* without '?'; empty when none */
 	struct bytes content_type;     /* empty when none */
 	struct bytes content_encoding; /* empty when none */
 	struct bytes body;
@@ -30,25 +30,28 @@ struct fault {
 
 /* A refusal as the provider's SDK expects it. */
 struct refusal {
-	int status;          /* HTTP status: 400 401 403 413 429 503 */
-	const char *code;    /* "policy_denied", "request_too_large" ... */
+	int status;       /* HTTP status: 400 401 403 413 429 503 */
+	const char *code; /* "policy_denied", "request_too_large" ... */
 	struct bytes message;
-	struct bytes rule;   /* the rule that decided */
-	struct bytes id;     /* the record's ULID, 26 characters */
-	bool head;           /* the request was HEAD: no body */
+	struct bytes rule; /* the rule that decided */
+	struct bytes id;   /* the record's ULID, 26 characters */
+	bool head;         /* the request was HEAD: no body */
 };
 
 struct sse_event;
 
 struct dialect {
 	const char *name; /* as in the policy: "openai" */
-	/* Fills *ret_call. OK; ERR_AMBIGUOUS, ERR_BAD, ERR_UNSUPPORTED, ERR_LIMIT with *ret_fault. An
-	 * unknown path is OK with OP_UNKNOWN (and the model, when the body is JSON that names one). */
+	/* Fills *ret_call. OK; ERR_AMBIGUOUS, ERR_BAD, ERR_UNSUPPORTED, ERR_LIMIT with *ret_fault.
+	 * An unknown path is OK with OP_UNKNOWN (and the model, when the body is JSON that names
+	 * one). */
 	enum err (*read_call)(const struct request_view *request, struct call *ret_call,
 			      struct fault *ret_fault);
-	/* One event of a stream; updates *answer, appends the assistant's words to *text unless it is
-	 * NULL. An event that is not understood is not an error. Never fails but for ERR_NOMEM/LIMIT. */
-	enum err (*read_event)(const struct sse_event *event, struct answer *answer, struct buf *text);
+	/* One event of a stream; updates *answer, appends the assistant's words to *text unless it
+	 * is NULL. An event that is not understood is not an error. Never fails but for
+	 * ERR_NOMEM/LIMIT. */
+	enum err (*read_event)(const struct sse_event *event, struct answer *answer,
+			       struct buf *text);
 	/* A whole answer body, JSON. As read_event. */
 	enum err (*read_body)(struct bytes body, struct answer *answer, struct buf *text);
 	/* Appends the JSON body of a refusal. */

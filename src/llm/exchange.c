@@ -292,7 +292,8 @@ void exchange_view(const struct exchange *x, struct request_view *ret_view)
 }
 
 /* "name", "name:443", "[::1]:8443" (RFC 9110 4.2.2). */
-static enum err split_authority(struct bytes authority, struct bytes *ret_host, uint16_t *ret_port)
+enum err exchange_split_authority(struct bytes authority, struct bytes *ret_host,
+				  uint16_t *ret_port)
 {
 	struct bytes host = authority, digits = BYTES_NONE;
 	uint64_t port = 0;
@@ -320,11 +321,11 @@ enum err exchange_host(const struct exchange *x, struct bytes *ret_host, uint16_
 	uint16_t port, other_port;
 
 	if (!http1_request_find(&x->request, BYTES("host"), &field) ||
-	    split_authority(field, &host, &port))
+	    exchange_split_authority(field, &host, &port))
 		return ERR_BAD;
 	cut_authority(http1_request_target(&x->request), &authority);
 	if (authority.len) {
-		if (split_authority(authority, &other, &other_port))
+		if (exchange_split_authority(authority, &other, &other_port))
 			return ERR_BAD;
 		if (!bytes_equal_nocase(host, other) || port != other_port)
 			return ERR_AMBIGUOUS;

@@ -13,11 +13,11 @@
 #include "llm/dialect.h"
 #include "wire/http1.h"
 
-#define EXCHANGE_BODY_BYTES_MAX    (32u << 20) /* longest request body that is held */
-#define EXCHANGE_PIPELINE_MAX      32          /* requests sent and not yet answered */
-#define EXCHANGE_PART_BYTES        (64u << 10) /* an answer longer than this is recorded in parts */
-#define EXCHANGE_JSON_BYTES_MAX    (16u << 20) /* a JSON answer is read for usage up to this */
-#define EXCHANGE_ID_CHARS          26
+#define EXCHANGE_BODY_BYTES_MAX (32u << 20) /* longest request body that is held */
+#define EXCHANGE_PIPELINE_MAX   32          /* requests sent and not yet answered */
+#define EXCHANGE_PART_BYTES     (64u << 10) /* an answer longer than this is recorded in parts */
+#define EXCHANGE_JSON_BYTES_MAX (16u << 20) /* a JSON answer is read for usage up to this */
+#define EXCHANGE_ID_CHARS       26
 
 enum coverage { COVERAGE_FULL, COVERAGE_TRUNCATED, COVERAGE_HEADERS_ONLY };
 enum outcome { OUTCOME_COMPLETE, OUTCOME_ABORTED_BY_PROGRAM, OUTCOME_ABORTED_BY_PROVIDER };
@@ -30,23 +30,23 @@ struct sent {
 	char id[EXCHANGE_ID_CHARS + 1];
 	const struct dialect *dialect;
 	enum operation operation;
-	bool head;            /* the method was HEAD */
-	uint64_t started_ns;  /* monotonic: the program's first byte */
-	uint64_t sent_ns;     /* monotonic: handed to the TLS library */
+	bool head;           /* the method was HEAD */
+	uint64_t started_ns; /* monotonic: the program's first byte */
+	uint64_t sent_ns;    /* monotonic: handed to the TLS library */
 };
 
 /* What is known of the answer under way (to the oldest request sent). */
 struct following {
 	int status;
 	bool has_head;
-	bool is_stream;          /* server-sent events */
-	bool cut_by_close;       /* the body had no end of its own: the connection's was taken for it */
+	bool is_stream;    /* server-sent events */
+	bool cut_by_close; /* the body had no end of its own: the connection's was taken for it */
 	enum coverage coverage;
-	struct buf head;         /* "name: value\r\n" lines */
-	struct buf piece;        /* body bytes not yet handed to on_part, as on the wire */
-	uint64_t body_bytes;     /* of the body so far, as on the wire */
-	uint64_t first_byte_ns;  /* monotonic; 0: nothing yet */
-	struct answer answer;    /* filled at the end, or on the way for a stream */
+	struct buf head;        /* "name: value\r\n" lines */
+	struct buf piece;       /* body bytes not yet handed to on_part, as on the wire */
+	uint64_t body_bytes;    /* of the body so far, as on the wire */
+	uint64_t first_byte_ns; /* monotonic; 0: nothing yet */
+	struct answer answer;   /* filled at the end, or on the way for a stream */
 };
 
 struct exchange;
@@ -60,7 +60,8 @@ struct exchange_listener {
 	void *context;
 };
 
-MUST_USE enum err exchange_new(const struct exchange_listener *listener, struct exchange **ret_exchange);
+MUST_USE enum err exchange_new(const struct exchange_listener *listener,
+			       struct exchange **ret_exchange);
 void exchange_free(struct exchange *x); /* NULL is fine; tells nobody: see exchange_abort */
 
 /* ---- the program's side ---- */
@@ -72,8 +73,14 @@ const struct http1_request *exchange_request(const struct exchange *x);
 /* Splits the complete request for a dialect. Views live as long as the request. */
 void exchange_view(const struct exchange *x, struct request_view *ret_view);
 /* The host the request is for, without its port: the target's authority (absolute form) or Host.
- * *ret_port is 0 when none is written. ERR_BAD: none or malformed; ERR_AMBIGUOUS: both, different. */
-MUST_USE enum err exchange_host(const struct exchange *x, struct bytes *ret_host, uint16_t *ret_port);
+ * *ret_port is 0 when none is written. ERR_BAD: none or malformed; ERR_AMBIGUOUS: both, different.
+ */
+MUST_USE enum err exchange_host(const struct exchange *x, struct bytes *ret_host,
+				uint16_t *ret_port);
+/* "name", "name:443", "[::1]:8443" (RFC 9110 4.2.2) taken apart; port 0 when none is written.
+ * ERR_BAD. */
+MUST_USE enum err exchange_split_authority(struct bytes authority, struct bytes *ret_host,
+					   uint16_t *ret_port);
 /* The request goes out: its answer is awaited. ERR_LIMIT: too many are. */
 MUST_USE enum err exchange_sent(struct exchange *x, const struct sent *sent);
 /* The newest of the awaited answers will never come: its request was refused after its head had

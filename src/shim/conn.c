@@ -110,8 +110,8 @@ static void watch_for_death(const struct tls_api *api)
 			void *as_object;
 			memcpy(&as_object, &callback, sizeof as_object);
 			if (api->CRYPTO_get_ex_new_index)
-				(void)api->CRYPTO_get_ex_new_index(EX_INDEX_SSL, 0, NULL, NULL, NULL,
-								   as_object);
+				(void)api->CRYPTO_get_ex_new_index(EX_INDEX_SSL, 0, NULL, NULL,
+								   NULL, as_object);
 			return;
 		}
 		if (none == api)
@@ -187,7 +187,10 @@ void conn_reset(struct conn *c)
 	c->gate = NULL;
 	c->kind = CONN_NEW;
 	c->forced_error = 0;
-	c->ended = false;
+	c->ended = c->as_client = false;
+	if (c->hushed && c->api->SSL_set_quiet_shutdown)
+		c->api->SSL_set_quiet_shutdown((void *)(uintptr_t)c->ssl, 0);
+	c->hushed = false;
 	gate_free(gate);
 }
 

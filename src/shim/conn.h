@@ -23,14 +23,15 @@ struct conn {
 	const void *ssl;
 	struct conn *next; /* in its bucket, or in the list of free ones */
 	const struct tls_api *api;
-	uint8_t kind; /* enum conn_kind */
+	uint8_t kind;   /* enum conn_kind */
 	bool as_client; /* decided while acting as a client */
+	bool hushed;    /* we made its shutdown quiet */
 	struct gate *gate;
 	/* answers of ours that SSL_get_error and SSL_get_shutdown must agree with */
 	int forced_error;
 	bool ended;
-	int last_ret;   /* of the library, when the gate was blocked or broken */
-	int real_errno; /* after the last real call */
+	int last_ret;                    /* of the library, when the gate was blocked or broken */
+	int real_errno;                  /* after the last real call */
 	char server_name[CONN_NAME_MAX]; /* as set by SSL_ctrl; "" when not seen */
 };
 

@@ -86,7 +86,8 @@ static void remember(int fd, const uint8_t *random)
 static bool is_proxy_talk(struct bytes data)
 {
 	return bytes_starts(data, BYTES("CONNECT ")) ||
-	       (data.len && data.len < 600 && (data.at[0] == 4 || data.at[0] == 5 || data.at[0] == 1));
+	       (data.len && data.len < 600 &&
+		(data.at[0] == 4 || data.at[0] == 5 || data.at[0] == 1));
 }
 
 void fds_note_write(int fd, const void *data, size_t len)
@@ -111,6 +112,11 @@ void fds_note_close(int fd)
 		return;
 	clear_bit(fds_fresh_bits, fd);
 	clear_bit(fds_planted_bits, fd);
+	for (unsigned i = 0; i < PLANTS; i++) {
+		int taken = fd + 1;
+		__atomic_compare_exchange_n(&plants[i].fd_plus_one, &taken, 0, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	}
 }
 
 int fds_find(const uint8_t client_random[32])

@@ -25,7 +25,8 @@ extern uint64_t fds_planted_bits[FDS_MAX / 64]; /* bytes are waiting to be read 
 static inline bool fds_bit(const uint64_t *bits, int fd)
 {
 	return (unsigned)fd < FDS_MAX &&
-	       (__atomic_load_n(&bits[(unsigned)fd / 64], __ATOMIC_RELAXED) >> ((unsigned)fd % 64) & 1);
+	       (__atomic_load_n(&bits[(unsigned)fd / 64], __ATOMIC_RELAXED) >> ((unsigned)fd % 64) &
+		1);
 }
 
 static inline bool fds_is_fresh(int fd)

@@ -11,11 +11,12 @@
 #include "shim/rules.h"
 #include "shim/wake.h"
 
-#define HTTPS_PORT       443
-#define NAME_BYTES_MAX   256
-#define RECORD_IDLE_MAX  (64u << 10) /* memory kept between two records */
+#define HTTPS_PORT      443
+#define NAME_BYTES_MAX  256
+#define RECORD_IDLE_MAX (64u << 10) /* memory kept between two records */
 
 struct gate {
+	struct lock lock;
 	struct carrier carrier;
 	void *session;
 	char server_name[NAME_BYTES_MAX];
@@ -33,7 +34,10 @@ struct gate {
 	/* on the way out: stays put until the library has taken all of it */
 	struct bytes out;
 	struct buf staged;
-	size_t consumed; /* bytes of the program's blocked write that were taken before it blocked */
+	size_t consumed; /* bytes of the program's blocked write that were taken before it blocked
+			  */
+	size_t credit;   /* of them, those a shorter retry did not cover: they come again, and are
+			    skipped */
 	bool opening;    /* once `out` is gone, the connection is none of our business */
 	/* a refusal */
 	bool refused, woken;
@@ -169,7 +173,7 @@ static void refuse(struct gate *g, const struct call *call, const struct decisio
 	if (g->head_released)
 		exchange_withdraw(g->exchange);
 	put_refusal(g, d);
-	g->refused = true;
+	__atomic_store_n(&g->refused, true, __ATOMIC_RELEASE);
 	wake_if_due(g);
 }
 
@@ -197,6 +201,7 @@ static void begin_request(struct gate *g)
 	g->host_settled = g->head_released = false;
 	sys_unique(unique);
 	record_make_id(sys_now_ns() / 1000000u, unique, g->id);
+	g->provider = NULL; /* it lived in the old rules */
 	rules_drop(g->rules);
 	g->rules = rules_take();
 }
@@ -206,6 +211,28 @@ static struct bytes without_final_dot(struct bytes host)
 	if (host.len && host.at[host.len - 1] == '.')
 		host.len--;
 	return host;
+}
+
+/* Of a request that cannot be parsed on a connection without a name: the provider that any of its
+ * Host lines, or the address it goes to, names. NULL: none. */
+static const struct provider *named_provider(struct gate *g)
+{
+	const struct policy *policy = g->rules ? g->rules->policy : NULL;
+	struct bytes rest = buf_view(&exchange_request(g->exchange)->raw), name, value, host;
+	const struct provider *found = NULL;
+	uint16_t port = 0;
+
+	rest = bytes_slice(rest, 0, HTTP1_HEAD_BYTES_MAX);
+	while (!found && http1_head_next(&rest, &name, &value)) {
+		if (!bytes_equal_nocase(bytes_trim(name), BYTES("host")))
+			continue;
+		if (exchange_split_authority(value, &host, &port) == OK)
+			found = policy_find_provider(policy, host, port ? port : HTTPS_PORT);
+	}
+	describe(g);
+	if (!found && gate_record_split_peer(g->peer, &host, &port))
+		found = policy_find_provider(policy, host, port);
+	return found;
 }
 
 enum host_verdict { HOST_OURS, HOST_NOT_OURS, HOST_REFUSED };
@@ -223,20 +250,30 @@ static enum host_verdict settle_host(struct gate *g)
 	g->host_settled = true;
 	e = exchange_host(g->exchange, &host, &port);
 	if (is_sniffing(g)) {
-		g->provider = e ? NULL : policy_find_provider(policy, host, port ? port : HTTPS_PORT);
-		return g->provider ? HOST_OURS : HOST_NOT_OURS;
+		g->provider = e ? named_provider(g)
+				: policy_find_provider(policy, host, port ? port : HTTPS_PORT);
+		if (!g->provider)
+			return HOST_NOT_OURS;
+		if (!e)
+			return HOST_OURS;
+		refuse_for(
+			g, 400, "ambiguous_request", "http.host",
+			"the request does not say in one way which host it is for; send one Host "
+			"field");
+		return HOST_REFUSED;
 	}
 	g->provider = policy_find_provider(policy, name, port ? port : HTTPS_PORT);
 	if (!g->provider)
 		return HOST_NOT_OURS;
 	if (e)
-		refuse_for(g, 400, e == ERR_AMBIGUOUS ? "ambiguous_request" : "malformed_request",
-			   "http.host",
-			   e == ERR_AMBIGUOUS
-				   ? "the request names one host in its target and another in its "
-				     "Host field; send one of them"
-				   : "the request has no valid Host field, so nobody can tell whom it "
-				     "is for; send one");
+		refuse_for(
+			g, 400, e == ERR_AMBIGUOUS ? "ambiguous_request" : "malformed_request",
+			"http.host",
+			e == ERR_AMBIGUOUS
+				? "the request names one host in its target and another in its "
+				  "Host field; send one of them"
+				: "the request has no valid Host field, so nobody can tell whom it "
+				  "is for; send one");
 	else if (!bytes_equal_nocase(without_final_dot(host), without_final_dot(name)))
 		refuse_for(g, 400, "host_mismatch", "http.host",
 			   "the Host field names another server than the TLS connection was made "
@@ -256,19 +293,22 @@ static bool check_ground(struct gate *g)
 			   "no memory to look at the policy; try again");
 	} else if (r->problem[0] && !(r->policy && r->policy->audit.on_failure == FAIL_ALLOW)) {
 		refuse_for(g, 503, r->code, r->policy ? "audit.recipients" : "policy", r->problem);
-	} else if (r->policy && g->link.version && g->link.version < (int)r->policy->transport.min_tls) {
+	} else if (r->policy && g->link.version &&
+		   g->link.version < (int)r->policy->transport.min_tls) {
 		refuse_for(g, 403, "policy_denied", "transport.min_tls",
 			   "the connection's TLS version is below what the policy allows; let the "
 			   "program use a newer one");
 	} else if (r->policy && r->policy->transport.verify_peer && !g->link.verified) {
-		refuse_for(g, 403, "policy_denied", "transport.verify_peer",
-			   "the provider's certificate was not verified by the program; let it verify "
-			   "(no -k, no verify=False, the right CA file), or set "
-			   "transport.verify_peer to false");
+		refuse_for(
+			g, 403, "policy_denied", "transport.verify_peer",
+			"the provider's certificate was not verified by the program; let it verify "
+			"(no -k, no verify=False, the right CA file), or set "
+			"transport.verify_peer to false");
 	} else if (q->upgrade || (q->method && strcmp(q->method, "CONNECT") == 0)) {
-		refuse_for(g, 403, "not_inspected", "transport.websocket",
-			   "the request asks for another protocol (WebSocket, h2c, CONNECT) that this "
-			   "version cannot inspect; use the HTTP API");
+		refuse_for(
+			g, 403, "not_inspected", "transport.websocket",
+			"the request asks for another protocol (WebSocket, h2c, CONNECT) that this "
+			"version cannot inspect; use the HTTP API");
 	}
 	return !g->refused;
 }
@@ -295,7 +335,8 @@ static bool recorded(struct gate *g, const struct call *call, const struct decis
 		return true;
 	if (buf_put_str(&why, "the audit log in ") || buf_put_str(&why, g->rules->places.audit) ||
 	    buf_put_str(&why, " cannot be written (") || buf_put_str(&why, err_text(e)) ||
-	    buf_put_str(&why, "), and the policy says audit.on_failure: refuse; make it writable") ||
+	    buf_put_str(&why,
+			"), and the policy says audit.on_failure: refuse; make it writable") ||
 	    buf_put_u8(&why, '\0'))
 		buf_reset(&why);
 	refuse_for(g, 503, "audit_not_writable", "audit.on_failure",
@@ -402,8 +443,8 @@ static void handle_fault(struct gate *g, enum err e)
 	const struct http1_request *q = exchange_request(g->exchange);
 	struct buf why = {0};
 	int status = e == ERR_LIMIT ? 413 : e == ERR_NOMEM ? 503 : 400;
-	const char *code = e == ERR_LIMIT	? "request_too_large"
-			   : e == ERR_NOMEM	? "internal_error"
+	const char *code = e == ERR_LIMIT       ? "request_too_large"
+			   : e == ERR_NOMEM     ? "internal_error"
 			   : e == ERR_AMBIGUOUS ? "ambiguous_request"
 						: "malformed_request";
 
@@ -439,7 +480,7 @@ static void release_head(struct gate *g)
 	const struct http1_request *q = exchange_request(g->exchange);
 	struct decision d;
 	struct call call = {.operation = OP_UNKNOWN};
-	struct bytes raw = buf_view(&q->raw), line = raw;
+	struct bytes raw = buf_view(&q->raw), line;
 	enum err e;
 
 	if (g->head_released || !check_ground(g))
@@ -450,8 +491,9 @@ static void release_head(struct gate *g)
 		decide_scope(g->rules->policy, &s->facts, &d.environment, &d.application);
 	}
 	d.action = ACTION_ALLOW;
-	static const char why[] = "the head was let out because the program waits for 100 Continue; "
-				  "the body had not been decided on";
+	static const char why[] =
+		"the head was let out because the program waits for 100 Continue; "
+		"the body had not been decided on";
 	_Static_assert(sizeof why <= sizeof d.reason, "fits");
 	memcpy(d.reason, why, sizeof why);
 	if (!recorded(g, NULL, &d, COVERAGE_HEADERS_ONLY) || !await_answer(g, &call))
@@ -461,7 +503,9 @@ static void release_head(struct gate *g)
 	if (q->chunked) {
 		e = buf_put(&g->staged, bytes_slice(raw, 0, q->head_bytes));
 	} else {
-		line = bytes_slice(raw, 0, bytes_find_byte(raw, '\n') + 1);
+		/* The request line; an empty line may stand before it (RFC 9112 2.2). */
+		line = bytes_from(raw, q->target.at - strlen(q->method) - 1);
+		line = bytes_slice(line, 0, bytes_find_byte(line, '\n') + 1);
 		e = buf_put(&g->staged, line);
 		for (size_t i = 0; !e && i < q->field_count; i++) {
 			struct bytes name = http1_field_name(q, i);
@@ -491,7 +535,12 @@ static enum gate_answer flush(struct gate *g)
 {
 	while (g->out.len) {
 		size_t done = 0;
-		switch (g->carrier.send(g->session, g->out, &done)) {
+		struct bytes out = g->out;
+		lock_drop(&g->lock);
+		enum carried carried = g->carrier.send(g->session, out, &done);
+		bool again = lock_take(&g->lock);
+		(void)again; /* fails only for a signal handler inside our own steps */
+		switch (carried) {
 		case CARRIED:
 			g->out = BYTES_NONE;
 			break;
@@ -543,8 +592,8 @@ static size_t take(struct gate *g, struct bytes data)
 	e = exchange_feed_request(g->exchange, data, &used);
 	if (q->head_bytes)
 		host = settle_host(g);
-	else if (is_sniffing(g) && e && e != ERR_MORE)
-		host = HOST_NOT_OURS; /* not HTTP, or nothing that could name a provider */
+	else if (is_sniffing(g) && e && e != ERR_MORE && !(g->provider = named_provider(g)))
+		host = HOST_NOT_OURS; /* not HTTP, or nothing in it names a provider */
 	if (host == HOST_NOT_OURS) {
 		open_up(g, bytes_from(data, used));
 		return data.len;
@@ -560,26 +609,42 @@ static size_t take(struct gate *g, struct bytes data)
 	return used;
 }
 
-enum gate_answer gate_write(struct gate *g, struct bytes data)
+/* The rest of a write on a connection that is none of our business any more. */
+static enum gate_answer pass_on(struct gate *g, struct bytes rest)
+{
+	if (g->credit)
+		return GATE_TAKEN; /* bytes that have gone out are still to be told of */
+	if (rest.len == 0)
+		return GATE_OPENED;
+	buf_reset(&g->staged);
+	if (buf_put(&g->staged, rest))
+		return GATE_BROKEN;
+	g->out = buf_view(&g->staged);
+	return flush(g);
+}
+
+static enum gate_answer write_held(struct gate *g, struct bytes data)
 {
 	enum gate_answer answer;
 	size_t from = 0;
 
 	if (g->out.len) {
-		/* The program comes back after GATE_BLOCKED, with the same bytes or more. */
+		/* The program comes back after GATE_BLOCKED: with the same bytes, or more, or (it
+		 * may, with partial writes) fewer. */
 		from = g->consumed < data.len ? g->consumed : data.len;
 		answer = flush(g);
-		if (answer == GATE_OPENED && from < data.len) {
-			/* The retry brought more than the call that blocked. */
-			buf_reset(&g->staged);
-			if (buf_put(&g->staged, bytes_from(data, from)))
-				return GATE_BROKEN;
-			g->out = buf_view(&g->staged);
-			g->consumed = data.len;
-			answer = flush(g);
-		}
-		if (answer != GATE_TAKEN)
+		if (answer == GATE_BLOCKED || answer == GATE_BROKEN)
 			return answer;
+		g->credit = g->consumed - from;
+		g->consumed = 0;
+	} else if (g->credit) {
+		from = g->credit < data.len ? g->credit : data.len;
+		g->credit -= from;
+	}
+	if (g->opening) {
+		answer = pass_on(g, bytes_from(data, from));
+		g->consumed = data.len;
+		return answer;
 	}
 	while (from < data.len && !g->refused) {
 		from += take(g, bytes_from(data, from));
@@ -589,49 +654,90 @@ enum gate_answer gate_write(struct gate *g, struct bytes data)
 		answer = flush(g);
 		if (answer != GATE_TAKEN)
 			return answer;
+		g->consumed = 0;
 	}
 	return GATE_TAKEN;
+}
+
+enum gate_answer gate_write(struct gate *g, struct bytes data)
+{
+	enum gate_answer answer = GATE_BROKEN;
+
+	if (lock_take(&g->lock)) {
+		answer = write_held(g, data);
+		lock_drop(&g->lock);
+	}
+	return answer;
+}
+
+enum gate_answer gate_let_go(struct gate *g)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	enum gate_answer answer = GATE_TAKEN;
+
+	if (!is_sniffing(g) || !lock_take(&g->lock))
+		return GATE_TAKEN;
+	/* Once a target was read, it is HTTP, and a Host field is on its way. */
+	if (q->raw.len && !q->head_bytes && !http1_request_target(q).len && !g->out.len &&
+	    !g->refused && !g->opening) {
+		open_up(g, BYTES_NONE);
+		answer = flush(g);
+	}
+	lock_drop(&g->lock);
+	return answer;
 }
 
 /* ---- the program reads ---- */
 
 enum gate_serving gate_serve(struct gate *g, uint8_t *out, size_t cap, bool peek, size_t *ret_len)
 {
-	struct bytes left = bytes_from(buf_view(&g->refusal), g->served);
+	enum gate_serving serving = GATE_NOTHING;
+	struct bytes left;
 
-	if (!g->refused || exchange_awaited(g->exchange))
+	if (!__atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || !lock_take(&g->lock))
 		return GATE_NOTHING;
-	if (left.len == 0)
-		return GATE_END;
-	left = bytes_slice(left, 0, cap);
-	memcpy(out, left.at, left.len);
-	if (!peek)
-		g->served += left.len;
-	*ret_len = left.len;
-	return GATE_SERVED;
+	left = bytes_slice(bytes_from(buf_view(&g->refusal), g->served), 0, cap);
+	if (!exchange_awaited(g->exchange)) {
+		serving = left.len ? GATE_SERVED : GATE_END;
+		if (left.len)
+			memcpy(out, left.at, left.len);
+		if (!peek)
+			g->served += left.len;
+		*ret_len = left.len;
+	}
+	lock_drop(&g->lock);
+	return serving;
 }
 
-size_t gate_pending(const struct gate *g)
+size_t gate_pending(struct gate *g)
 {
-	return g->refused && !exchange_awaited(g->exchange) ? g->refusal.len - g->served : 0;
+	size_t pending = 0;
+
+	if (!__atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || !lock_take(&g->lock))
+		return 0;
+	if (!exchange_awaited(g->exchange))
+		pending = g->refusal.len - g->served;
+	lock_drop(&g->lock);
+	return pending;
 }
 
 void gate_read(struct gate *g, struct bytes data)
 {
+	if (!lock_take(&g->lock))
+		return;
 	exchange_feed_answer(g->exchange, data, sys_monotonic_ns());
 	wake_if_due(g);
+	lock_drop(&g->lock);
 }
 
 void gate_ended(struct gate *g)
 {
+	if (!lock_take(&g->lock))
+		return;
 	if (exchange_awaited(g->exchange))
 		exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
 	wake_if_due(g);
-}
-
-bool gate_is_refusing(const struct gate *g)
-{
-	return g->refused;
+	lock_drop(&g->lock);
 }
 
 /* ---- records of the answer ---- */

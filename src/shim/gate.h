@@ -4,8 +4,9 @@
  * complete and decided; then they go out, or a refusal is answered in the provider's place. The
  * provider's bytes are followed as the program reads them. Every exchange is recorded.
  *
- * The gate knows no TLS library: an adapter (hook_openssl.c) carries bytes for it. One thread at a
- * time per gate.
+ * The gate knows no TLS library: an adapter (hook_openssl.c) carries bytes for it. A TLS object is
+ * to be used by one thread at a time, but programs exist that read in one and write in another: a
+ * lock of the gate's own keeps its state whole, and is not held while the library works.
  */
 #ifndef AIGW_SHIM_GATE_H
 #define AIGW_SHIM_GATE_H
@@ -28,9 +29,9 @@ struct link_facts {
 enum carried { CARRIED, CARRIED_PART, BLOCKED, BROKEN };
 
 struct carrier {
-	/* Hands bytes to the TLS library. CARRIED: all. CARRIED_PART: *ret_done of them, more at once.
-	 * BLOCKED: none, the program must come back (the library's state says when). The same bytes at
-	 * the same address are offered again. BROKEN: the connection is lost. */
+	/* Hands bytes to the TLS library. CARRIED: all. CARRIED_PART: *ret_done of them, more at
+	 * once. BLOCKED: none, the program must come back (the library's state says when). The same
+	 * bytes at the same address are offered again. BROKEN: the connection is lost. */
 	enum carried (*send)(void *session, struct bytes data, size_t *ret_done);
 	void (*describe)(void *session, struct link_facts *ret_facts);
 	/* Ends the connection towards the provider without a word: nothing more may go out. */
@@ -48,7 +49,8 @@ MUST_USE enum err gate_new(const struct carrier *carrier, void *session, struct 
 
 enum gate_answer {
 	GATE_TAKEN,   /* all bytes count as written */
-	GATE_BLOCKED, /* the library said "later": answer what it answered; come back with the same */
+	GATE_BLOCKED, /* the library said "later": answer what it answered; come back with the same
+		       */
 	GATE_BROKEN,  /* the library failed: answer what it answered */
 	GATE_OPENED,  /* all taken, and this connection is none of our business: from now on it is
 			 the program's and the library's own */
@@ -56,6 +58,11 @@ enum gate_answer {
 
 /* The program writes. */
 enum gate_answer gate_write(struct gate *g, struct bytes data);
+
+/* The program reads while bytes of a connection without a name are held that do not look like HTTP
+ * so far: perhaps it waits for an answer to them. GATE_OPENED: they went out; GATE_TAKEN: nothing
+ * was to do; GATE_BLOCKED, GATE_BROKEN as in gate_write. */
+enum gate_answer gate_let_go(struct gate *g);
 
 enum gate_serving {
 	GATE_NOTHING, /* read from the library */
@@ -66,14 +73,11 @@ enum gate_serving {
 /* The program reads (or peeks): does the gate answer in the provider's place? */
 enum gate_serving gate_serve(struct gate *g, uint8_t *out, size_t cap, bool peek, size_t *ret_len);
 /* How many bytes of a refusal are ready. */
-size_t gate_pending(const struct gate *g);
+size_t gate_pending(struct gate *g);
 /* The library gave these bytes to the program. */
 void gate_read(struct gate *g, struct bytes data);
 /* The library told the program that the connection has ended, or failed. */
 void gate_ended(struct gate *g);
-/* A refusal stands: nothing may reach the provider any more. */
-bool gate_is_refusing(const struct gate *g);
-
 /* The connection is gone (freed or cleared by the program): what is unanswered is recorded as
  * aborted by the program. NULL is fine. */
 void gate_free(struct gate *g);

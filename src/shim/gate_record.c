@@ -58,8 +58,8 @@ static enum err put_key(struct buf *r, const struct request_facts *f, const stru
 	enum err e = OK;
 
 	for (size_t i = 0; i < q->field_count; i++) {
-		struct bytes key =
-			credential_of_header(http1_field_name(q, i), http1_field_value(q, i));
+		struct bytes key = credential_of_header(http1_field_name(q, i),
+							http1_field_value(q, i));
 		if (key.len == 0)
 			continue;
 		TRY(record_put_bool(r, F_KEY_MANAGED, false));
@@ -178,8 +178,10 @@ static enum err put_answer_headers(struct buf *r, struct bytes head)
 static enum err put_usage(struct buf *r, const struct answer *a)
 {
 	static const enum field fields[USAGE_COUNT] = {
-		[USAGE_INPUT] = F_USAGE_INPUT_TOKENS,	[USAGE_OUTPUT] = F_USAGE_OUTPUT_TOKENS,
-		[USAGE_CACHE_READ] = F_USAGE_CACHE_READ, [USAGE_CACHE_CREATION] = F_USAGE_CACHE_CREATION,
+		[USAGE_INPUT] = F_USAGE_INPUT_TOKENS,
+		[USAGE_OUTPUT] = F_USAGE_OUTPUT_TOKENS,
+		[USAGE_CACHE_READ] = F_USAGE_CACHE_READ,
+		[USAGE_CACHE_CREATION] = F_USAGE_CACHE_CREATION,
 		[USAGE_REASONING] = F_USAGE_REASONING,
 	};
 	uint64_t nulls = 0;
@@ -218,7 +220,8 @@ enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool
 	TRY(put_str(r, F_OUTCOME, outcome_name(outcome)));
 	TRY(put_str(r, F_COVERAGE, coverage_name(f->coverage)));
 	if (f->first_byte_ns >= sent->started_ns && f->first_byte_ns)
-		TRY(record_put_u64(r, F_FIRST_BYTE_US, (f->first_byte_ns - sent->started_ns) / 1000));
+		TRY(record_put_u64(r, F_FIRST_BYTE_US,
+				   (f->first_byte_ns - sent->started_ns) / 1000));
 	return record_put_u64(r, F_TOTAL_US,
 			      now_ns > sent->started_ns ? (now_ns - sent->started_ns) / 1000 : 0);
 }
@@ -254,4 +257,19 @@ void gate_record_peer(int fd, char ret_text[64], uint16_t *ret_port)
 		memcpy(ret_text, text.at, text.len);
 	*ret_port = port;
 	buf_done(&text);
+}
+
+bool gate_record_split_peer(const char *peer, struct bytes *ret_host, uint16_t *ret_port)
+{
+	struct bytes whole = bytes_str(peer);
+	size_t colon = whole.len;
+	uint64_t port;
+
+	while (colon > 0 && whole.at[colon - 1] != ':')
+		colon--;
+	if (colon == 0 || bytes_parse_u64(bytes_from(whole, colon), UINT16_MAX, &port))
+		return false;
+	*ret_host = bytes_slice(whole, 0, colon - 1);
+	*ret_port = (uint16_t)port;
+	return true;
 }

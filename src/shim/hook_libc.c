@@ -131,8 +131,7 @@ HOOK ssize_t recv(int fd, void *data, size_t len, int flags)
 {
 	ssize_t n;
 
-	if (unlikely(fds_is_planted(fd)) && !(flags & MSG_PEEK) &&
-	    (n = planted(fd, data, len)) > 0)
+	if (unlikely(fds_is_planted(fd)) && !(flags & MSG_PEEK) && (n = planted(fd, data, len)) > 0)
 		return n;
 	return real_libc.recv(fd, data, len, flags);
 }

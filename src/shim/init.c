@@ -13,17 +13,18 @@
 #include "shim/rules.h"
 #include "shim/self.h"
 
-/* One fixed order of locks: rules before journal, taken and dropped around fork. */
+/* One fixed order of locks: journal before rules, as journal_append takes them. Nothing here
+ * allocates or frees: an allocator with handlers of its own may be locked just now. */
 static void before_fork(void)
 {
-	rules_before_fork();
 	journal_before_fork();
+	rules_before_fork();
 }
 
 static void after_fork(void)
 {
-	journal_after_fork();
 	rules_after_fork();
+	journal_after_fork();
 }
 
 static void in_child(void)

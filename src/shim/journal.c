@@ -6,10 +6,12 @@
 #include "audit/segment.h"
 #include "base/sys.h"
 
+#define FORK_WAIT_NS 100000000u
+
 static struct lock lock;
-static bool fork_locked;
+static __thread bool fork_locked __attribute__((tls_model("initial-exec")));
+static bool forked; /* the writer's content is the parent's */
 static struct segment_writer writer;
-static uint8_t recipients_digest[32]; /* of the segment that is open */
 static char directory[PATH_MAX_BYTES];
 static struct {
 	uint64_t count, since_ns;
@@ -42,21 +44,16 @@ static void configure(struct segment_config *config, const struct rules *r, cons
 	config->start_record = buf_view(&s->start);
 }
 
-/* Other recipients or another directory need another segment. */
+/* Another directory needs another segment (other recipients too: the writer sees to that). */
 static void rotate_if_changed(const struct segment_config *config, uint64_t now_ns)
 {
-	uint8_t digest[32];
-
-	seal_sha256(bytes_of(config->recipients,
-			     config->recipient_count * sizeof *config->recipients),
-		    digest);
-	if (writer.open && (memcmp(digest, recipients_digest, 32) != 0 ||
-			    strcmp(directory, config->directory) != 0)) {
+	if (strcmp(directory, config->directory) == 0)
+		return;
+	if (writer.open) {
 		struct segment_config old = *config;
 		old.directory = directory;
 		(void)segment_close(&writer, &old, now_ns);
 	}
-	memcpy(recipients_digest, digest, 32);
 	memcpy(directory, config->directory, strlen(config->directory) + 1);
 }
 
@@ -85,6 +82,20 @@ static void append_due(const struct rules *r, const struct segment_config *confi
 	buf_done(&record);
 }
 
+/* After fork: what the parent had open is forgotten, not touched. If the fork came in the middle of
+ * an append, nothing of the writer can be trusted, not even its pointers. The lock is held. */
+static void leave_parent(void)
+{
+	if (!forked)
+		return;
+	forked = false;
+	if (fork_locked)
+		segment_forget(&writer);
+	else
+		wipe(&writer, sizeof writer);
+	gap.count = 0;
+}
+
 enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record)
 {
 	struct segment_config config;
@@ -95,6 +106,7 @@ enum err journal_append(struct rules *r, enum record_kind kind, struct bytes rec
 		return ERR_MISSING;
 	if (!lock_take(&lock))
 		return ERR_STATE;
+	leave_parent();
 	configure(&config, r, self_facts(&r->places));
 	rotate_if_changed(&config, now_ns);
 	e = segment_append(&writer, &config, kind, now_ns, record);
@@ -112,7 +124,8 @@ void journal_settle(void)
 {
 	if (!lock_take(&lock))
 		return;
-	segment_settle(&writer);
+	if (!forked)
+		segment_settle(&writer);
 	lock_drop(&lock);
 }
 
@@ -122,7 +135,7 @@ void journal_close(void)
 	struct rules *r;
 
 	/* The child of a vfork, or of a fork that never wrote, has nothing open of its own. */
-	if (!writer.open || writer.pid != sys_process())
+	if (forked || !writer.open || writer.pid != sys_process())
 		return;
 	r = rules_take();
 	if (!r)
@@ -138,7 +151,7 @@ void journal_close(void)
 
 void journal_before_fork(void)
 {
-	fork_locked = lock_take(&lock);
+	fork_locked = lock_take_within(&lock, FORK_WAIT_NS);
 }
 
 void journal_after_fork(void)
@@ -150,6 +163,5 @@ void journal_after_fork(void)
 void journal_in_child(void)
 {
 	lock_reset(&lock);
-	segment_forget(&writer);
-	gap.count = 0;
+	forked = true;
 }

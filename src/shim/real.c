@@ -82,6 +82,7 @@ static int fail_with_ssl_error(const void *ssl, int ret)
 static struct tls_api tables[REAL_LIBSSL_MAX], nothing;
 static unsigned table_count;
 static struct lock tables_lock;
+static __thread const struct tls_api *recent __attribute__((tls_model("initial-exec")));
 
 static struct {
 	const void *caller;
@@ -140,6 +141,7 @@ static const struct tls_api *table_of(struct link_map *libssl)
 {
 	const struct tls_api *api = find_table(libssl->l_addr);
 	struct tls_api filled = {.base = libssl->l_addr};
+	struct dl_find_object place;
 	size_t len = strlen(libssl->l_name);
 	void *handle;
 
@@ -153,6 +155,10 @@ static const struct tls_api *table_of(struct link_map *libssl)
 #define TLS_USE(ret, name, params)  set_function(&filled.name, dlsym(handle, #name));
 #include "shim/hooks.def"
 	fill_with_failures(&filled);
+	if (_dl_find_object((void *)libssl->l_ld, &place) == 0) {
+		filled.start = (uintptr_t)place.dlfo_map_start;
+		filled.end = (uintptr_t)place.dlfo_map_end;
+	}
 	memcpy(filled.library, libssl->l_name, len < sizeof filled.library ? len : 0);
 	return publish(&filled);
 }
@@ -176,9 +182,25 @@ static void *ssl_write_for(const void *caller)
 	return found;
 }
 
-/* libc's own clock, not the next library's: the log's time is not to be falsified by another preload.
- * Not in the constructor: dlopen before libc has started would start it without its environment.
- * The handle costs nothing, since libc is never unloaded. */
+/* Of ourselves; set by the linker. */
+extern const char __ehdr_start __attribute__((visibility("hidden")));
+extern const char _etext __attribute__((visibility("hidden")));
+
+static bool is_our_own(const void *address)
+{
+	return (uintptr_t)address >= (uintptr_t)&__ehdr_start &&
+	       (uintptr_t)address < (uintptr_t)&_etext;
+}
+
+bool real_is_nested(const struct tls_api *api, const void *caller)
+{
+	return ((uintptr_t)caller >= api->start && (uintptr_t)caller < api->end) ||
+	       is_our_own(caller);
+}
+
+/* libc's own clock, not the next library's: the log's time is not to be falsified by another
+ * preload. Not in the constructor: dlopen before libc has started would start it without its
+ * environment. The handle costs nothing, since libc is never unloaded. */
 static void find_clock(void)
 {
 	static bool looked;
@@ -213,10 +235,13 @@ const struct tls_api *real_tls(const void *caller)
 	const struct tls_api *api;
 	int saved = errno;
 
+	/* A tail call of the library that this thread went into last. */
+	if (is_our_own(caller) && recent)
+		return recent;
 	if (__atomic_load_n(&callers[slot].caller, __ATOMIC_ACQUIRE) == caller) {
 		api = __atomic_load_n(&callers[slot].api, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&callers[slot].caller, __ATOMIC_ACQUIRE) == caller && api)
-			return api;
+			return recent = api;
 	}
 	find_clock();
 	api = resolve(caller);
@@ -226,7 +251,7 @@ const struct tls_api *real_tls(const void *caller)
 		__atomic_store_n(&callers[slot].caller, caller, __ATOMIC_RELEASE);
 	}
 	errno = saved;
-	return api;
+	return recent = api;
 }
 
 void real_reset_locks(void)

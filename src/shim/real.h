@@ -27,7 +27,8 @@ extern struct real_libc real_libc;
 
 /* One libssl. Hooked functions are never NULL; those only used may be (an older libssl). */
 struct tls_api {
-	uintptr_t base; /* load address of the library */
+	uintptr_t base;       /* load address of the library */
+	uintptr_t start, end; /* where it is mapped */
 #define TLS_HOOK(ret, name, params) ret(*name) params;
 #define TLS_USE(ret, name, params)  ret(*name) params;
 #include "shim/hooks.def"
@@ -40,6 +41,10 @@ void real_init(void);
 /* The libssl that the code at `caller` (a return address) would have reached without us. Never
  * NULL: when there is none to be found, a table whose functions fail. Keeps errno. */
 const struct tls_api *real_tls(const void *caller);
+
+/* True for a return address inside that libssl, or inside ourselves (where libssl's tail calls seem
+ * to come from): the library is calling its own public functions, not the program. */
+bool real_is_nested(const struct tls_api *api, const void *caller);
 
 /* For the child after fork. */
 void real_reset_locks(void);

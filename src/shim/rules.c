@@ -7,10 +7,11 @@
 #include "base/sys.h"
 #include "shim/self.h"
 
-#define LOOK_AGAIN_NS 250000000u
+#define LOOK_AGAIN_NS      250000000u
+#define RULES_FORK_WAIT_NS 100000000u
 
 static struct lock lock;
-static bool fork_locked;
+static __thread bool fork_locked __attribute__((tls_model("initial-exec")));
 static struct rules *current;
 static struct file_version version;
 static char version_path[PATH_MAX_BYTES];
@@ -218,7 +219,7 @@ bool rules_take_change(char ret_before[72], char ret_after[72], char ret_problem
 
 void rules_before_fork(void)
 {
-	fork_locked = lock_take(&lock);
+	fork_locked = lock_take_within(&lock, RULES_FORK_WAIT_NS);
 }
 
 void rules_after_fork(void)

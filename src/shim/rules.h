@@ -14,9 +14,10 @@
 struct rules {
 	struct policy *policy; /* NULL: none that can be used, see problem */
 	struct places places;
-	char problem[600];     /* why there is no policy or no audit key, and what to do; "" when fine */
-	const char *code;      /* with problem: "no_policy", "broken_policy", "no_audit_key" */
-	char digest[72];       /* "sha256:..." of the file's text; "" without policy */
+	char problem[600]; /* why there is no policy or no audit key, and what to do; "" when fine
+			    */
+	const char *code;  /* with problem: "no_policy", "broken_policy", "no_audit_key" */
+	char digest[72];   /* "sha256:..." of the file's text; "" without policy */
 	size_t recipient_count;
 	struct recipient recipients[POLICY_RECIPIENTS_MAX];
 	/* private */

@@ -23,8 +23,14 @@
 #define HASH_STEP_BYTES     (256u << 10)
 
 static const char *const names[] = {
-	"AIGW=",	   "AIGW_HOME=",      "AIGW_POLICY=",    "AIGW_ENVIRONMENT=",
-	"XDG_CONFIG_HOME=", "XDG_DATA_HOME=", "XDG_STATE_HOME=", "HOME=",
+	"AIGW=",
+	"AIGW_HOME=",
+	"AIGW_POLICY=",
+	"AIGW_ENVIRONMENT=",
+	"XDG_CONFIG_HOME=",
+	"XDG_DATA_HOME=",
+	"XDG_STATE_HOME=",
+	"HOME=",
 };
 #define NAMES (sizeof names / sizeof names[0])
 
@@ -111,7 +117,8 @@ static enum err find_user(uint64_t uid, struct buf *ret_name)
 			struct bytes line = bytes_cut(&rest, '\n'), name = bytes_cut(&line, ':');
 			uint64_t found;
 			bytes_cut(&line, ':');
-			if (!bytes_parse_u64(bytes_cut(&line, ':'), UINT32_MAX, &found) && found == uid)
+			if (!bytes_parse_u64(bytes_cut(&line, ':'), UINT32_MAX, &found) &&
+			    found == uid)
 				if (buf_put(ret_name, name))
 					break;
 		}
@@ -161,7 +168,8 @@ static enum err exe_digest(const struct places *places, struct buf *ret_hex)
 	struct stat st;
 	enum err e = sys_stat("/proc/self/exe", &st) < 0 ? ERR_IO : OK;
 	uint64_t parts[] = {st.st_dev, st.st_ino, (uint64_t)st.st_size,
-			    (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec};
+			    (uint64_t)st.st_mtim.tv_sec * 1000000000u +
+				    (uint64_t)st.st_mtim.tv_nsec};
 
 	if (!e)
 		e = put_path(&path, places->state, "exe/");

@@ -22,7 +22,7 @@ MUST_USE enum err self_places(struct places *ret_places);
 
 struct self {
 	struct process_facts facts;
-	struct buf start;      /* plaintext of the `start` record */
+	struct buf start; /* plaintext of the `start` record */
 	char host[65], boot_id[37];
 	uint8_t fingerprint_key[32]; /* of this user: the same key gives the same fingerprint */
 	bool has_fingerprint_key;

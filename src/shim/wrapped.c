@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The libraries linked into us refer to a few libc functions that we hook. The linker's --wrap sends
- * those references here, so that no code of ours ever comes through a front door.
+ * The libraries linked into us refer to a few libc functions that we hook. The linker's --wrap
+ * sends those references here, so that no code of ours ever comes through a front door.
  */
 #include <errno.h>
 #include <sys/types.h>

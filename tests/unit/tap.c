@@ -51,7 +51,8 @@ struct bytes tap_guarded(struct bytes text)
 	static unsigned next;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t room = (text.len + page - 1) / page * page;
-	uint8_t *at = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
 
 	if (at == MAP_FAILED || mprotect(at + room, page, PROT_NONE) != 0)
 		abort();

@@ -20,7 +20,10 @@ struct tap_test {
 	void (*run)(void);
 };
 
-#define TEST(function) {#function, function}
+#define TEST(function)                                                                             \
+	{                                                                                          \
+#function, function                                                                \
+	}
 #define RUN_TESTS(...)                                                                             \
 	const struct tap_test tests_[] = {__VA_ARGS__};                                            \
 	return tap_run(tests_, sizeof tests_ / sizeof tests_[0])
@@ -63,7 +66,8 @@ void tap_fail(const char *file, int line, const char *format, ...)
 struct bytes tap_guarded(struct bytes text);
 
 /* The n-th allocation from now on (from 1) fails once; 0: none. Only in tests linked with
- * --wrap=malloc,calloc,realloc (all unit tests are). tap_allocations() counts since the last call. */
+ * --wrap=malloc,calloc,realloc (all unit tests are). tap_allocations() counts since the last call.
+ */
 void tap_fail_allocation(unsigned long n);
 unsigned long tap_allocations(void);
 

@@ -37,7 +37,7 @@ struct log_filter {
 	struct bytes provider, model; /* patterns; empty: any */
 	struct bytes action, environment, application;
 	struct bytes id_prefix; /* upper case */
-	bool without_starts; /* the start record of each process is left out */
+	bool without_starts;    /* the start record of each process is left out */
 	bool exchanges_only; /* other kinds are left out; so do filters that only exchanges have */
 };
 

@@ -242,7 +242,7 @@ static enum err begin_epoch(struct writer *w, const uint8_t recipients_digest[32
 	memcpy(epoch.recipients_digest, recipients_digest, 32);
 	memcpy(body, &epoch, sizeof epoch);
 	for (size_t i = 0; !e && i < c->recipient_count; i++) {
-		struct format_recipient box;
+		struct format_recipient box = {0};
 		memcpy(box.key_id, c->recipients[i].key_id, sizeof box.key_id);
 		e = seal_box(&c->recipients[i], seed, box.box);
 		memcpy(body + len, &box, sizeof box);

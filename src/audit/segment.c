@@ -79,7 +79,7 @@ void segment_forget(struct segment_writer *w)
 
 static void drop_frame(struct segment_writer *w)
 {
-	w->frame_len = 0;
+	w->frame_len = w->frame_digested = 0;
 	if (w->frame_cap > FRAME_KEEP) {
 		free(w->frame);
 		w->frame = NULL;
@@ -93,7 +93,7 @@ static enum err reserve_frame(struct segment_writer *w, size_t len)
 	size_t cap = len > FRAME_FIRST_CAP ? len : FRAME_FIRST_CAP;
 	uint8_t *at;
 
-	w->frame_len = 0;
+	w->frame_len = w->frame_digested = 0;
 	if (len <= w->frame_cap)
 		return OK;
 	at = malloc(cap);
@@ -105,11 +105,46 @@ static enum err reserve_frame(struct segment_writer *w, size_t len)
 	return OK;
 }
 
-void segment_settle(struct segment_writer *w)
+bool segment_settle(struct segment_writer *w, size_t bytes_max)
 {
-	if (w->open && w->frame_len)
-		seal_digest_feed(&w->digest, bytes_of(w->frame, w->frame_len));
+	struct bytes due = bytes_of(w->frame + w->frame_digested, w->frame_len - w->frame_digested);
+
+	if (w->open && due.len > bytes_max) {
+		seal_digest_feed(&w->digest, bytes_slice(due, 0, bytes_max));
+		w->frame_digested += bytes_max;
+		return true;
+	}
+	if (w->open && due.len)
+		seal_digest_feed(&w->digest, due);
 	drop_frame(w);
+	return false;
+}
+
+/* Room behind what is not digested yet, for a program that leaves no time to digest it; only when
+ * that is much, it is done now. */
+static enum err make_room(struct segment_writer *w, size_t len)
+{
+	size_t due = w->frame_len - w->frame_digested, cap = w->frame_cap;
+	uint8_t *at;
+
+	if (len <= w->frame_cap - w->frame_len)
+		return OK;
+	if (due == 0 || len > FRAME_KEEP - due) {
+		(void)segment_settle(w, SIZE_MAX);
+		return reserve_frame(w, len);
+	}
+	while (cap < due + len)
+		cap *= 2;
+	at = malloc(cap);
+	if (!at)
+		return ERR_NOMEM;
+	memcpy(at, w->frame + w->frame_digested, due);
+	free(w->frame);
+	w->frame = at;
+	w->frame_cap = cap;
+	w->frame_len = due;
+	w->frame_digested = 0;
+	return OK;
 }
 
 /* Back to closed, but for what the ledger has not been told. */
@@ -163,7 +198,8 @@ static void give_up(struct segment_writer *w, const struct segment_config *confi
 
 	memcpy(note.segment_id, w->segment_id, sizeof note.segment_id);
 	memcpy(note.chain, w->chain, sizeof note.chain);
-	seal_digest_feed(&w->digest, bytes_of(w->frame, w->frame_len));
+	seal_digest_feed(&w->digest,
+			 bytes_of(w->frame + w->frame_digested, w->frame_len - w->frame_digested));
 	seal_digest_end(&w->digest, note.digest);
 	if (found_bytes != WAS_REPLACED && found_bytes == w->offset + partial) {
 		struct seal_digest_state found = w->digest;
@@ -284,12 +320,8 @@ static enum err write_record(struct segment_writer *w, const struct segment_conf
 	enum err e;
 
 	/* Behind what is not digested yet: the buffer holds the file's last bytes. */
-	if (len > w->frame_cap - w->frame_len) {
-		segment_settle(w);
-		if ((e = reserve_frame(w, len)))
-			goto out;
-	}
-	if ((e = seal_frame(w, kind, now_ns, plain, w->frame + w->frame_len, next_key,
+	if ((e = make_room(w, len)) ||
+	    (e = seal_frame(w, kind, now_ns, plain, w->frame + w->frame_len, next_key,
 			    next_chain)) ||
 	    (e = open_for_append(w, config, now_ns, &fd)))
 		goto out;
@@ -359,7 +391,7 @@ static enum err build_header(struct segment_writer *w, const struct segment_conf
 	frame_commitment(secret, w->segment_id, header.commitment);
 	memcpy(to, &header, sizeof header);
 	for (size_t i = 0; !e && i < config->recipient_count; i++) {
-		struct format_recipient box;
+		struct format_recipient box = {0};
 		memcpy(box.key_id, config->recipients[i].key_id, sizeof box.key_id);
 		e = seal_box(&config->recipients[i], secret, box.box);
 		memcpy(to + len, &box, sizeof box);
@@ -494,12 +526,12 @@ static enum err close_segment(struct segment_writer *w, const struct segment_con
 		e = write_record(w, config, REC_END, now_ns, buf_view(&end));
 	if (e) {
 		if (w->open) {
-			segment_settle(w);
+			(void)segment_settle(w, SIZE_MAX);
 			give_up(w, config, now_ns, FORMAT_WHY_CLOSE, w->offset, 0);
 		}
 		return e == ERR_STATE ? ERR_IO : e;
 	}
-	segment_settle(w);
+	(void)segment_settle(w, SIZE_MAX);
 	memcpy(closed.segment_id, w->segment_id, sizeof closed.segment_id);
 	memcpy(closed.chain, w->chain, sizeof closed.chain);
 	seal_digest_end(&w->digest, closed.digest);

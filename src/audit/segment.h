@@ -53,9 +53,10 @@ struct segment_writer {
 	struct seal_digest_state digest; /* of all bytes of the file but those in `frame` */
 	uint8_t *frame;                  /* the file's last bytes, not digested yet */
 	size_t frame_len, frame_cap;
-	int fd_plus_one;      /* kept between appends, high and close-on-exec; 0: none */
-	uint64_t fd_since_ns; /* when it was opened: looked at by path again after a second */
-	bool owes;            /* `owed` could not be written to the ledger so far */
+	size_t frame_digested; /* of frame_len */
+	int fd_plus_one;       /* kept between appends, high and close-on-exec; 0: none */
+	uint64_t fd_since_ns;  /* when it was opened: looked at by path again after a second */
+	bool owes;             /* `owed` could not be written to the ledger so far */
 	struct ledger_entry owed;
 };
 
@@ -68,9 +69,10 @@ struct segment_writer {
 MUST_USE enum err segment_append(struct segment_writer *w, const struct segment_config *config,
 				 enum record_kind kind, uint64_t now_ns, struct bytes record);
 
-/* Digests the bytes of the last records (about 1 us per KB), which a later append or close does
- * otherwise: for a caller who has answered the program and has time now. */
-void segment_settle(struct segment_writer *w);
+/* Digests up to `bytes_max` bytes of the last records (about 1.7 us per KB), which a later append
+ * or close does otherwise: for a caller who has answered the program and has time now. True: there
+ * are more. */
+bool segment_settle(struct segment_writer *w, size_t bytes_max);
 
 /* Writes the `end` record and the ledger's closing entry, wipes the writer. Fine on a closed one.
  */

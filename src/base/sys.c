@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -134,6 +135,14 @@ int sys_shutdown(int fd, int how)
 int sys_getpeername(int fd, struct sockaddr *ret_address, uint32_t *len)
 {
 	return (int)CALL(SYS_getpeername, fd, ret_address, len);
+}
+
+bool sys_is_readable(int fd)
+{
+	struct pollfd one = {fd, POLLIN, 0};
+	struct timespec no_wait = {0};
+
+	return CALL(SYS_ppoll, &one, 1, &no_wait, 0) != 0;
 }
 
 void *sys_map(size_t len)
@@ -448,7 +457,7 @@ enum err sys_make_directories(const char *path, mode_t mode)
 		part[i] = '\0';
 		n = sys_mkdir(part, mode);
 	}
-	struct stat st;
+	struct stat st = {0};
 	if (n < 0 && n != -EEXIST)
 		return err_from_errno(n);
 	if (sys_stat(path, &st) < 0 || !S_ISDIR(st.st_mode))

@@ -41,7 +41,8 @@ int sys_flock(int fd, int operation);
 ssize_t sys_readlink(const char *path, char *ret_text, size_t cap); /* not NUL-terminated */
 int sys_shutdown(int fd, int how);
 int sys_getpeername(int fd, struct sockaddr *ret_address, uint32_t *len);
-void *sys_map(size_t len); /* anonymous, private, zeroed; NULL when refused */
+bool sys_is_readable(int fd); /* at once: data, an end or an error; also when it cannot be told */
+void *sys_map(size_t len);    /* anonymous, private, zeroed; NULL when refused */
 void sys_unmap(void *at, size_t len);
 int sys_wipe_on_fork(void *at, size_t len); /* MADV_WIPEONFORK: the child finds zeros */
 

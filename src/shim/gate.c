@@ -11,9 +11,11 @@
 #include "shim/rules.h"
 #include "shim/wake.h"
 
-#define HTTPS_PORT      443
-#define NAME_BYTES_MAX  256
-#define RECORD_IDLE_MAX (64u << 10) /* memory kept between two records */
+#define HTTPS_PORT         443
+#define NAME_BYTES_MAX     256
+#define SETTLE_FIRST_BYTES (8u << 10)
+#define SETTLE_STEP_BYTES  (32u << 10)
+#define RECORD_IDLE_MAX    (64u << 10) /* memory kept between two records */
 
 struct gate {
 	struct lock lock;
@@ -530,6 +532,19 @@ static void release_head(struct gate *g)
 
 /* ---- the program writes ---- */
 
+/* The provider has the request now and takes its time: what the log left undone is done in small
+ * steps, until the answer is there. */
+static void use_the_wait(const struct gate *g)
+{
+	size_t step = SETTLE_FIRST_BYTES;
+
+	while (journal_settle(step)) {
+		step = SETTLE_STEP_BYTES;
+		if (g->link.fd < 0 || sys_is_readable(g->link.fd))
+			break;
+	}
+}
+
 /* Hands `out` to the library. GATE_TAKEN: all of it. */
 static enum gate_answer flush(struct gate *g)
 {
@@ -559,7 +574,7 @@ static enum gate_answer flush(struct gate *g)
 		buf_done(&g->staged);
 	if (exchange_request(g->exchange)->complete) {
 		exchange_next_request(g->exchange);
-		journal_settle(); /* the provider has the request now, and takes its time */
+		use_the_wait(g);
 	}
 	return g->opening ? GATE_OPENED : GATE_TAKEN;
 }

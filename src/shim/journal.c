@@ -120,13 +120,16 @@ enum err journal_append(struct rules *r, enum record_kind kind, struct bytes rec
 	return e;
 }
 
-void journal_settle(void)
+bool journal_settle(size_t bytes_max)
 {
+	bool more = false;
+
 	if (!lock_take(&lock))
-		return;
+		return false;
 	if (!forked)
-		segment_settle(&writer);
+		more = segment_settle(&writer, bytes_max);
 	lock_drop(&lock);
+	return more;
 }
 
 void journal_close(void)

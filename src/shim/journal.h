@@ -17,8 +17,9 @@ const struct self *journal_self(const struct rules *r);
  * Otherwise the loss is counted, and a `gap` record tells of it when one can be written again. */
 MUST_USE enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record);
 
-/* Time for what an append left for later: to be called when the program waits anyway. */
-void journal_settle(void);
+/* Time for what an append left for later: to be called when the program waits anyway. Does at most
+ * `bytes_max` bytes' worth (about 1.7 us per KB); true: there is more. */
+bool journal_settle(size_t bytes_max);
 
 /* The clean end of the process: the segment's `end` record. */
 void journal_close(void);

@@ -105,10 +105,14 @@ KIT void kit_hear_child(int from, pid_t pid, int expected_status)
 	if (!f)
 		kit_bail("fdopen");
 	while (fgets(line, sizeof line, f)) {
-		if (strncmp(line, "# tests/", 8) == 0)
+		if (strncmp(line, "# SKIPPED: ", 11) == 0) {
+			line[strcspn(line, "\n")] = '\0';
+			tap_skip(line + 11);
+		} else if (strncmp(line, "# tests/", 8) == 0) {
 			tap_fail(__FILE__, __LINE__, "in a child: %s", line + 2);
-		else
+		} else {
 			fputs(line, stdout);
+		}
 	}
 	fclose(f);
 	waitpid(pid, &status, 0);

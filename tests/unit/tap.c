@@ -9,6 +9,7 @@
 #define ALLOCATIONS_TRIED_MAX 100000
 
 static bool failed;
+static char skipped[160];
 static unsigned long fail_at, allocations;
 
 void tap_fail(const char *file, int line, const char *format, ...)
@@ -23,6 +24,11 @@ void tap_fail(const char *file, int line, const char *format, ...)
 	putchar('\n');
 }
 
+void tap_skip(const char *why)
+{
+	snprintf(skipped, sizeof skipped, "%s", why);
+}
+
 int tap_run(const struct tap_test *tests, size_t count)
 {
 	size_t bad = 0;
@@ -30,11 +36,14 @@ int tap_run(const struct tap_test *tests, size_t count)
 	printf("1..%zu\n", count);
 	for (size_t i = 0; i < count; i++) {
 		failed = false;
+		skipped[0] = '\0';
 		tests[i].run();
 		fail_at = 0;
 		printf("%sok %zu - ", failed ? "not " : "", i + 1);
 		for (const char *c = tests[i].name; *c; c++)
 			putchar(*c == '_' ? ' ' : *c);
+		if (skipped[0] && !failed)
+			printf(" # SKIP %s", skipped);
 		putchar('\n');
 		fflush(stdout);
 		bad += failed;

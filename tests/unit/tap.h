@@ -32,6 +32,10 @@ int tap_run(const struct tap_test *tests, size_t count);
 void tap_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The test under way cannot be made here: it counts as skipped, with the reason, unless a check of
+ * it failed. Return from the test after it. */
+void tap_skip(const char *why);
+
 /* Each failing check is reported; the test goes on. */
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \

@@ -1,0 +1,44 @@
+#!/usr/bin/env bats
+# make install and make uninstall, as a packager and as a person use them.
+load helper
+
+into() { # into TARGET [VARIABLE=VALUE...]: never builds elsewhere than the tested build
+	make -s -C "$ROOT" BUILD="$BUILD" "$@"
+}
+
+files_below() {
+	(cd "$1" && find . -mindepth 1 | sort)
+}
+
+@test "uninstall removes exactly what install put there" {
+	local dest=$BATS_TEST_TMPDIR/dest
+	mkdir -p "$dest/usr/bin" "$dest/usr/share/man/man1"
+	echo mine >"$dest/usr/bin/mine"
+	echo mine >"$dest/usr/share/man/man1/mine.1"
+	files_below "$dest" >"$BATS_TEST_TMPDIR/before"
+	into install PREFIX=/usr DESTDIR="$dest"
+	assert [ -x "$dest/usr/bin/aigw" ]
+	assert [ -f "$dest/usr/lib/aigw/libaigw.so" ]
+	assert [ -f "$dest/usr/share/man/man7/aigw.7" ]
+	into uninstall PREFIX=/usr DESTDIR="$dest"
+	files_below "$dest" >"$BATS_TEST_TMPDIR/after"
+	run -0 diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+}
+
+@test "nothing at all is left below an empty DESTDIR" {
+	local dest=$BATS_TEST_TMPDIR/dest
+	mkdir "$dest"
+	into install PREFIX=/usr DESTDIR="$dest"
+	into uninstall PREFIX=/usr DESTDIR="$dest"
+	run -0 files_below "$dest"
+	assert_output ''
+}
+
+@test "the installed aigw finds its library and governs a program with it" {
+	local dest=$BATS_TEST_TMPDIR/place
+	into install PREFIX="$dest" DESTDIR=
+	run -0 "$dest/bin/aigw" run -v -- /bin/echo hello
+	assert_output --partial "$dest/lib/aigw/libaigw.so"
+	assert_line hello
+	into uninstall PREFIX="$dest" DESTDIR=
+}

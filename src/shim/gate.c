@@ -19,6 +19,7 @@
 
 struct gate {
 	struct lock lock;
+	pid_t pid; /* whose connection it is: a forked child has a copy of everything */
 	struct carrier carrier;
 	void *session;
 	char server_name[NAME_BYTES_MAX];
@@ -65,11 +66,25 @@ enum err gate_new(const struct carrier *carrier, void *session, struct bytes ser
 	}
 	g->carrier = *carrier;
 	g->session = session;
+	g->pid = sys_process();
 	g->link.fd = -1;
 	if (server_name.len)
 		memcpy(g->server_name, server_name.at, server_name.len);
 	*ret_gate = g;
 	return OK;
+}
+
+/* A child that goes on with a connection of its parent's makes it its own; the lock may have been
+ * held by a thread that does not exist here. */
+static bool enter(struct gate *g)
+{
+	pid_t me = sys_process();
+
+	if (g->pid != me) {
+		lock_reset(&g->lock);
+		g->pid = me;
+	}
+	return lock_take(&g->lock);
 }
 
 static bool is_sniffing(const struct gate *g)
@@ -678,7 +693,7 @@ enum gate_answer gate_write(struct gate *g, struct bytes data)
 {
 	enum gate_answer answer = GATE_BROKEN;
 
-	if (lock_take(&g->lock)) {
+	if (enter(g)) {
 		answer = write_held(g, data);
 		lock_drop(&g->lock);
 	}
@@ -690,7 +705,7 @@ enum gate_answer gate_let_go(struct gate *g)
 	const struct http1_request *q = exchange_request(g->exchange);
 	enum gate_answer answer = GATE_TAKEN;
 
-	if (!is_sniffing(g) || !lock_take(&g->lock))
+	if (!is_sniffing(g) || !enter(g))
 		return GATE_TAKEN;
 	/* Once a target was read, it is HTTP, and a Host field is on its way. */
 	if (q->raw.len && !q->head_bytes && !http1_request_target(q).len && !g->out.len &&
@@ -709,7 +724,7 @@ enum gate_serving gate_serve(struct gate *g, uint8_t *out, size_t cap, bool peek
 	enum gate_serving serving = GATE_NOTHING;
 	struct bytes left;
 
-	if (!__atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || !lock_take(&g->lock))
+	if (!__atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || !enter(g))
 		return GATE_NOTHING;
 	left = bytes_slice(bytes_from(buf_view(&g->refusal), g->served), 0, cap);
 	if (!exchange_awaited(g->exchange)) {
@@ -728,7 +743,7 @@ size_t gate_pending(struct gate *g)
 {
 	size_t pending = 0;
 
-	if (!__atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || !lock_take(&g->lock))
+	if (!__atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || !enter(g))
 		return 0;
 	if (!exchange_awaited(g->exchange))
 		pending = g->refusal.len - g->served;
@@ -738,7 +753,7 @@ size_t gate_pending(struct gate *g)
 
 void gate_read(struct gate *g, struct bytes data)
 {
-	if (!lock_take(&g->lock))
+	if (!enter(g))
 		return;
 	exchange_feed_answer(g->exchange, data, sys_monotonic_ns());
 	wake_if_due(g);
@@ -747,7 +762,7 @@ void gate_read(struct gate *g, struct bytes data)
 
 void gate_ended(struct gate *g)
 {
-	if (!lock_take(&g->lock))
+	if (!enter(g))
 		return;
 	if (exchange_awaited(g->exchange))
 		exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
@@ -800,8 +815,11 @@ void gate_free(struct gate *g)
 	if (!g)
 		return;
 	g->gone = true;
-	exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROGRAM, sys_monotonic_ns());
-	record_unfinished(g);
+	/* A child that frees its copy says nothing of the parent's connection. */
+	if (g->pid == sys_process()) {
+		exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROGRAM, sys_monotonic_ns());
+		record_unfinished(g);
+	}
 	exchange_free(g->exchange);
 	rules_drop(g->rules);
 	buf_done(&g->staged);

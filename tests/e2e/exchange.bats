@@ -499,3 +499,12 @@ refused_bytes() { # STATUS [TEXT] <REQUEST
 	ask until 200 gpt-5 5
 	assert_equal "${answer% *}" 200
 }
+
+@test 'a forked child that frees its copy of a connection says nothing of it' {
+	run shimmed $PYTHON "$CLIENTS/forked.py" "$OPENAI/chat/completions" "$(body gpt-5)"
+	assert_success
+	assert_output '200 True'
+	assert_equal "$(records 'map(.outcome) | join(" ")')" complete
+	assert_equal "$(aigw log --json --all | jq -r .type | grep -c start)" 1 # the child wrote nothing
+	assert_log_whole
+}

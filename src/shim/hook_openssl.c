@@ -358,6 +358,38 @@ HOOK int SSL_write_ex(void *ssl, const void *data, size_t len, size_t *written)
 	return 1;
 }
 
+/* Early data would leave before the handshake, and before a decision: on a governed connection it
+ * is an ordinary write after the handshake. The program's own handshake call then finds it done. */
+HOOK int SSL_write_early_data(void *ssl, const void *data, size_t len, size_t *written)
+{
+	struct conn *c = conn_of(ssl, CALLER);
+
+	if (passes(c, CALLER) || !settle(c, ssl, true) || len == 0)
+		return c->api->SSL_write_early_data(ssl, data, len, written);
+	/* As the real one does: the object may not know yet that it is a client. */
+	if (c->api->SSL_is_init_finished && !c->api->SSL_is_init_finished(ssl) &&
+	    REAL(c, SSL_connect(ssl)) <= 0) {
+		errno = c->real_errno;
+		return 0;
+	}
+	if (gated_write(c, ssl, data, len) <= 0)
+		return 0;
+	if (written)
+		*written = len;
+	return 1;
+}
+
+/* The kernel would encrypt a file that nobody has looked at: not on a governed connection. */
+HOOK ssize_t SSL_sendfile(void *ssl, int fd, off_t offset, size_t size, int flags)
+{
+	struct conn *c = conn_of(ssl, CALLER);
+
+	if (passes(c, CALLER) || !settle(c, ssl, false))
+		return c->api->SSL_sendfile(ssl, fd, offset, size, flags);
+	c->forced_error = ERROR_SSL;
+	return -1;
+}
+
 /* ---- reading ---- */
 
 /* How the library ended a read, for the gate. */

@@ -17,6 +17,8 @@
  *   --poll-first       wait until the socket is readable before the first read
  *   --set-tls 1.2|1.3  only that version
  *   --answers N        leave after N answers with a Content-Length (0: read until the end)
+ *   --early            the input through SSL_write_early_data, before any handshake call
+ *   --sendfile FILE    after the input, SSL_sendfile of that file; says whether it was refused
  *   --half-close       no more writing after the input: SSL_shutdown, then read on
  * Exit: 0 the peer ended the connection properly (or N answers came), 1 it did not, 2 usage, 3
  * system. The last line on standard error says what was seen: "end=close_notify writes=12
@@ -45,10 +47,10 @@
 #define ALL_SECONDS 60
 
 static struct {
-	const char *name, *ca;
+	const char *name, *ca, *sendfile;
 	size_t write_bytes;
 	int send_buffer, version, answers, port;
-	bool nonblocking, ex, memory, peek, poll_first, half_close;
+	bool nonblocking, ex, memory, peek, poll_first, half_close, early;
 } how = {.name = "api.openai.com"};
 
 static int fd = -1;
@@ -313,6 +315,8 @@ static void connect_tls(void)
 	} else if (SSL_set_fd(ssl, fd) != 1) {
 		die("SSL_set_fd");
 	}
+	if (how.early)
+		return;
 	while ((state = how.memory ? SSL_do_handshake(ssl) : SSL_connect(ssl)) != 1)
 		if (!wait_as_told(SSL_get_error(ssl, state)))
 			die("handshake");
@@ -334,6 +338,8 @@ int main(int argc, char **argv)
 						{"set-tls", 1, NULL, 't'},
 						{"answers", 1, NULL, 'a'},
 						{"half-close", 0, NULL, 'H'},
+						{"early", 0, NULL, 'E'},
+						{"sendfile", 1, NULL, 'S'},
 						{NULL, 0, NULL, 0}};
 	int option, error;
 	size_t len;
@@ -376,6 +382,12 @@ int main(int argc, char **argv)
 		case 'H':
 			how.half_close = true;
 			break;
+		case 'E':
+			how.early = true;
+			break;
+		case 'S':
+			how.sendfile = optarg;
+			break;
 		default:
 			return 2;
 		}
@@ -390,8 +402,21 @@ int main(int argc, char **argv)
 	char *input = read_input(&len);
 	connect_tcp();
 	connect_tls();
-	write_all(input, len);
+	if (how.early) {
+		size_t n = 0;
+		if (SSL_write_early_data(ssl, input, len, &n) != 1 || n != len ||
+		    SSL_connect(ssl) != 1)
+			die("SSL_write_early_data");
+	} else {
+		write_all(input, len);
+	}
 	free(input);
+	if (how.sendfile) {
+		int from = open(how.sendfile, O_RDONLY);
+		ssize_t n = SSL_sendfile(ssl, from, 0, 100, 0);
+		fprintf(stderr, "sendfile=%zd error=%d\n", n, SSL_get_error(ssl, (int)n));
+		close(from);
+	}
 	if (how.half_close)
 		SSL_shutdown(ssl);
 	if (how.memory)

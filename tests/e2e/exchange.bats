@@ -508,3 +508,23 @@ refused_bytes() { # STATUS [TEXT] <REQUEST
 	assert_equal "$(aigw log --json --all | jq -r .type | grep -c start)" 1 # the child wrote nothing
 	assert_log_whole
 }
+
+@test 'early data is decided on and recorded like any other write' {
+	raw_request "$(body gpt-5)" >request
+	run send_raw --early --answers 1 <request
+	assert_success
+	assert_output --partial "$ANSWER"
+	assert_recorded .outcome complete
+	raw_request "$(body gpt-4o)" >request
+	run send_raw --early <request
+	assert_output --partial 'HTTP/1.1 403 '
+	assert_provider_saw 1
+}
+
+@test 'SSL_sendfile does not carry a file past the gate' {
+	raw_request "$(body gpt-5)" >request
+	run send_raw --sendfile request --answers 1 <request
+	assert_output --partial 'sendfile=-1 error=1'
+	assert_provider_saw 1
+	assert_equal "$(provider_saw '[.[].stray_bytes // 0] | add')" 0
+}

@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "shim/init.h"
 
 #define BUCKETS       1024 /* a power of two */
 #define SLAB_CONNS    64
 #define EX_INDEX_SSL  0 /* CRYPTO_EX_INDEX_SSL of openssl/crypto.h, 1.1.0 and later */
 #define LIBRARIES_MAX REAL_LIBSSL_MAX
 
-bool conn_enabled;
+bool conn_enabled START_DATA;
 
 /* Conns are never given back to the system, so that a walk without the lock meets conns only. */
 static struct conn *buckets[BUCKETS], *free_conns;
@@ -143,6 +144,8 @@ static struct conn *make(const void *ssl, const void *caller)
 	struct conn *c;
 
 	if (!conn_enabled || !ssl)
+		return passing_for(api);
+	if (!init_complete())
 		return passing_for(api);
 	watch_for_death(api);
 	if (!lock_take(&lock))

@@ -32,8 +32,6 @@ static struct {
 	uint64_t inode;
 } plants[PLANTS];
 
-static pid_t owner; /* of the hints: a vfork child shares our memory but not our descriptors */
-
 static void set_bit(uint64_t *bits, int fd)
 {
 	__atomic_fetch_or(&bits[(unsigned)fd / 64], 1ull << ((unsigned)fd % 64), __ATOMIC_RELAXED);
@@ -52,14 +50,11 @@ static uint64_t inode_of(int fd)
 	return sys_fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
 }
 
+/* The child of vfork shares our memory but not our descriptors: the remembered process is not the
+ * one that asks. The child of fork has copies of both, and remembers itself. */
 static bool is_ours(void)
 {
-	return sys_getpid() == owner;
-}
-
-void fds_init(void)
-{
-	owner = sys_getpid();
+	return sys_getpid() == sys_process();
 }
 
 void fds_note_connect(int fd)

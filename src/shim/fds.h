@@ -44,9 +44,6 @@ static inline bool fds_is_proxied(int fd)
 	return fds_bit(fds_proxied_bits, fd);
 }
 
-/* For the constructor and the child after fork: hints of another process are not ours to change. */
-void fds_init(void);
-
 /* A stream socket was connected, or is being connected. */
 void fds_note_connect(int fd);
 /* The program wrote `len` bytes to a fresh descriptor. */

@@ -3,11 +3,12 @@
  * The constructor and the destructor: everything that happens in a program because we are loaded
  * and it has not called anything yet. Kept to a few microseconds: this runs in every process.
  */
+#include "shim/init.h"
+
 #include <errno.h>
 #include <pthread.h>
 
 #include "shim/conn.h"
-#include "shim/fds.h"
 #include "shim/journal.h"
 #include "shim/real.h"
 #include "shim/rules.h"
@@ -33,7 +34,16 @@ static void in_child(void)
 	rules_in_child();
 	conn_reset_locks();
 	real_reset_locks();
-	fds_init();
+}
+
+bool init_complete(void)
+{
+	static int state; /* 0 not yet, 1 under way or done; atomic */
+
+	if (__atomic_exchange_n(&state, 1, __ATOMIC_ACQ_REL) == 0 &&
+	    pthread_atfork(before_fork, after_fork, in_child) != 0)
+		conn_enabled = false;
+	return conn_enabled;
 }
 
 /* The loader hands the environment over; `environ` itself is not set yet when a library with
@@ -45,7 +55,6 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	real_init();
 	self_init(environment);
 	if (!self_is_off()) {
-		fds_init();
 		conn_enabled = pthread_atfork(before_fork, after_fork, in_child) == 0;
 	}
 	errno = saved;

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/sys.h"
+#include "shim/init.h"
 
 #define CALLERS 256 /* cached return addresses; a power of two */
 
@@ -47,7 +48,7 @@ EARLY(ssize_t, recvfrom, (int fd, void *d, size_t n, int f, struct sockaddr *a, 
       SYS_recvfrom, fd, d, n, f, a, an)
 EARLY(ssize_t, recvmsg, (int fd, struct msghdr *m, int f), SYS_recvmsg, fd, m, f)
 
-struct real_libc real_libc = {
+struct real_libc real_libc START_DATA = {
 #define LIBC_HOOK(ret, name, params) early_##name,
 #include "shim/hooks.def"
 };

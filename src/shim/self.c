@@ -11,12 +11,13 @@
 #include "audit/seal.h"
 #include "base/sys.h"
 #include "llm/credential.h"
+#include "shim/init.h"
 
 #ifndef AIGW_VERSION
 #error "AIGW_VERSION comes from the Makefile"
 #endif
 
-#define VARIABLES_BYTES_MAX (8u << 10)
+#define VARIABLES_BYTES_MAX (4u << 10)
 #define CMDLINE_BYTES_MAX   (16u << 10)
 #define PASSWD_BYTES_MAX    (1u << 20)
 #define EXE_BYTES_MAX       (64u << 20) /* a larger executable is not hashed in the program's time */
@@ -35,42 +36,47 @@ static const char *const names[] = {
 #define NAMES (sizeof names / sizeof names[0])
 
 /* Copies, because a program may overwrite its environment's memory to change its title. */
-static char storage[VARIABLES_BYTES_MAX];
-static char *variables[NAMES + 1];
-static const char *environment_name = "";
-static bool off;
+static struct {
+	char *variables[NAMES + 1];
+	const char *environment_name;
+	bool off;
+	char storage[VARIABLES_BYTES_MAX];
+} kept START_DATA = {.environment_name = ""};
 
 void self_init(char *const *environment)
 {
 	size_t used = 0, count = 0;
 
 	for (; environment && *environment && count < NAMES; environment++) {
+		char first = **environment;
+		if (first != 'A' && first != 'X' && first != 'H')
+			continue;
 		for (size_t i = 0; i < NAMES; i++) {
 			size_t len, name = strlen(names[i]);
 			if (strncmp(*environment, names[i], name) != 0)
 				continue;
 			len = strlen(*environment) + 1;
-			if (len > sizeof storage - used)
+			if (len > sizeof kept.storage - used)
 				break;
-			variables[count++] = memcpy(storage + used, *environment, len);
+			kept.variables[count++] = memcpy(kept.storage + used, *environment, len);
 			if (i == 0)
-				off = strcmp(*environment + name, "off") == 0;
+				kept.off = strcmp(*environment + name, "off") == 0;
 			if (i == 3)
-				environment_name = storage + used + name;
+				kept.environment_name = kept.storage + used + name;
 			used += len;
 			break;
 		}
 	}
 	/* A privileged program takes no orders from who started it. */
 	if (getauxval(AT_SECURE)) {
-		off = false;
-		environment_name = "";
+		kept.off = false;
+		kept.environment_name = "";
 	}
 }
 
 bool self_is_off(void)
 {
-	return off;
+	return kept.off;
 }
 
 enum err self_places(struct places *ret_places)
@@ -78,7 +84,7 @@ enum err self_places(struct places *ret_places)
 	char home[PATH_MAX_BYTES];
 	struct place_variables v;
 
-	load_variables(variables, home, sizeof home, &v);
+	load_variables(kept.variables, home, sizeof home, &v);
 	v.privileged = getauxval(AT_SECURE) != 0;
 	return load_places(&v, SELF_SYSTEM_POLICY, ret_places);
 }
@@ -275,7 +281,7 @@ static void gather(const struct places *places)
 	read_line("/proc/sys/kernel/random/boot_id", self.boot_id, sizeof self.boot_id);
 	self.facts.exe = buf_view(&self.exe);
 	self.facts.user = buf_view(&self.user);
-	self.facts.environment = bytes_str(environment_name);
+	self.facts.environment = bytes_str(kept.environment_name);
 	self.has_fingerprint_key = read_fingerprint_key(places, self.fingerprint_key);
 
 	(void)!record_put_if(r, F_HOST, bytes_str(self.host));

@@ -54,9 +54,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 
 	real_init();
 	self_init(environment);
-	if (!self_is_off()) {
-		conn_enabled = pthread_atfork(before_fork, after_fork, in_child) == 0;
-	}
+	conn_enabled = !self_is_off();
 	errno = saved;
 }
 

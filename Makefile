@@ -11,6 +11,7 @@ SAN ?=
 CFLAGS ?= -O2 -g
 LDFLAGS ?=
 V ?=
+JOBS ?= $(shell nproc)
 Q = $(if $(V),,@echo '  MAKE   $@';)
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -40,7 +41,7 @@ comma = ,
 $(BUILD)/libaigw.so: $(OBJ) $(SHIM:%.c=$(BUILD)/%.o) $(LLOBJ) $(BUILD)/gen/exports.map
 	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--version-script=$(BUILD)/gen/exports.map -Wl,-Bsymbolic-functions \
-		-Wl,-z,initfirst,-z,nodelete,-z,now,-z,relro$(if $(SAN),,$(comma)-z$(comma)defs) -Wl,--gc-sections -Wl,-z,nodynamic-undefined-weak \
+		-Wl,-z,initfirst,-z,nodelete,-z,now,-z,relro,-z,noseparate-code$(if $(SAN),,$(comma)-z$(comma)defs) -Wl,--gc-sections -Wl,-z,nodynamic-undefined-weak \
 		-Wl,-soname,libaigw.so $(HOOKED_LIBC:%=-Wl,--wrap=%) $(STATIC)
 
 $(BUILD)/gen/exports.map: src/shim/hooks.def
@@ -110,7 +111,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 # ---- what the end-to-end tests and the benchmark run
 
-TESTBINS = provider tls_client make-log tls_bench start_bench
+TESTBINS = provider tls_client odd_client odd_malloc make-log tls_bench start_bench
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -120,6 +121,12 @@ $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c 
 $(BUILD)/tests/tls_client: tests/bin/tls_client.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto
+
+# The same client twice, the second time with an allocator of its own.
+$(BUILD)/tests/odd_malloc: tests/bin/odd_malloc.c
+$(BUILD)/tests/odd_client $(BUILD)/tests/odd_malloc: tests/bin/odd_client.c $(wildcard tests/bin/odd_client/*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $(filter %.c,$^) -lssl -lcrypto -lpthread
 
 $(BUILD)/tests/make-log: tests/bin/make-log.c $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
@@ -132,8 +139,8 @@ $(BUILD)/tests/%_bench: tests/bench/%_bench.c
 tests-build: unit-build $(TESTBINS:%=$(BUILD)/tests/%)
 
 check: packages-check ## set up, build, run every test; ends with "N passed, N failed, N skipped"
-	@$(MAKE) --no-print-directory all tests-build
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)-asan SAN=address,undefined CFLAGS='-O1 -g' unit-build
+	@$(MAKE) --no-print-directory -j$(JOBS) all tests-build
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-asan SAN=address,undefined CFLAGS='-O1 -g' unit-build
 	@BUILD=$(BUILD) tools/dev/check $(BUILD)
 
 unit: unit-build ## the unit tests and the replay of the fuzz corpora
@@ -191,11 +198,11 @@ packages-check:
 	@tools/dev/install-packages check
 
 demo: packages-demo ## install what is missing, build, and see it work on real programs
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/provider
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/tests/provider
 	@BUILD=$(BUILD) tools/demo
 
 bench: packages-check ## with and without, in one run: ratios and microseconds
-	@$(MAKE) --no-print-directory all tests-build
+	@$(MAKE) --no-print-directory -j$(JOBS) all tests-build
 	@/usr/bin/python3 tests/bench/run $(BUILD)
 
 # ---- install
@@ -225,8 +232,9 @@ uninstall: ## remove exactly what install put there
 		$(foreach f,$(DOCS),$(D)/share/doc/aigw/$(notdir $(f))) \
 		$(MAN1:docs/man/%=$(D)/share/man/man1/%) $(MAN5:docs/man/%=$(D)/share/man/man5/%) \
 		$(MAN7:docs/man/%=$(D)/share/man/man7/%)
-	-rmdir -p --ignore-fail-on-non-empty $(D)/bin $(D)/lib/aigw $(D)/share/aigw/examples \
-		$(D)/share/doc/aigw $(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man7 2>/dev/null
+	@# directories that are empty now, never DESTDIR itself
+	-cd $(or $(DESTDIR),/) && rmdir -p --ignore-fail-on-non-empty $(patsubst /%,%,$(addprefix $(PREFIX)/,bin lib/aigw \
+		share/aigw/examples share/doc/aigw share/man/man1 share/man/man5 share/man/man7)) 2>/dev/null
 
 help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 ## \2/p' $(MAKEFILE_LIST) | awk -F ' ## ' '{ printf "%-12s %s\n", $$1, $$2 }'

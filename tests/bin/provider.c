@@ -120,6 +120,8 @@ static void log_connection(const struct line *line)
 	put_pair(&t, "leak", line->leak);
 	put_pair(&t, "fault", line->fault);
 	put_pair(&t, "end", line->end);
+	if (line->sha256[0])
+		put_pair(&t, "sha256", line->sha256);
 	text_printf(
 		&t,
 		"\"requests\":%u,\"request_bytes\":%llu,\"body_bytes\":%llu,\"stray_bytes\":%llu}",
@@ -220,7 +222,9 @@ static void *run_line(void *argument)
 		line->fault = "no handshake";
 		ERR_clear_error();
 	} else {
-		while (line_serve(line))
+		if (provider.echo)
+			line_echo(line);
+		while (!provider.echo && line_serve(line))
 			;
 		if (line->ssl)
 			SSL_shutdown(line->ssl);
@@ -393,6 +397,9 @@ static const char help[] =
 	"  --plain           HTTP without TLS\n"
 	"  --slow-reader     small window, 16 KB every 2 ms\n"
 	"  --bench           a fixed small answer to every POST, no log\n"
+	"  --echo            no HTTP: sends back the first 64 bytes of each piece that arrives; "
+	"the\n"
+	"                    log has the SHA-256 of all bytes of a connection\n"
 	"Behaviours, as words separated by commas in the query, in the x-provider header, or as "
 	"the\n"
 	"model's name (all of it, or what follows \"--\"):\n"
@@ -406,13 +413,11 @@ static const char help[] =
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"host", 1, NULL, 'h'},        {"port", 1, NULL, 'p'},
-		{"cert", 1, NULL, 'c'},        {"key", 1, NULL, 'k'},
-		{"ready", 1, NULL, 'r'},       {"log", 1, NULL, 'l'},
-		{"tls", 1, NULL, 't'},         {"alpn", 1, NULL, 'a'},
-		{"tickets", 1, NULL, 'T'},     {"plain", 0, NULL, 'P'},
-		{"slow-reader", 0, NULL, 's'}, {"bench", 0, NULL, 'b'},
-		{"help", 0, NULL, 'H'},        {NULL, 0, NULL, 0}};
+		{"host", 1, NULL, 'h'},  {"port", 1, NULL, 'p'},        {"cert", 1, NULL, 'c'},
+		{"key", 1, NULL, 'k'},   {"ready", 1, NULL, 'r'},       {"log", 1, NULL, 'l'},
+		{"tls", 1, NULL, 't'},   {"alpn", 1, NULL, 'a'},        {"tickets", 1, NULL, 'T'},
+		{"plain", 0, NULL, 'P'}, {"slow-reader", 0, NULL, 's'}, {"bench", 0, NULL, 'b'},
+		{"echo", 0, NULL, 'e'},  {"help", 0, NULL, 'H'},        {NULL, 0, NULL, 0}};
 	const char *host = "127.0.0.1", *cert = NULL, *key = NULL, *ready = NULL, *log = NULL;
 	const char *versions = "any";
 	int port = 0, tickets = -1, option;
@@ -457,6 +462,9 @@ int main(int argc, char **argv)
 			break;
 		case 'b':
 			provider.bench = true;
+			break;
+		case 'e':
+			provider.echo = true;
 			break;
 		case 'H':
 			fputs(help, stdout);

@@ -2,8 +2,9 @@
  *
  * provider: a model provider for tests and demos, on loopback. provider.c is the program, its
  * connections and its log; provider/http.c reads requests and frames answers; provider/answer.c is
- * what an OpenAI or Anthropic endpoint says. Independent of src/ on
- * purpose: it is the other end of the wire, so it must not share our misunderstandings.
+ * what an OpenAI or Anthropic endpoint says; provider/echo.c is a server of another kind.
+ * Independent of src/ on purpose: it is the other end of the wire, so it must not share our
+ * misunderstandings.
  *
  * One thread per connection. A program of its own, never linked into anything.
  */
@@ -73,6 +74,7 @@ struct line {
 	uint64_t body_bytes;    /* of these, in bodies, complete or not */
 	unsigned requests;
 	const char *leak, *fault, *end; /* for the log */
+	char sha256[65];                /* with --echo: of all that came; else "" */
 	struct line *next, *previous;
 };
 
@@ -85,12 +87,16 @@ void log_request(const struct line *line, const struct request *r);
 /* One request and its answer; false when the connection is over. provider/http.c */
 bool line_serve(struct line *line);
 
+/* All of a connection with --echo: the beginning of each piece that arrives is sent back.
+ * provider/echo.c */
+void line_echo(struct line *line);
+
 extern struct provider {
 	SSL_CTX *tls; /* NULL: plain HTTP */
 	unsigned char alpn[64];
 	unsigned alpn_len;
 	int log;
-	bool bench, slow_reader;
+	bool bench, echo, slow_reader;
 	struct text small_answer;
 } provider;
 

@@ -211,6 +211,7 @@ static void decide_conn(struct conn *c, void *ssl, bool as_client)
 		if (!unnamed ||
 		    (peer[0] ? is_provider_address(policy, peer) : names_addresses(policy)))
 			steer(c, ssl);
+		gate_free(c->gate); /* of an earlier use of this object, opened since */
 		c->gate = gate;
 		c->kind = CONN_GATED;
 	} else {

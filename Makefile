@@ -30,7 +30,7 @@ TOOL = $(sort $(wildcard tools/aigw/*.c))
 OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o
 LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a
-HOOKED_LIBC = $(shell sed -nE 's/^LIBC_HOOK.([^,]*), ([a-z]*),.*/\2/p' src/shim/hooks.def)
+HOOKED_LIBC = $(shell sed -nE 's/^LIBC_HOOK.([^,]*), ([a-z_]*),.*/\2/p' src/shim/hooks.def)
 
 all: $(BUILD)/libaigw.so $(BUILD)/aigw ## build the library and the tool
 
@@ -46,7 +46,7 @@ $(BUILD)/libaigw.so: $(OBJ) $(SHIM:%.c=$(BUILD)/%.o) $(LLOBJ) $(BUILD)/gen/expor
 
 $(BUILD)/gen/exports.map: src/shim/hooks.def
 	@mkdir -p $(@D)
-	$(Q)sed -n -e '1i { global:' -e 's/^\(LIBC\|TLS\)_HOOK([^,]*, \([A-Za-z_]*\),.*/\2;/p' \
+	$(Q)sed -n -e '1i { global:' -e 's/^[A-Z]*_HOOK([^,]*, \([A-Za-z_0-9]*\),.*/\1;/p' \
 		-e '$$a local: *; };' $< > $@
 
 # ---- the tool

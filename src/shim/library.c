@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/library.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+#include <time.h>
+
+/* The copy of each family that this thread went into last. */
+static __thread const struct library *recent[LIBRARY_FAMILIES]
+	__attribute__((tls_model("initial-exec")));
+
+/* Object to function pointer, without a cast that ISO C forbids. */
+static void set_function(void *slot, void *found)
+{
+	if (found)
+		memcpy(slot, &found, sizeof found);
+}
+
+void library_find(void *handle, const char *name, void *slot)
+{
+	if (handle)
+		set_function(slot, dlsym(handle, name));
+}
+
+void library_find_next(const char *name, void *slot)
+{
+	set_function(slot, dlsym(RTLD_NEXT, name));
+}
+
+/* The object whose code is at `address`; NULL when that is no mapped object. */
+static struct link_map *object_at(const void *address)
+{
+	struct link_map *map = NULL;
+	Dl_info info;
+
+	return dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) ? map : NULL;
+}
+
+static struct library *table_at(const struct family *f, unsigned i)
+{
+	return (struct library *)((char *)f->tables + i * f->table_bytes);
+}
+
+static const struct library *find_table(const struct family *f, uintptr_t base)
+{
+	unsigned count = __atomic_load_n(&f->count, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < count; i++)
+		if (table_at(f, i)->base == base)
+			return table_at(f, i);
+	return NULL;
+}
+
+static void describe(struct library *library, const struct link_map *map)
+{
+	struct dl_find_object place;
+	size_t len = strlen(map->l_name);
+
+	library->base = map->l_addr;
+	if (_dl_find_object((void *)map->l_ld, &place) == 0) {
+		library->start = (uintptr_t)place.dlfo_map_start;
+		library->end = (uintptr_t)place.dlfo_map_end;
+	}
+	memcpy(library->path, map->l_name, len < sizeof library->path ? len : 0);
+}
+
+/* The lock is not held over calls into the loader, which `fill` makes: whoever holds the loader's
+ * lock (a library's constructor) may be waiting for ours. So a table is filled first, on the stack,
+ * and published then. */
+static const struct library *table_of(struct family *f, const struct link_map *map)
+{
+	const struct library *known = find_table(f, map->l_addr);
+	char filled[LIBRARY_TABLE_BYTES_MAX] __attribute__((aligned(16)));
+	void *handle;
+	bool locked;
+
+	if (known)
+		return known;
+	/* Kept open: the table must not outlive the library (libssl pins itself too). */
+	handle = dlopen(map->l_name, RTLD_NOLOAD | RTLD_LAZY);
+	if (!handle)
+		return NULL;
+	memset(filled, 0, f->table_bytes);
+	describe((struct library *)filled, map);
+	f->fill(filled, handle);
+	locked = lock_take(&f->lock);
+	known = find_table(f, map->l_addr);
+	if (!known && locked && f->count < LIBRARY_COPIES_MAX) {
+		memcpy(table_at(f, f->count), filled, f->table_bytes);
+		known = table_at(f, f->count);
+		__atomic_store_n(&f->count, f->count + 1, __ATOMIC_RELEASE);
+	}
+	if (locked)
+		lock_drop(&f->lock);
+	return known;
+}
+
+/* Where the caller's own scope finds the family's symbol. The main program has no name to open:
+ * after us in the global order is what it would have got. */
+static void *symbol_for(const struct family *f, const void *caller)
+{
+	struct link_map *map = object_at(caller), *self = object_at((void *)library_of);
+	void *found = NULL, *handle;
+
+	if (map && map != self && map->l_name[0]) {
+		handle = dlopen(map->l_name, RTLD_NOLOAD | RTLD_LAZY);
+		if (handle) {
+			found = dlsym(handle, f->symbol);
+			dlclose(handle);
+		}
+	}
+	if (!found || object_at(found) == self)
+		found = dlsym(RTLD_NEXT, f->symbol);
+	return found;
+}
+
+/* Of ourselves; set by the linker. */
+extern const char __ehdr_start __attribute__((visibility("hidden")));
+extern const char _etext __attribute__((visibility("hidden")));
+
+static bool is_our_own(const void *address)
+{
+	return (uintptr_t)address >= (uintptr_t)&__ehdr_start &&
+	       (uintptr_t)address < (uintptr_t)&_etext;
+}
+
+bool library_is_nested(const struct library *library, const void *caller)
+{
+	return ((uintptr_t)caller >= library->start && (uintptr_t)caller < library->end) ||
+	       is_our_own(caller);
+}
+
+/* libc's own clock, not the next library's: the log's time is not to be falsified by another
+ * preload. Not in the constructor: dlopen before libc has started would start it without its
+ * environment. The handle costs nothing, since libc is never unloaded. */
+static void find_clock(void)
+{
+	static bool looked;
+	int (*clock_gettime)(int, struct timespec *) = NULL;
+	void *libc = looked ? NULL : dlopen("libc.so.6", RTLD_NOLOAD | RTLD_LAZY);
+
+	looked = true;
+	if (!libc)
+		return;
+	library_find(libc, "clock_gettime", &clock_gettime);
+	sys_use_clock(clock_gettime);
+}
+
+static const struct library *resolve(struct family *f, const void *caller)
+{
+	void *found = symbol_for(f, caller);
+	const struct link_map *map = found ? object_at(found) : NULL;
+	const struct library *library = map ? table_of(f, map) : NULL;
+
+	if (library)
+		return library;
+	/* A caller of unknown origin, and only one library it can mean. */
+	if (__atomic_load_n(&f->count, __ATOMIC_ACQUIRE) == 1)
+		return table_at(f, 0);
+	f->fill(f->nothing, NULL);
+	return f->nothing;
+}
+
+const struct library *library_of(struct family *f, const void *caller)
+{
+	unsigned slot = (unsigned)(((uintptr_t)caller >> 2) * 2654435761u) % LIBRARY_CALLERS;
+	const struct library *library;
+	int saved = errno;
+
+	/* A tail call of the library that this thread went into last. */
+	if (is_our_own(caller) && recent[f->slot])
+		return recent[f->slot];
+	if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller) {
+		library = __atomic_load_n(&f->callers[slot].library, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller &&
+		    library)
+			return recent[f->slot] = library;
+	}
+	find_clock();
+	library = resolve(f, caller);
+	__atomic_store_n(&f->callers[slot].caller, NULL, __ATOMIC_RELEASE);
+	if (library != f->nothing) {
+		__atomic_store_n(&f->callers[slot].library, library, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->callers[slot].caller, caller, __ATOMIC_RELEASE);
+	}
+	errno = saved;
+	return recent[f->slot] = library;
+}
+
+void library_reset_locks(struct family *f)
+{
+	lock_reset(&f->lock);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * library: finds the libraries that a program uses, through the scope of whoever called us: a
+ * program can hold several copies of one, loaded in ways that RTLD_NEXT does not know. One table of
+ * functions per copy.
+ *
+ * The only file that knows dlfcn.h. All functions are thread-safe and keep errno.
+ */
+#ifndef AIGW_SHIM_LIBRARY_H
+#define AIGW_SHIM_LIBRARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/sys.h"
+
+#define LIBRARY_COPIES_MAX 16  /* of one family in one process; one more is left alone */
+#define LIBRARY_CALLERS    256 /* return addresses remembered; a power of two */
+
+#define LIBRARY_TABLE_BYTES_MAX 1024
+
+/* One loaded copy. The first member of each table of functions. */
+struct library {
+	uintptr_t base;       /* load address */
+	uintptr_t start, end; /* where it is mapped */
+	char path[256];       /* for the record */
+};
+
+/* Libraries with the same functions: every libssl, every libgnutls. A static object of the room
+ * that knows the functions; the tables lie in an array of its own. */
+struct family {
+	const char *symbol; /* a function that each of them has */
+	size_t table_bytes; /* of one table: starts with struct library; at most
+			       LIBRARY_TABLE_BYTES_MAX */
+	void *tables;       /* LIBRARY_COPIES_MAX of them, zeroed */
+	void *nothing;      /* one more: what callers get when there is none to be found */
+	unsigned slot;      /* each family's own: 0 to LIBRARY_FAMILIES - 1 */
+	/* Fills the functions in, by library_find. Those that cannot be had are to be replaced by
+	 * ones that fail as documented. `handle` NULL: all of them. */
+	void (*fill)(void *table, void *handle);
+	/* private */
+	unsigned count;
+	struct lock lock;
+	struct {
+		const void *caller;
+		const struct library *library;
+	} callers[LIBRARY_CALLERS];
+};
+
+#define LIBRARY_FAMILIES 4
+
+/* The copy that the code at `caller` (a return address) would have reached without us. Never NULL:
+ * when there is none to be found, `nothing`. */
+const struct library *library_of(struct family *f, const void *caller);
+
+/* True for a return address inside that library, or inside ourselves (where tail calls of the
+ * library seem to come from): it is calling its own public functions, not the program. */
+bool library_is_nested(const struct library *library, const void *caller);
+
+/* Stores the function `name` of an open library at `slot` (a function pointer); leaves it alone
+ * when there is none. */
+void library_find(void *handle, const char *name, void *slot);
+/* The same of what comes after us in the program's own order. */
+void library_find_next(const char *name, void *slot);
+
+/* For the child after fork. */
+void library_reset_locks(struct family *f);
+
+#endif

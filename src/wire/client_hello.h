@@ -43,12 +43,12 @@ struct client_hello {
 	uint8_t name[CLIENT_HELLO_NAME_MAX];
 	uint8_t protocols[CLIENT_HELLO_PROTOCOLS_MAX];
 	struct {
-		uint8_t at[5], len; /* of the record's header */
-		uint16_t left;      /* bytes of the record that are still to come */
+		uint8_t header_bytes;  /* read of the next record's header */
+		uint16_t length, left; /* bytes of the record; of them still to come */
 	} record;
 	uint8_t stage;
-	uint16_t extension;                  /* its type */
-	uint16_t seen;                       /* extensions that may come once and did, as bits */
+	uint8_t seen; /* what may come once and did, as bits */
+	bool keeps_protocol, misses_protocol;
 	uint32_t number;                     /* the field under way */
 	uint32_t want, left, extension_left; /* bytes: of field, message, extension */
 	enum err stopped;

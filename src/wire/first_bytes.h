@@ -32,7 +32,8 @@ enum first_bytes_kind {
 
 /* Zero-initialised is ready. */
 struct first_bytes {
-	/* Set as soon as it is certain, which is before the answer OK for all but HTTP/2. */
+	/* Known before the answer OK for TLS (with the random), HTTP/1 and CONNECT (with the
+	 * request line). */
 	enum first_bytes_kind kind;
 	struct client_hello hello; /* FIRST_TLS: as far as it was read */
 	/* FIRST_HTTP1 after OK: the target is absolute ("GET http://host/ HTTP/1.1"): a proxy is
@@ -41,21 +42,19 @@ struct first_bytes {
 	/* FIRST_HTTP1, FIRST_CONNECT, FIRST_SOCKS after OK: 0 when it was not said. */
 	uint16_t port;
 	/* private: read with the function below */
-	uint16_t host_bytes, authority_bytes;
-	uint8_t authority[FIRST_BYTES_AUTHORITY_MAX];
-	uint8_t stage, matched, method_bytes, minor_version;
-	uint8_t method[FIRST_BYTES_METHOD_MAX];
-	bool has_host_field, is_ipv6;
-	uint16_t want;
+	bool has_host_field, is_socks_name;
+	uint8_t stage, matched, method_bytes, host_bytes;
+	uint16_t authority_bytes, want;
+	uint8_t authority[FIRST_BYTES_AUTHORITY_MAX], method[FIRST_BYTES_METHOD_MAX];
 	uint32_t head_bytes;
 	enum err stopped;
 };
 
 /* Consumes the next bytes from the front of *in.
- * OK: known, and answers are ready: the hello is complete, the head of the request is, the preface
- *     is, the proxy knows where to, or it is FIRST_OTHER. Bytes that are left in *in come behind
- *     that; after FIRST_CONNECT and FIRST_SOCKS they, and all later ones, are those of the
- *     connection through the proxy: zero the struct and feed them as fresh.
+ * OK: known, and the answers are ready: the hello is complete, or the head of the request, or the
+ *     preface, or the proxy knows where to, or it is FIRST_OTHER. After FIRST_CONNECT and
+ *     FIRST_SOCKS the bytes left in *in, and all later ones, are those of the connection through
+ *     the proxy: zero the struct and feed them as fresh. After the other kinds *in does not matter.
  * ERR_MORE: all of *in was taken, and more is needed. `kind` may be known already, and in `hello`
  *     the name.
  * Errors: `kind` says of what, nobody can be named, and the error stays. ERR_BAD: malformed, or

@@ -20,28 +20,46 @@
  * them: ERR_LIMIT once they are full. */
 #define QUIC_INITIAL_CRYPTO_MAX (8u << 10)
 
+#define QUIC_V1 1u
+#define QUIC_V2 0x6b3343cfu
+
 #define QUIC_INITIAL_CID_MAX 20 /* bytes of a connection id (RFC 9000 17.2) */
+
+/* What one connection id gives (RFC 9001 5.1). */
+struct quic_initial_keys {
+	uint32_t version;
+	uint8_t cid[QUIC_INITIAL_CID_MAX], cid_bytes;
+	uint8_t key[16], iv[12], header_key[16];
+};
 
 /* One connection's first flight; about 10 KiB. Zero-initialised is ready. */
 struct quic_initial {
 	struct client_hello hello; /* as far as it was read */
-	uint32_t version;          /* of the last Initial that opened; 0: none did */
+	bool has_opened;           /* an Initial packet opened */
 	/* private */
-	uint8_t cid[QUIC_INITIAL_CID_MAX], cid_bytes; /* the keys are derived from this */
-	uint8_t key[16], iv[12], header_key[16];
-	uint64_t next_number; /* of the packet, to be expected */
-	uint32_t read_bytes;  /* of `crypto`, by the hello's reader */
+	struct quic_initial_keys keys;
+	uint64_t next_number; /* of a packet, as expected */
+	size_t read_bytes;    /* of crypto, by the reader of the hello */
+	enum err stopped;
 	uint8_t crypto[QUIC_INITIAL_CRYPTO_MAX];
 	uint8_t filled[QUIC_INITIAL_CRYPTO_MAX / 8]; /* a bit for each byte of crypto */
 };
 
-/* Reads one datagram as a client sends it. OK: the hello is complete. ERR_MORE: it holds an Initial
- * packet that opens, and the hello goes on in other datagrams (in any order, any number of times).
- * ERR_BAD: no Initial packet of these versions in front, it does not authenticate, or what is in it
- * is not allowed there: not QUIC as far as we know, `q` is as before then but for a hello that is
- * malformed. ERR_AMBIGUOUS and ERR_LIMIT: of the hello, or of QUIC_INITIAL_CRYPTO_MAX.
- * A packet that opens only with the keys of its own connection id (after a Retry, RFC 9000 17.2.5,
- * or of another connection from the same socket) starts anew. */
+/* Reads one datagram as a client sends it, all packets in it.
+ * OK: the hello is complete.
+ * ERR_MORE: an Initial packet opened, and the hello goes on in other datagrams, which may come in
+ * any order and again. ERR_BAD: no Initial packet of these versions is in it, or none that
+ * authenticates: not QUIC as far as we know, and `q` is as before; or else (`stopped`, stays) its
+ * frames or the hello are malformed. ERR_AMBIGUOUS (stays): frames that overlap differ, or as of
+ * client_hello_feed. ERR_LIMIT (stays): QUIC_INITIAL_CRYPTO_MAX, or as of client_hello_feed. A
+ * packet that opens only with the keys of its own connection id (after a Retry, RFC 9000 17.2.5.2;
+ * or of another connection from the same socket) starts anew, errors that stay included. */
 MUST_USE enum err quic_initial_feed(struct quic_initial *q, struct bytes datagram);
+
+/* The keys that a client protects its Initial packets with: RFC 9001 5.2, RFC 9369 3.3. `cid`: the
+ * destination connection id of its first packet. ERR_UNSUPPORTED: another version; ERR_LIMIT: the
+ * id is too long. */
+MUST_USE enum err quic_initial_derive(uint32_t version, struct bytes cid,
+				      struct quic_initial_keys *ret_keys);
 
 #endif

@@ -311,24 +311,17 @@ static enum err take_frames(struct quic_initial *q, const struct opened *o)
 /* With the keys at hand, or else with those of the packet itself, which begins anew. */
 static enum err take_initial(struct quic_initial *q, const struct packet *p)
 {
+	bool may_open = q->has_opened && q->keys.version == p->version;
+	bool is_same = may_open && bytes_equal(bytes_of(q->keys.cid, q->keys.cid_bytes), p->cid);
 	struct quic_initial_keys k;
 	struct opened o;
-	bool is_same = q->has_opened && q->keys.version == p->version &&
-		       bytes_equal(bytes_of(q->keys.cid, q->keys.cid_bytes), p->cid);
-	enum err e;
 
-	if (q->has_opened && q->keys.version == p->version &&
-	    open_packet(&q->keys, p, q->next_number, &o))
-		goto opened;
-	if (is_same)
-		return ERR_BAD;
-	e = quic_initial_derive(p->version, p->cid, &k);
-	if (e)
-		return ERR_BAD;
-	if (!open_packet(&k, p, 0, &o))
-		return ERR_BAD;
-	*q = (struct quic_initial){.has_opened = true, .keys = k};
-opened:
+	if (!may_open || !open_packet(&q->keys, p, q->next_number, &o)) {
+		if (is_same || quic_initial_derive(p->version, p->cid, &k) ||
+		    !open_packet(&k, p, 0, &o))
+			return ERR_BAD;
+		*q = (struct quic_initial){.has_opened = true, .keys = k};
+	}
 	if (o.number >= q->next_number)
 		q->next_number = o.number + 1;
 	if (!q->stopped)

@@ -181,7 +181,7 @@ void aes128_gcm_put_header(struct aes128_gcm *g, struct bytes header)
 
 void aes128_gcm_put_cipher(struct aes128_gcm *g, struct bytes cipher)
 {
-	if (g->cipher_bytes == 0)
+	if (g->cipher_bytes == 0 && cipher.len)
 		end_block(g, g->header_bytes);
 	put(g, cipher, &g->cipher_bytes);
 }

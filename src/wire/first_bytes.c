@@ -490,5 +490,5 @@ enum err first_bytes_feed(struct first_bytes *f, struct bytes *in)
 
 struct bytes first_bytes_host(const struct first_bytes *f)
 {
-	return bytes_of(f->authority, f->host_bytes);
+	return bytes_of(f->authority, f->stopped ? 0 : f->host_bytes);
 }

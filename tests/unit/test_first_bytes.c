@@ -162,7 +162,8 @@ static void connections_are_told_apart_in_every_split(void)
 			    !bytes_equal(first_bytes_host(&f), bytes_str(cases[i].host)))
 				tap_fail(__FILE__, __LINE__, "case %zu, steps of %zu: %s, kind %d",
 					 i, step, err_name(e), f.kind);
-			if (e == OK && f.kind != FIRST_OTHER) /* with the last byte of the case, and not before */
+			if (e == OK && f.kind != FIRST_OTHER) /* with the last byte of the case, and
+								 not before */
 				CHECK_U64(left, 0);
 			struct bytes more = BYTES("more");
 			if (e != ERR_MORE) { /* and it stays */

@@ -121,11 +121,11 @@ static void multiply(struct aes128_gcm *g)
 	uint64_t v[2] = {g->hash_key[0], g->hash_key[1]}, z[2] = {0, 0};
 
 	for (int i = 0; i < 128; i++) {
-		if (x[i / 64] >> (63 - i % 64) & 1) {
-			z[0] ^= v[0];
-			z[1] ^= v[1];
-		}
-		uint64_t carry = v[1] & 1 ? (uint64_t)0xe1 << 56 : 0;
+		/* masks, not branches: nobody could predict them */
+		uint64_t bit = 0 - (x[i / 64] >> (63 - i % 64) & 1);
+		uint64_t carry = (0 - (v[1] & 1)) & (uint64_t)0xe1 << 56;
+		z[0] ^= v[0] & bit;
+		z[1] ^= v[1] & bit;
 		v[1] = v[1] >> 1 | v[0] << 63;
 		v[0] = v[0] >> 1 ^ carry;
 	}

@@ -110,6 +110,7 @@ void conn_drop(const void *session)
 {
 	struct conn *c;
 	struct gate *gate;
+	struct buf alpn, unsent;
 	int saved = errno;
 
 	if (!session || !lock_take(&lock))
@@ -121,6 +122,8 @@ void conn_drop(const void *session)
 	}
 	unlink_conn(c);
 	gate = c->gate;
+	alpn = c->alpn;
+	unsent = c->unsent;
 	c->gate = NULL;
 	__atomic_store_n(&c->session, NULL, __ATOMIC_RELEASE);
 	c->next = free_conns;
@@ -128,6 +131,8 @@ void conn_drop(const void *session)
 	__atomic_add_fetch(&epoch, 1, __ATOMIC_RELEASE);
 	lock_drop(&lock);
 	gate_free(gate);
+	buf_done(&alpn);
+	buf_done(&unsent);
 	errno = saved;
 }
 

@@ -14,6 +14,8 @@
 
 #define CONN_NAME_MAX 256
 
+struct gnutls_api;
+
 enum conn_kind {
 	CONN_NEW,   /* not decided yet: no I/O has been seen */
 	CONN_PASS,  /* none of our business */
@@ -26,6 +28,7 @@ struct conn {
 	union { /* the functions of that session's library; each adapter has its own type */
 		const void *functions;
 		const struct tls_api *api;
+		const struct gnutls_api *gnutls;
 	};
 	uint8_t kind;   /* enum conn_kind */
 	bool as_client; /* decided while acting as a client */
@@ -37,6 +40,13 @@ struct conn {
 	int last_ret;                    /* of the library, when the gate was blocked or broken */
 	int real_errno;                  /* after the last real call */
 	char server_name[CONN_NAME_MAX]; /* as the program set it; "" when not seen */
+	/* of a library whose sessions do not tell (GnuTLS) */
+	bool ready;    /* its handshake is done */
+	bool verified; /* the program had the peer's certificate chain verified, and it was good */
+	bool verifies_itself; /* the library was told to verify in the handshake */
+	bool corked, blocked; /* writes are collected; the last one is to be repeated */
+	struct buf alpn;      /* the program's list, until the handshake */
+	struct buf unsent;    /* corked or blocked bytes of the program's */
 };
 
 extern bool conn_enabled; /* false: every connection passes (AIGW=off, before the constructor) */

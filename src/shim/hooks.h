@@ -13,8 +13,9 @@
 
 #define HOOK __attribute__((visibility("default")))
 
-#define LIBC_HOOK(ret, name, params) HOOK extern ret name params;
-#define TLS_HOOK(ret, name, params)  HOOK extern ret name params;
+#define LIBC_HOOK(ret, name, params)   HOOK extern ret name params;
+#define TLS_HOOK(ret, name, params)    HOOK extern ret name params;
+#define GNUTLS_HOOK(ret, name, params) HOOK extern ret name params;
 #include "shim/hooks.def"
 
 /* The return address: whose scope the real function is looked up in. */

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "shim/conn.h"
+#include "shim/gnutls.h"
 #include "shim/journal.h"
 #include "shim/real.h"
 #include "shim/rules.h"
@@ -34,6 +35,7 @@ static void in_child(void)
 	rules_in_child();
 	conn_reset_locks();
 	real_reset_locks();
+	gnutls_reset_locks();
 }
 
 bool init_complete(void)

@@ -10,6 +10,7 @@
 
 #include "shim/conn.h"
 #include "shim/gnutls.h"
+#include "shim/detour.h"
 #include "shim/journal.h"
 #include "shim/real.h"
 #include "shim/rules.h"
@@ -57,6 +58,8 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	real_init();
 	self_init(environment);
 	conn_enabled = !self_is_off();
+	if (conn_enabled)
+		detour_init();
 	errno = saved;
 }
 

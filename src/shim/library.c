@@ -11,6 +11,8 @@
 static __thread const struct library *recent[LIBRARY_FAMILIES]
 	__attribute__((tls_model("initial-exec")));
 
+__thread const void *library_detoured __attribute__((tls_model("initial-exec")));
+
 /* Object to function pointer, without a cast that ISO C forbids. */
 static void set_function(void *slot, void *found)
 {
@@ -148,8 +150,29 @@ static void find_clock(void)
 	sys_use_clock(clock_gettime);
 }
 
+void library_adopt(struct family *f, const struct library *table)
+{
+	memcpy(f->tables, table, f->table_bytes);
+	f->count = 1;
+	f->program = table_at(f, 0);
+	table_at(f, 0)->is_program = true;
+}
+
+static bool calls_program(const struct library *program, const void *caller)
+{
+	const struct link_map *map;
+
+	if (caller == library_detoured ||
+	    ((uintptr_t)caller >= program->start && (uintptr_t)caller < program->end))
+		return true;
+	map = object_at(caller);
+	return map && !map->l_name[0];
+}
+
 static const struct library *resolve(struct family *f, const void *caller)
 {
+	if (f->program && calls_program(f->program, caller))
+		return f->program;
 	void *found = symbol_for(f, caller);
 	const struct link_map *map = found ? object_at(found) : NULL;
 	const struct library *library = map ? table_of(f, map) : NULL;

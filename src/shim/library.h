@@ -24,6 +24,7 @@
 struct library {
 	uintptr_t base;       /* load address */
 	uintptr_t start, end; /* where it is mapped */
+	bool is_program;      /* not a library, but inside the program: see library_adopt */
 	char path[256];       /* for the record */
 };
 
@@ -40,6 +41,7 @@ struct family {
 	 * ones that fail as documented. `handle` NULL: all of them. */
 	void (*fill)(void *table, void *handle);
 	/* private */
+	const struct library *program; /* the program itself is a copy */
 	unsigned count;
 	struct lock lock;
 	struct {
@@ -57,6 +59,16 @@ const struct library *library_of(struct family *f, const void *caller);
 /* True for a return address inside that library, or inside ourselves (where tail calls of the
  * library seem to come from): it is calling its own public functions, not the program. */
 bool library_is_nested(const struct library *library, const void *caller);
+
+/* The program has a copy inside, whose functions lead to our hooks (shim/detour). Its `start` and
+ * `end` are those of the code that was moved out of it: only what comes from there is nested, since
+ * the program's calls and the copy's own come from the same place. Once, in the constructor. */
+void library_adopt(struct family *f, const struct library *table);
+
+/* The return address of this thread's last call that was led to a hook by a detour: whoever made
+ * it called the program's own copy, whatever else is in its scope. */
+extern __thread const void *library_detoured
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Stores the function `name` of an open library at `slot` (a function pointer); leaves it alone
  * when there is none. */

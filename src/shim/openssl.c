@@ -210,6 +210,10 @@ bool openssl_settle(struct conn *c, void *ssl, bool connecting)
 {
 	int saved = errno;
 
+	/* Cleared, to be used again: where libssl is part of the program, SSL_clear is no hook. */
+	if (c->kind == CONN_GATED && c->api->library.is_program && c->api->SSL_in_before &&
+	    c->api->SSL_in_before(ssl))
+		openssl_reset(c);
 	/* A generic method looks like a server until SSL_connect makes it a client. */
 	if (c->kind == CONN_NEW ||
 	    (c->kind == CONN_PASS && connecting && !c->as_client && c->session)) {

@@ -69,20 +69,26 @@ static int fail_with_ssl_error(const void *ssl, int ret)
 	return 1; /* SSL_ERROR_SSL */
 }
 
-static void fill(void *table, void *handle)
+static void fill_gaps(struct tls_api *api)
 {
-	struct tls_api *api = table;
 	int (*failing)(void) = fail;
 
-#define TLS_HOOK(ret, name, params) library_find(handle, #name, &api->name);
-#define TLS_USE(ret, name, params)  library_find(handle, #name, &api->name);
-#include "shim/hooks.def"
 	if (!api->SSL_get_error)
 		api->SSL_get_error = fail_with_ssl_error;
 #define TLS_HOOK(ret, name, params)                                                                \
 	if (!api->name)                                                                            \
 		memcpy(&api->name, &failing, sizeof failing);
 #include "shim/hooks.def"
+}
+
+static void fill(void *table, void *handle)
+{
+	struct tls_api *api = table;
+
+#define TLS_HOOK(ret, name, params) library_find(handle, #name, &api->name);
+#define TLS_USE(ret, name, params)  library_find(handle, #name, &api->name);
+#include "shim/hooks.def"
+	fill_gaps(api);
 }
 
 _Static_assert(sizeof(struct tls_api) <= LIBRARY_TABLE_BYTES_MAX, "fits");
@@ -100,6 +106,12 @@ static struct family openssl = {
 const struct tls_api *real_tls(const void *caller)
 {
 	return (const struct tls_api *)library_of(&openssl, caller);
+}
+
+void real_adopt_tls(struct tls_api *api)
+{
+	fill_gaps(api);
+	library_adopt(&openssl, &api->library);
 }
 
 void real_reset_locks(void)

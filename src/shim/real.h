@@ -39,6 +39,10 @@ void real_init(void);
  * NULL: when there is none to be found, a table whose functions fail. Keeps errno. */
 const struct tls_api *real_tls(const void *caller);
 
+/* The program has an OpenSSL inside: these are its functions, NULL for those it does not have. See
+ * library_adopt. */
+void real_adopt_tls(struct tls_api *api);
+
 /* For the child after fork. */
 void real_reset_locks(void);
 

@@ -116,6 +116,6 @@ load client_tests
 @test 'python3 pycurl: a kept connection carries on; its refused call does not get out' { kept_alive '$PYTHON $CLIENTS/py_curl.py'; }
 
 @test 'this file is what make-clients writes' {
-	run diff "$BATS_TEST_DIRNAME/clients.bats" <("$BATS_TEST_DIRNAME/make-clients")
+	run diff "$BATS_TEST_FILENAME" <("$BATS_TEST_DIRNAME/make-clients")
 	assert_success
 }

@@ -17,6 +17,7 @@ SHIM=$BUILD/libaigw.so
 BIN=${TEST_BIN:-$BUILD/tests} # provider, tls_client
 CLIENTS=$ROOT/tests/e2e/clients
 PYTHON=/usr/bin/python3 # the one whose ssl module is Debian's OpenSSL
+NODES=$BUILD/node       # 20/node, 22/node, 24/node, packages: tools/dev/install-node-clients
 
 export AIGW_HOME=$BATS_TEST_TMPDIR/home
 export API_KEY=sk-test-Zq8vT2kLw0aYc5nR7dXe3uPm # looked for in the log: must never be found
@@ -24,7 +25,7 @@ unset AIGW AIGW_POLICY AIGW_ENVIRONMENT AIGW_EXPLAIN
 
 # Each library's own way to learn of an authority. Nothing of ours.
 export SSL_CERT_FILE=$CERTS/ca.pem CURL_CA_BUNDLE=$CERTS/ca.pem REQUESTS_CA_BUNDLE=$CERTS/ca.pem
-export PERL_LWP_SSL_CA_FILE=$CERTS/ca.pem
+export PERL_LWP_SSL_CA_FILE=$CERTS/ca.pem NODE_EXTRA_CA_CERTS=$CERTS/ca.pem
 export no_proxy='*' NO_PROXY='*' PYTHONDONTWRITEBYTECODE=1
 
 # The names of the providers lead to our own, without root: nss_wrapper answers from this file.

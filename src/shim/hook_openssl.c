@@ -30,7 +30,8 @@ HOOK int SSL_do_handshake(void *ssl)
 {
 	struct conn *c = openssl_conn(ssl, CALLER);
 
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
+	/* The library's own call can be the first that we see: BIO_do_handshake. */
+	if ((c->kind != CONN_NEW && openssl_passes(c, CALLER)) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_do_handshake(ssl);
 	int ret = REAL(c, SSL_do_handshake(ssl));
 	errno = c->real_errno;
@@ -97,6 +98,20 @@ HOOK int SSL_write_ex(void *ssl, const void *data, size_t len, size_t *written)
 
 	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len == 0)
 		return c->api->SSL_write_ex(ssl, data, len, written);
+	if (openssl_write(c, ssl, data, len) <= 0)
+		return 0;
+	if (written)
+		*written = len;
+	return 1;
+}
+
+HOOK int SSL_write_ex2(void *ssl, const void *data, size_t len, uint64_t flags, size_t *written)
+{
+	struct conn *c = openssl_conn(ssl, CALLER);
+
+	/* The flags are about QUIC streams. */
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len == 0)
+		return c->api->SSL_write_ex2(ssl, data, len, flags, written);
 	if (openssl_write(c, ssl, data, len) <= 0)
 		return 0;
 	if (written)
@@ -219,8 +234,8 @@ HOOK int SSL_pending(const void *ssl)
 	struct conn *c = openssl_conn(ssl, CALLER);
 	size_t waiting;
 
-	if (likely(c->kind != CONN_GATED) || library_is_nested(&c->api->library, CALLER) ||
-	    !c->gate)
+	/* Also for the library's own call, which is BIO_pending's. */
+	if (likely(c->kind != CONN_GATED) || !c->gate)
 		return c->api->SSL_pending(ssl);
 	waiting = gate_pending(c->gate);
 	return waiting ? (int)waiting : c->api->SSL_pending(ssl);

@@ -7,6 +7,17 @@
 #include <string.h>
 #include <time.h>
 
+#include "shim/init.h"
+
+#define OWNER_WORDS 8 /* of an object, that may point to its library */
+
+/* libc's own, whoever else stands in front of them: what we ask is not another preload's
+ * business. */
+static void *(*libc_dlsym)(void *, const char *)START_DATA;
+static void *(*libc_dlopen)(const char *, int)START_DATA;
+
+struct loader library_loader START_DATA = {.todo = 1};
+
 /* The copy of each family that this thread went into last. */
 static __thread const struct library *recent[LIBRARY_FAMILIES]
 	__attribute__((tls_model("initial-exec")));
@@ -23,12 +34,37 @@ static void set_function(void *slot, void *found)
 void library_find(void *handle, const char *name, void *slot)
 {
 	if (handle)
-		set_function(slot, dlsym(handle, name));
+		set_function(slot, libc_dlsym(handle, name));
 }
 
 void library_find_next(const char *name, void *slot)
 {
-	set_function(slot, dlsym(RTLD_NEXT, name));
+	set_function(slot, libc_dlsym(RTLD_NEXT, name));
+}
+
+static void *find_nothing(void *handle, const char *name)
+{
+	return NULL;
+}
+
+static void *open_nothing(const char *file, int mode)
+{
+	return NULL;
+}
+
+/* _dl_find_object, which we need, is younger than this version: there is no other. */
+void library_find_loader(void)
+{
+	libc_dlsym = find_nothing;
+	libc_dlopen = open_nothing;
+	set_function(&libc_dlsym, dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34"));
+	set_function(&libc_dlopen, dlvsym(RTLD_NEXT, "dlopen", "GLIBC_2.34"));
+	library_loader.dlsym = libc_dlsym;
+	library_loader.dlopen = libc_dlopen;
+	/* Another preload's, when there is one: the program is to get what it would without us. */
+	library_find_next("dlsym", &library_loader.dlsym);
+	library_find_next("dlopen", &library_loader.dlopen);
+	__atomic_store_n(&library_loader.todo, 0, __ATOMIC_RELEASE);
 }
 
 /* The object whose code is at `address`; NULL when that is no mapped object. */
@@ -81,9 +117,12 @@ static const struct library *table_of(struct family *f, const struct link_map *m
 	if (known)
 		return known;
 	/* Kept open: the table must not outlive the library (libssl pins itself too). */
-	handle = dlopen(map->l_name, RTLD_NOLOAD | RTLD_LAZY);
-	if (!handle)
+	handle = libc_dlopen(map->l_name, RTLD_NOLOAD | RTLD_LAZY);
+	if (handle != map) { /* of another namespace (dlmopen) */
+		if (handle)
+			dlclose(handle);
 		return NULL;
+	}
 	memset(filled, 0, f->table_bytes);
 	describe((struct library *)filled, map);
 	f->fill(filled, handle);
@@ -99,39 +138,72 @@ static const struct library *table_of(struct family *f, const struct link_map *m
 	return known;
 }
 
-/* Where the caller's own scope finds the family's symbol. The main program has no name to open:
- * after us in the global order is what it would have got. */
-static void *symbol_for(const struct family *f, const void *caller)
-{
-	struct link_map *map = object_at(caller), *self = object_at((void *)library_of);
-	void *found = NULL, *handle;
-
-	if (map && map != self && map->l_name[0]) {
-		handle = dlopen(map->l_name, RTLD_NOLOAD | RTLD_LAZY);
-		if (handle) {
-			found = dlsym(handle, f->symbol);
-			dlclose(handle);
-		}
-	}
-	if (!found || object_at(found) == self)
-		found = dlsym(RTLD_NEXT, f->symbol);
-	return found;
-}
-
 /* Of ourselves; set by the linker. */
 extern const char __ehdr_start __attribute__((visibility("hidden")));
 extern const char _etext __attribute__((visibility("hidden")));
 
-static bool is_our_own(const void *address)
+bool library_is_ours(const void *address)
 {
 	return (uintptr_t)address >= (uintptr_t)&__ehdr_start &&
 	       (uintptr_t)address < (uintptr_t)&_etext;
 }
 
+/* What an object's own scope has. The main program has no name to open. */
+static void *scope_find(const struct link_map *map, const char *name)
+{
+	void *found,
+		*handle = map->l_name[0] ? libc_dlopen(map->l_name, RTLD_NOLOAD | RTLD_LAZY) : NULL;
+
+	if (!handle)
+		return NULL;
+	found = libc_dlsym(handle, name);
+	dlclose(handle);
+	return found;
+}
+
+const struct library *library_at(struct family *f, const void *address)
+{
+	const struct link_map *map = object_at(address), *self = object_at((void *)library_of);
+
+	return map && map != self && map->l_name[0] ? table_of(f, map) : NULL;
+}
+
+const struct library *library_owner(struct family *f, const void *object)
+{
+	for (unsigned i = 0; i < OWNER_WORDS; i++) {
+		struct dl_find_object place;
+		const struct library *known;
+		void *word = ((void *const *)object)[i], *found;
+
+		if (_dl_find_object(word, &place) != 0)
+			continue;
+		known = find_table(f, place.dlfo_link_map->l_addr);
+		if (known)
+			return known;
+		found = scope_find(place.dlfo_link_map, f->symbol);
+		if (found && object_at(found) == place.dlfo_link_map)
+			return table_of(f, place.dlfo_link_map);
+	}
+	return NULL;
+}
+
+const struct library *library_adopt(struct family *f, const struct library *library)
+{
+	const struct library *none = NULL;
+
+	if (!__atomic_compare_exchange_n(&f->adopted, &none, library, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		return none;
+	/* Callers may have got another one so far. */
+	for (unsigned i = 0; i < LIBRARY_CALLERS; i++)
+		__atomic_store_n(&f->callers[i].caller, NULL, __ATOMIC_RELEASE);
+	return library;
+}
+
 bool library_is_nested(const struct library *library, const void *caller)
 {
 	return ((uintptr_t)caller >= library->start && (uintptr_t)caller < library->end) ||
-	       is_our_own(caller);
+	       library_is_ours(caller);
 }
 
 /* libc's own clock, not the next library's: the log's time is not to be falsified by another
@@ -141,7 +213,7 @@ static void find_clock(void)
 {
 	static bool looked;
 	int (*clock_gettime)(int, struct timespec *) = NULL;
-	void *libc = looked ? NULL : dlopen("libc.so.6", RTLD_NOLOAD | RTLD_LAZY);
+	void *libc = looked ? NULL : libc_dlopen("libc.so.6", RTLD_NOLOAD | RTLD_LAZY);
 
 	looked = true;
 	if (!libc)
@@ -150,7 +222,7 @@ static void find_clock(void)
 	sys_use_clock(clock_gettime);
 }
 
-void library_adopt(struct family *f, const struct library *table)
+void library_take_program(struct family *f, const struct library *table)
 {
 	memcpy(f->tables, table, f->table_bytes);
 	f->count = 1;
@@ -169,14 +241,25 @@ static bool calls_program(const struct library *program, const void *caller)
 	return map && !map->l_name[0];
 }
 
+/* Where the caller's own scope finds the family's symbol. A caller that has none to look into: what
+ * the program asked for by handle; else what comes after us in the global order, which is what the
+ * main program would have got, too. */
 static const struct library *resolve(struct family *f, const void *caller)
 {
 	if (f->program && calls_program(f->program, caller))
 		return f->program;
-	void *found = symbol_for(f, caller);
-	const struct link_map *map = found ? object_at(found) : NULL;
-	const struct library *library = map ? table_of(f, map) : NULL;
+	const struct link_map *map = object_at(caller), *self = object_at((void *)library_of);
+	const struct library *library = NULL;
+	void *found = map && map != self ? scope_find(map, f->symbol) : NULL;
 
+	if (!found && !(map && !map->l_name[0]))
+		library = __atomic_load_n(&f->adopted, __ATOMIC_ACQUIRE);
+	if (!library) {
+		if (!found || object_at(found) == self)
+			found = libc_dlsym(RTLD_NEXT, f->symbol);
+		map = found ? object_at(found) : NULL;
+		library = map ? table_of(f, map) : NULL;
+	}
 	if (library)
 		return library;
 	/* A caller of unknown origin, and only one library it can mean. */
@@ -193,7 +276,7 @@ const struct library *library_of(struct family *f, const void *caller)
 	int saved = errno;
 
 	/* A tail call of the library that this thread went into last. */
-	if (is_our_own(caller) && recent[f->slot])
+	if (library_is_ours(caller) && recent[f->slot])
 		return recent[f->slot];
 	if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller) {
 		library = __atomic_load_n(&f->callers[slot].library, __ATOMIC_ACQUIRE);
@@ -210,6 +293,43 @@ const struct library *library_of(struct family *f, const void *caller)
 	}
 	errno = saved;
 	return recent[f->slot] = library;
+}
+
+/* ---- for shim/rebind ---- */
+
+void library_wait(void)
+{
+	(void)object_at(&library_loader); /* takes the loader's lock */
+}
+
+struct link_map *library_hold(const char *name, uintptr_t base)
+{
+	struct link_map *map = libc_dlopen(name, RTLD_NOLOAD | RTLD_LAZY);
+
+	if (map && map->l_addr != base) {
+		dlclose(map);
+		return NULL;
+	}
+	return map;
+}
+
+void library_release(struct link_map *map)
+{
+	if (map)
+		dlclose(map);
+}
+
+void *library_find_in(struct link_map *map, const char *name)
+{
+	return libc_dlsym(map, name);
+}
+
+bool library_is_libc(const void *address)
+{
+	void *known;
+
+	memcpy(&known, &libc_dlsym, sizeof known);
+	return object_at(address) == object_at(known);
 }
 
 void library_reset_locks(struct family *f)

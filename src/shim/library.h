@@ -4,7 +4,8 @@
  * program can hold several copies of one, loaded in ways that RTLD_NEXT does not know. One table of
  * functions per copy.
  *
- * The only file that knows dlfcn.h. All functions are thread-safe and keep errno.
+ * Knows the dynamic loader, with the doors in front of it (shim/hook_loader). All functions are
+ * thread-safe and keep errno; what the loader has for dlerror they may lose.
  */
 #ifndef AIGW_SHIM_LIBRARY_H
 #define AIGW_SHIM_LIBRARY_H
@@ -15,6 +16,8 @@
 
 #include "base/sys.h"
 
+struct link_map;
+
 #define LIBRARY_COPIES_MAX 16  /* of one family in one process; one more is left alone */
 #define LIBRARY_CALLERS    256 /* return addresses remembered; a power of two */
 
@@ -24,7 +27,7 @@
 struct library {
 	uintptr_t base;       /* load address */
 	uintptr_t start, end; /* where it is mapped */
-	bool is_program;      /* not a library, but inside the program: see library_adopt */
+	bool is_program;      /* not a library, but inside the program: see library_take_program */
 	char path[256];       /* for the record */
 };
 
@@ -43,6 +46,7 @@ struct family {
 	/* private */
 	const struct library *program; /* the program itself is a copy */
 	unsigned count;
+	const struct library *adopted;
 	struct lock lock;
 	struct {
 		const void *caller;
@@ -56,6 +60,17 @@ struct family {
  * when there is none to be found, `nothing`. */
 const struct library *library_of(struct family *f, const void *caller);
 
+/* The copy that an object of the library's belongs to: one with a pointer into that copy among its
+ * first words, as an SSL has to its methods. NULL when none is found. */
+const struct library *library_owner(struct family *f, const void *object);
+
+/* The copy that has the code or data at `address`; NULL: that is none, or the main program. */
+const struct library *library_at(struct family *f, const void *address);
+
+/* The program has asked for that copy's functions by handle: callers whose scope knows none mean
+ * this one. The first stays; what is returned is the one that callers will get. */
+const struct library *library_adopt(struct family *f, const struct library *library);
+
 /* True for a return address inside that library, or inside ourselves (where tail calls of the
  * library seem to come from): it is calling its own public functions, not the program. */
 bool library_is_nested(const struct library *library, const void *caller);
@@ -63,7 +78,7 @@ bool library_is_nested(const struct library *library, const void *caller);
 /* The program has a copy inside, whose functions lead to our hooks (shim/detour). Its `start` and
  * `end` are those of the code that was moved out of it: only what comes from there is nested, since
  * the program's calls and the copy's own come from the same place. Once, in the constructor. */
-void library_adopt(struct family *f, const struct library *table);
+void library_take_program(struct family *f, const struct library *table);
 
 /* The return address of this thread's last call that was led to a hook by a detour: whoever made
  * it called the program's own copy, whatever else is in its scope. */
@@ -75,6 +90,35 @@ extern __thread const void *library_detoured
 void library_find(void *handle, const char *name, void *slot);
 /* The same of what comes after us in the program's own order. */
 void library_find_next(const char *name, void *slot);
+
+/* ---- for the doors in front of the loader, and what follows from them ---- */
+
+/* What those doors go on to: the next dlsym and dlopen after ours. Their assembly knows the
+ * layout. */
+struct loader {
+	void *(*dlsym)(void *handle, const char *name);
+	void *(*dlopen)(const char *file, int mode);
+	unsigned todo; /* not 0: loader_prepare has something to do first; atomic */
+};
+
+extern struct loader library_loader;
+
+/* Finds both. Called by the constructor, or before it by a door. */
+void library_find_loader(void);
+
+/* Returns once no other thread is in the middle of loading. */
+void library_wait(void);
+
+/* Keeps an object loaded and gives its link_map, by name and load address; NULL when it is not (or
+ * no longer) loaded. */
+struct link_map *library_hold(const char *name, uintptr_t base);
+void library_release(struct link_map *map);
+
+/* What the scope of that object has under the name, or NULL. */
+void *library_find_in(struct link_map *map, const char *name);
+
+bool library_is_libc(const void *address);
+bool library_is_ours(const void *address);
 
 /* For the child after fork. */
 void library_reset_locks(struct family *f);

@@ -9,6 +9,7 @@
 /* Values of openssl/tls1.h, openssl/x509_vfy.h and openssl/crypto.h. */
 #define TLSEXT_NAMETYPE_HOST 0
 #define VERIFY_OK            0
+#define OP_ENABLE_KTLS       8 /* 3.0 and later; no option in 1.1 */
 #define EX_INDEX_SSL         0 /* CRYPTO_EX_INDEX_SSL, 1.1.0 and later */
 
 static const unsigned char alpn_http1[] = "\x08http/1.1";
@@ -71,11 +72,11 @@ struct conn *openssl_conn(const void *ssl, const void *caller)
 
 	if (c)
 		return c;
-	api = real_tls(caller);
-	if (conn_enabled && ssl) {
-		watch_for_death(api);
-		c = conn_add(ssl, api);
-	}
+	if (!conn_enabled || !ssl)
+		return passing_for(real_tls(caller));
+	api = real_tls_of(ssl, caller);
+	watch_for_death(api);
+	c = conn_add(ssl, api);
 	return c ? c : passing_for(api);
 }
 
@@ -180,12 +181,17 @@ static struct bytes name_of(const struct conn *c, void *ssl)
 	return bytes_str(name);
 }
 
-/* HTTP/1.1 is what the gate reads; an ALPN list with only that is offered on this SSL alone. */
+/* HTTP/1.1 is what the gate reads; an ALPN list with only that is offered on this SSL alone. The
+ * kernel is not to encrypt by itself what it is given past the library. */
 static void steer(struct conn *c, void *ssl)
 {
 	const struct tls_api *api = c->api;
 
-	if (!api->SSL_set_alpn_protos || (api->SSL_in_before && !api->SSL_in_before(ssl)))
+	if (api->SSL_in_before && !api->SSL_in_before(ssl))
+		return;
+	if (api->SSL_clear_options)
+		(void)api->SSL_clear_options(ssl, OP_ENABLE_KTLS);
+	if (!api->SSL_set_alpn_protos)
 		return;
 	if (api->ERR_set_mark)
 		api->ERR_set_mark();

@@ -13,9 +13,14 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 
 /* Values of openssl/ssl.h; the same in 1.1 and 3. */
-#define ERROR_SSL         1
-#define ERROR_SYSCALL     5
-#define ERROR_ZERO_RETURN 6
+#define ERROR_SSL              1
+#define ERROR_WANT_READ        2
+#define ERROR_WANT_WRITE       3
+#define ERROR_WANT_X509_LOOKUP 4
+#define ERROR_SYSCALL          5
+#define ERROR_ZERO_RETURN      6
+#define ERROR_WANT_CONNECT     7
+#define ERROR_WANT_ACCEPT      8
 
 /* A real call for connection c; errno of the call is kept for the way out. */
 #define REAL(c, call)                                                                              \

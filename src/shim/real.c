@@ -51,6 +51,7 @@ struct real_libc real_libc START_DATA = {
 
 void real_init(void)
 {
+	library_find_loader();
 #define LIBC_HOOK(ret, name, params) library_find_next(#name, &real_libc.name);
 #include "shim/hooks.def"
 }
@@ -111,10 +112,84 @@ const struct tls_api *real_tls(const void *caller)
 void real_adopt_tls(struct tls_api *api)
 {
 	fill_gaps(api);
-	library_adopt(&openssl, &api->library);
+	library_take_program(&openssl, &api->library);
+}
+
+const struct tls_api *real_tls_of(const void *ssl, const void *caller)
+{
+	int saved = errno;
+	const struct library *owner = library_owner(&openssl, ssl);
+
+	errno = saved;
+	return owner ? (const struct tls_api *)owner : real_tls(caller);
+}
+
+/* ---- libcrypto ---- */
+
+static void fill_bio(void *table, void *handle)
+{
+	struct bio_api *api = table;
+	int (*failing)(void) = fail;
+
+#define BIO_HOOK(ret, name, params)                                                                \
+	memcpy(&api->name, &failing, sizeof failing);                                              \
+	library_find(handle, #name, &api->name);
+#define BIO_USE(ret, name, params) library_find(handle, #name, &api->name);
+#include "shim/hooks.def"
+}
+
+_Static_assert(sizeof(struct bio_api) <= LIBRARY_TABLE_BYTES_MAX, "fits");
+
+static struct bio_api bio_tables[LIBRARY_COPIES_MAX], no_bio;
+static struct family bio = {
+	.symbol = "BIO_write",
+	.table_bytes = sizeof bio_tables[0],
+	.tables = bio_tables,
+	.nothing = &no_bio,
+	.slot = 2,
+	.fill = fill_bio,
+};
+
+const struct bio_api *real_bio(const void *caller)
+{
+	return (const struct bio_api *)library_of(&bio, caller);
+}
+
+/* ---- what was found by others ---- */
+
+static struct family *family_of(enum hook_kind kind)
+{
+	switch (kind) {
+	case HOOK_TLS:
+		return &openssl;
+	case HOOK_BIO:
+		return &bio;
+	default:
+		return NULL;
+	}
+}
+
+bool real_knows(enum hook_kind kind, const void *function)
+{
+	struct family *f = family_of(kind);
+
+	return f ? library_at(f, function) != NULL
+		 : !library_is_ours(function) && library_is_libc(function);
+}
+
+bool real_adopt(enum hook_kind kind, const void *function)
+{
+	struct family *f = family_of(kind);
+	const struct library *library = f ? library_at(f, function) : NULL;
+
+	if (!library)
+		return false;
+	/* An SSL tells its libssl, a BIO not its libcrypto: only one can be meant. */
+	return library_adopt(f, library) == library || kind != HOOK_BIO;
 }
 
 void real_reset_locks(void)
 {
 	library_reset_locks(&openssl);
+	library_reset_locks(&bio);
 }

@@ -16,6 +16,8 @@
 
 #include "shim/library.h"
 
+enum hook_kind { HOOK_LIBC, HOOK_TLS, HOOK_BIO, HOOK_LOADER };
+
 struct real_libc {
 #define LIBC_HOOK(ret, name, params) ret(*name) params;
 #include "shim/hooks.def"
@@ -32,6 +34,14 @@ struct tls_api {
 #include "shim/hooks.def"
 };
 
+/* One libcrypto, as far as the doors of BIO need it. */
+struct bio_api {
+	struct library library;
+#define BIO_HOOK(ret, name, params) ret(*name) params;
+#define BIO_USE(ret, name, params)  ret(*name) params;
+#include "shim/hooks.def"
+};
+
 /* Looks libc's functions up. Called once by the constructor. */
 void real_init(void);
 
@@ -40,8 +50,19 @@ void real_init(void);
 const struct tls_api *real_tls(const void *caller);
 
 /* The program has an OpenSSL inside: these are its functions, NULL for those it does not have. See
- * library_adopt. */
+ * library_take_program. */
 void real_adopt_tls(struct tls_api *api);
+/* The libssl that made that SSL; when it cannot be told, the caller's. Never NULL. Keeps errno. */
+const struct tls_api *real_tls_of(const void *ssl, const void *caller);
+/* The caller's libcrypto. Never NULL; one that was not found has no BIO_method_type. */
+const struct bio_api *real_bio(const void *caller);
+
+/* The function of that kind at `function` is one we can stand in front of, in a library that we
+ * now know. */
+bool real_knows(enum hook_kind kind, const void *function);
+/* The same, for a function that the program asked for by handle: its calls will reach that copy,
+ * wherever they come from. */
+bool real_adopt(enum hook_kind kind, const void *function);
 
 /* For the child after fork. */
 void real_reset_locks(void);

@@ -111,14 +111,14 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 # ---- what the end-to-end tests and the benchmark run
 
-TESTBINS = provider tls_client odd_client odd_malloc make-log tls_bench start_bench
+TESTBINS = provider tls_client bio_client odd_client odd_malloc make-log tls_bench start_bench
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $(filter %.c,$^) -lssl -lcrypto -lz -lpthread
 
-$(BUILD)/tests/tls_client: tests/bin/tls_client.c
+$(BUILD)/tests/tls_client $(BUILD)/tests/bio_client: $(BUILD)/tests/%: tests/bin/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto
 

@@ -100,21 +100,6 @@ load client_tests
 @test 'openssl s_client: 5 MB arrive unchanged' { uploaded '$PYTHON $CLIENTS/s_client.py'; }
 @test 'openssl s_client: a kept connection carries on; its refused call does not get out' { kept_alive '$PYTHON $CLIENTS/s_client.py'; }
 
-@test 'wget: an allowed call works as without us, and is recorded' { allowed '$CLIENTS/wget.sh'; }
-@test 'wget: a streamed call works as without us, and is recorded whole' { streamed '$CLIENTS/wget.sh'; }
-@test 'wget: a refused call gets 403 over TLS 1.3, the provider no byte' { refused_13 '$CLIENTS/wget.sh'; }
-@test 'wget: a refused call gets 403 over TLS 1.2, the provider no byte' { refused_12 '$CLIENTS/wget.sh'; }
-@test 'wget: a refused streamed call gets 403, the provider no byte' { refused_stream '$CLIENTS/wget.sh'; }
-@test 'wget: 5 MB arrive unchanged' { uploaded '$CLIENTS/wget.sh'; }
-
-@test 'python3 pycurl: an allowed call works as without us, and is recorded' { allowed '$PYTHON $CLIENTS/py_curl.py'; }
-@test 'python3 pycurl: a streamed call works as without us, and is recorded whole' { streamed '$PYTHON $CLIENTS/py_curl.py'; }
-@test 'python3 pycurl: a refused call gets 403 over TLS 1.3, the provider no byte' { refused_13 '$PYTHON $CLIENTS/py_curl.py'; }
-@test 'python3 pycurl: a refused call gets 403 over TLS 1.2, the provider no byte' { refused_12 '$PYTHON $CLIENTS/py_curl.py'; }
-@test 'python3 pycurl: a refused streamed call gets 403, the provider no byte' { refused_stream '$PYTHON $CLIENTS/py_curl.py'; }
-@test 'python3 pycurl: 5 MB arrive unchanged' { uploaded '$PYTHON $CLIENTS/py_curl.py'; }
-@test 'python3 pycurl: a kept connection carries on; its refused call does not get out' { kept_alive '$PYTHON $CLIENTS/py_curl.py'; }
-
 @test 'this file is what make-clients writes' {
 	run diff "$BATS_TEST_FILENAME" <("$BATS_TEST_DIRNAME/make-clients")
 	assert_success

@@ -111,7 +111,8 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 # ---- what the end-to-end tests and the benchmark run
 
-TESTBINS = provider tls_client bio_client odd_client odd_malloc make-log tls_bench start_bench
+TESTBINS = provider tls_client bio_client door_client doors/plugin.so doors/deep.so doors/other.so \
+	doors/caller.so doors/sub/libinner.so odd_client odd_malloc make-log tls_bench start_bench
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -121,6 +122,21 @@ $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c 
 $(BUILD)/tests/tls_client $(BUILD)/tests/bio_client: $(BUILD)/tests/%: tests/bin/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto
+
+$(BUILD)/tests/door_client: tests/bin/door_client.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $^
+
+# What it loads, and another preload.
+$(BUILD)/tests/doors/caller.so: DOORFLAGS = -Wl,--enable-new-dtags,-rpath,'$$ORIGIN/sub'
+$(BUILD)/tests/doors/plugin.so: DOORFLAGS = -lssl
+$(BUILD)/tests/doors/%.so: tests/bin/doors/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -Wmissing-prototypes,$(BINFLAGS)) -fPIC -shared -Wl,-z,lazy -o $@ $^ $(DOORFLAGS)
+
+$(BUILD)/tests/doors/sub/libinner.so: tests/bin/doors/caller.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -DINNER -fPIC -shared -o $@ $^
 
 # The same client twice, the second time with an allocator of its own.
 $(BUILD)/tests/odd_malloc: tests/bin/odd_malloc.c

@@ -1,28 +1,41 @@
-"""stunnel in client mode: the program in front speaks HTTP, stunnel does the TLS."""
+"""stunnel for a program that speaks without TLS: one for each connection, as inetd starts them."""
 import os
+import socket
 import subprocess
 
-from proxied import talk, where
+from by_hand import talk, where
 
-CONFIGURATION = """
-pid = {directory}/pid
-output = {directory}/log
-[provider]
+CONFIGURATION = f"""
 client = yes
-accept = {directory}/socket
 connect = {where.hostname}:{where.port}
 sni = {where.hostname}
 checkHost = {where.hostname}
 verifyChain = yes
-CAfile = {authority}
+CAfile = {os.environ["SSL_CERT_FILE"]}
 """
 
 
-def start(directory):
-    with open(f"{directory}/conf", "w") as file:
-        file.write(CONFIGURATION.format(directory=directory, where=where,
-                                        authority=os.environ["SSL_CERT_FILE"]))
-    subprocess.run(["stunnel4", f"{directory}/conf"], check=True, stderr=subprocess.DEVNULL)
+class Peer:
+    def __init__(self):
+        ours, theirs = socket.socketpair()
+        configuration, end = os.pipe()
+        os.write(end, CONFIGURATION.encode())
+        os.close(end)
+        self.process = subprocess.Popen(["stunnel4", "-fd", str(configuration)], stdin=theirs,
+                                        stdout=theirs, stderr=subprocess.DEVNULL,
+                                        pass_fds=[configuration])
+        os.close(configuration)
+        theirs.close()
+        self.socket = ours
+        self.answers = ours.makefile("rb")
+
+    def write(self, data):
+        self.socket.sendall(data)
+
+    def close(self):
+        self.answers.close()
+        self.socket.close()
+        self.process.wait(20)
 
 
-talk(start)
+talk(Peer)

@@ -27,6 +27,8 @@ FLOORS = base wire llm policy audit
 ROOMS = $(sort $(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
 SHIM = $(sort $(wildcard src/shim/*.c))
 TOOL = $(sort $(wildcard tools/aigw/*.c))
+# Rooms of the tool that are pure are unit-tested and fuzzed like the floors.
+TOOL_PURE = $(BUILD)/tools/aigw/coverage.o $(BUILD)/tools/aigw/elf.o
 OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o
 LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a
@@ -93,19 +95,19 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTLIBS = -lsodium -lz -lbrotlidec -lbrotlicommon -lzstd -lpthread
-TESTFLAGS = $(CPP) -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
+TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
 
 # Rooms of the shim that do not need its constructor are unit-tested like the floors.
-$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(OBJ) $(LLOBJ)
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OBJ) $(LLOBJ)
 	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
 
 $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TESTFLAGS) -c -o $@ $<
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(OBJ) $(LLOBJ)
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_PURE) $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPP) $(CFLAGS) $(SANFLAGS) -Wall -o $@ $^ $(TESTLIBS)
+	$(Q)$(CC) $(CPP) -Itools $(CFLAGS) $(SANFLAGS) -Wall -o $@ $^ $(TESTLIBS)
 
 unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
@@ -200,9 +202,9 @@ fuzz: packages-check ## run the fuzzers (libFuzzer, ASan, UBSan), SECONDS each
 			$(BUILD)-fuzz/corpus/$$f tests/fixtures/fuzz/$${f#fuzz_} 2>&1 | grep -E 'stat::|ERROR|SUMMARY|cov:' | tail -8; \
 	done
 
-$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(OBJ) $(LLOBJ)
+$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(TOOL_PURE) $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
-	$(Q)clang $(CPP) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TESTLIBS)
+	$(Q)clang $(CPP) -Itools $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TESTLIBS)
 
 # ---- packages, demo, bench
 

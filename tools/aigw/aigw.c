@@ -28,6 +28,7 @@ static const struct command commands[] = {
 	{"tail", cmd_tail, "show the newest records, and follow"},
 	{"verify", cmd_verify, "check that the log is whole"},
 	{"policy", cmd_policy, "check or show the policy"},
+	{"doctor", cmd_doctor, "what of a program, a process or this host is governed"},
 	{"help", cmd_help, "explain a command"},
 };
 

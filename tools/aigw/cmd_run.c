@@ -9,51 +9,14 @@
 
 #include "args.h"
 #include "base/sys.h"
+#include "inspect.h"
+#include "library.h"
 #include "program.h"
 #include "print.h"
 #include "setup.h"
 
 #define EXIT_NOT_EXECUTABLE 126 /* as a shell says it */
 #define EXIT_NOT_FOUND      127
-#define LIBRARY             "libaigw.so"
-
-/* Where the library may stand, seen from the directory of this executable. */
-static const char *const library_places[] = {"/" LIBRARY, "/../lib/aigw/" LIBRARY};
-
-static bool find_library(char ret_path[PROGRAM_PATH_MAX])
-{
-	const char *given = getenv("AIGW_LIB");
-	char self[PROGRAM_PATH_MAX / 2];
-
-	if (given && *given) {
-		char *whole = realpath(given, NULL);
-		snprintf(ret_path, PROGRAM_PATH_MAX, "%s", whole ? whole : given);
-		free(whole);
-		return access(ret_path, R_OK) == 0;
-	}
-	ssize_t len = sys_readlink("/proc/self/exe", self, sizeof self - 1);
-	if (len <= 0)
-		return false;
-	self[len] = 0;
-	char *slash = strrchr(self, '/');
-	if (slash)
-		*slash = 0;
-	for (size_t i = 0; i < sizeof library_places / sizeof library_places[0]; i++) {
-		char path[PROGRAM_PATH_MAX];
-		snprintf(path, sizeof path, "%s%s", self, library_places[i]);
-		char *whole = realpath(path, NULL);
-		if (whole)
-			snprintf(ret_path, PROGRAM_PATH_MAX, "%s", whole);
-		free(whole);
-		if (whole)
-			return true;
-	}
-	snprintf(ret_path, PROGRAM_PATH_MAX,
-		 "%s"
-		 "/" LIBRARY,
-		 self);
-	return false;
-}
 
 /* Puts the library in front of LD_PRELOAD, once. */
 static void set_preload(const char *library)
@@ -86,7 +49,7 @@ static int prepare(const char *program, bool verbose)
 
 	if (status)
 		return status;
-	if (!find_library(library)) {
+	if (!library_find(library)) {
 		print_note("%s: the library is not there; set AIGW_LIB to where it is", library);
 		return EXIT_SYSTEM;
 	}
@@ -123,29 +86,71 @@ static int prepare(const char *program, bool verbose)
 	return EXIT_FINE;
 }
 
-static void warn(const char *path, bool verbose)
+/* What the policy does with TLS that cannot be looked into; refuses while there is no policy. */
+static bool refuses_opaque(void)
 {
-	struct program look;
-	const char *off = getenv("AIGW");
+	struct places places;
+	struct policy *policy = NULL;
+	bool refuses = true;
 
-	program_look(path, &look);
+	if (setup_places(&places) == EXIT_FINE &&
+	    load_policy(places.policy, &policy, NULL, NULL) == OK)
+		refuses = policy->transport.opaque_tls_refuse;
+	policy_free(policy);
+	return refuses;
+}
+
+static void warn_opaque(const struct inspection *n)
+{
+	for (size_t i = 0; i < n->count; i++) {
+		const struct tls_row *row = coverage_tls(n->findings[i].tls);
+		if (row->reach != REACH_OPAQUE)
+			continue;
+		print_note("warning: %s: its TLS (%s) cannot be looked into; connections to model "
+			   "providers are %s (transport.opaque_tls)",
+			   n->path, row->label,
+			   refuses_opaque() ? "refused" : "recorded, not what is said in them");
+		return;
+	}
+}
+
+/* Says what the gateway cannot do for the program. False: nothing at all. */
+static bool warn(const char *path, bool verbose)
+{
+	struct inspection look;
+	const char *off = getenv("AIGW");
+	bool reached = true;
+
+	inspect_start(path, &look);
 	if (verbose && strcmp(look.path, path) != 0)
 		print_note("interpreter %s", look.path);
-	if (look.problem)
-		print_note("warning: %s will not be governed: %s", look.path, look.problem);
-	if (off && strcmp(off, "off") == 0)
+	for (int i = 0; i < OBSTACLE_COUNT && reached; i++)
+		if (look.obstacles & UINT32_C(1) << i) {
+			const struct obstacle_row *row = coverage_obstacle((enum obstacle)i);
+			print_note("warning: %s will not be governed or recorded: %s. %s",
+				   look.path, row->why, row->advice);
+			reached = false;
+		}
+	if (reached)
+		warn_opaque(&look);
+	if (off && strcmp(off, "off") == 0) {
 		print_note("warning: AIGW=off is set: nothing will be governed or recorded");
+		reached = false;
+	}
+	inspect_done(&look);
+	return reached;
 }
 
 int cmd_run(int argc, char **argv)
 {
-	bool verbose = false;
+	bool strict = false, verbose = false;
 	const struct option options[] = {
+		{"strict", 0, OPTION_FLAG, &strict, NULL, "do not start what cannot be governed"},
 		{"verbose", 'v', OPTION_FLAG, &verbose, NULL, "say what is set for the program"},
 	};
 	const struct args args = {
 		.command = "run",
-		.synopsis = "aigw run [-v] [--] PROGRAM [ARGUMENT]...",
+		.synopsis = "aigw run [--strict] [-v] [--] PROGRAM [ARGUMENT]...",
 		.summary = "Starts a program with the gateway inside. What is missing is set up "
 			   "first, as\n"
 			   "by 'aigw init'.",
@@ -155,7 +160,7 @@ int cmd_run(int argc, char **argv)
 		.stop_at_operand = true,
 		.notes = "The exit status is the program's; 127 when it is not found, 126 when it "
 			 "cannot be\n"
-			 "executed.",
+			 "executed; 1 when --strict kept it from being started.",
 	};
 	int operands, status;
 	char path[PROGRAM_PATH_MAX];
@@ -173,7 +178,10 @@ int cmd_run(int argc, char **argv)
 	status = prepare(path, verbose);
 	if (status)
 		return status;
-	warn(path, verbose);
+	if (!warn(path, verbose) && strict) {
+		print_note("%s was not started (--strict)", argv[1]);
+		return EXIT_FINDING;
+	}
 	fflush(NULL);
 	execvp(argv[1], argv + 1);
 	int why = errno;

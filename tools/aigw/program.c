@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "program.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 
 #define INTERPRETERS_MAX 4 /* "#!" may lead to a script again; the kernel stops there too */
 #define HEAD_BYTES       256
-#define SEGMENTS_MAX     128 /* program headers looked at */
 
 static enum err check_program(const char *path)
 {
@@ -84,97 +81,20 @@ static bool find_interpreter(struct bytes head, char ret_path[PROGRAM_PATH_MAX])
 	return false;
 }
 
-/* The loader ignores LD_PRELOAD when the program runs with more rights than its caller. */
-static bool gains_rights(const struct stat *st, const char *path)
+void program_follow(const char *path, char ret_path[PROGRAM_PATH_MAX])
 {
-	if (getuid() == 0)
-		return false;
-	return ((st->st_mode & S_ISUID) && st->st_uid != getuid()) ||
-	       ((st->st_mode & S_ISGID) && st->st_gid != getgid()) ||
-	       getxattr(path, "security.capability", NULL, 0) > 0;
-}
-
-static const char *look_interpreter(int fd, uint64_t offset, uint64_t len)
-{
-	char name[HEAD_BYTES] = "";
-
-	if (len == 0 || len >= sizeof name ||
-	    sys_pread(fd, name, len, (off_t)offset) != (ssize_t)len)
-		return NULL;
-	if (strstr(name, "ld-musl"))
-		return "it uses the musl C library, and the gateway needs the GNU one";
-	return NULL;
-}
-
-/* Only our own kind of ELF file can load our library, so only its layout is read. */
-static const char *look_segments(int fd, const Elf64_Ehdr *head)
-{
-	size_t count = head->e_phnum < SEGMENTS_MAX ? head->e_phnum : SEGMENTS_MAX;
-
-	if (head->e_phentsize != sizeof(Elf64_Phdr))
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		Elf64_Phdr segment;
-		off_t at = (off_t)(head->e_phoff + i * sizeof segment);
-		if (sys_pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment)
-			return NULL;
-		if (segment.p_type == PT_INTERP)
-			return look_interpreter(fd, segment.p_offset, segment.p_filesz);
-	}
-	return "it is a static program, which loads no library";
-}
-
-static bool read_own_head(Elf64_Ehdr *ret_head)
-{
-	int fd = sys_open("/proc/self/exe", O_RDONLY, 0);
-
-	if (fd < 0)
-		return false;
-	bool good = sys_pread(fd, ret_head, sizeof *ret_head, 0) == (ssize_t)sizeof *ret_head;
-	sys_close(fd);
-	return good;
-}
-
-static const char *look_elf(int fd, const Elf64_Ehdr *head)
-{
-	Elf64_Ehdr own;
-
-	if (!read_own_head(&own))
-		return NULL;
-	if (head->e_ident[EI_CLASS] != own.e_ident[EI_CLASS] ||
-	    head->e_ident[EI_DATA] != own.e_ident[EI_DATA] || head->e_machine != own.e_machine)
-		return "it is built for another kind of machine than the gateway";
-	return look_segments(fd, head);
-}
-
-void program_look(const char *path, struct program *ret_look)
-{
-	*ret_look = (struct program){.problem = NULL};
-	snprintf(ret_look->path, sizeof ret_look->path, "%s", path);
+	if (path != ret_path)
+		snprintf(ret_path, PROGRAM_PATH_MAX, "%s", path);
 	for (int i = 0; i < INTERPRETERS_MAX; i++) {
-		union {
-			Elf64_Ehdr elf;
-			uint8_t bytes[HEAD_BYTES];
-		} head = {.bytes = {0}};
-		struct stat st = {0};
-		char next[PROGRAM_PATH_MAX];
-		int fd = sys_open(ret_look->path, O_RDONLY, 0);
-		bool known = sys_stat(ret_look->path, &st) >= 0;
-		ssize_t len = fd < 0 ? fd : sys_pread(fd, head.bytes, sizeof head.bytes, 0);
-		struct bytes text = bytes_of(head.bytes, len > 0 ? (size_t)len : 0);
-		bool script = bytes_starts(text, BYTES("#!"));
-
-		if (!script && known && gains_rights(&st, ret_look->path))
-			ret_look->problem =
-				"it runs with more rights than its caller (setuid, setgid "
-				"or capabilities), and the loader ignores LD_PRELOAD";
-		else if (!script && len >= (ssize_t)sizeof head.elf &&
-			 memcmp(head.elf.e_ident, ELFMAG, SELFMAG) == 0)
-			ret_look->problem = look_elf(fd, &head.elf);
-		if (fd >= 0)
-			sys_close(fd);
-		if (!script || !find_interpreter(text, next))
+		char head[HEAD_BYTES], next[PROGRAM_PATH_MAX];
+		int fd = sys_open(ret_path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+		if (fd < 0)
 			return;
-		memcpy(ret_look->path, next, sizeof next);
+		ssize_t len = sys_pread(fd, head, sizeof head, 0);
+		sys_close(fd);
+		struct bytes text = bytes_of(head, len > 0 ? (size_t)len : 0);
+		if (!bytes_starts(text, BYTES("#!")) || !find_interpreter(text, next))
+			return;
+		memcpy(ret_path, next, sizeof next);
 	}
 }

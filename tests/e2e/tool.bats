@@ -39,7 +39,7 @@ change_byte() {
 }
 
 @test "every command explains itself by --help and by help, with the same words" {
-	for command in init run log show tail verify policy; do
+	for command in init run log show tail verify policy doctor; do
 		run -0 "$TOOL" "$command" --help
 		assert_output --partial "Usage: aigw $command"
 		assert_equal "$("$TOOL" help "$command")" "$output"
@@ -47,7 +47,7 @@ change_byte() {
 }
 
 @test "every option of a command's help stands in its manual page" {
-	for command in init run log show tail verify policy; do
+	for command in init run log show tail verify policy doctor; do
 		for option in $("$TOOL" help "$command" | grep -o -- '--[a-z]*' | sort -u); do
 			[[ $option = --help ]] || grep -q "Fl ${option#--}\|Fl Fl ${option#--}" \
 				"$ROOT/docs/man/aigw-$command.1" || fail "aigw-$command.1 lacks $option"
@@ -224,11 +224,11 @@ change_byte() {
 	echo 'int main(void) { return 5; }' >"$BATS_TEST_TMPDIR/static.c"
 	"${CC:-cc}" -static -o "$BATS_TEST_TMPDIR/static" "$BATS_TEST_TMPDIR/static.c"
 	run -5 "$TOOL" run -- "$BATS_TEST_TMPDIR/static"
-	assert_output --partial 'will not be governed: it is a static program'
+	assert_output --partial 'will not be governed or recorded: it is a static program'
 	printf '#!%s\n' "$BATS_TEST_TMPDIR/static" >"$BATS_TEST_TMPDIR/script"
 	chmod +x "$BATS_TEST_TMPDIR/script"
 	run -5 "$TOOL" run -- "$BATS_TEST_TMPDIR/script"
-	assert_output --partial "$BATS_TEST_TMPDIR/static will not be governed"
+	assert_output --partial "$BATS_TEST_TMPDIR/static will not be governed or recorded"
 	printf '#!/usr/bin/env -S sh\nexit 4\n' >"$BATS_TEST_TMPDIR/script"
 	run -4 --separate-stderr "$TOOL" run -- "$BATS_TEST_TMPDIR/script"
 	[[ $stderr != *warning* ]]

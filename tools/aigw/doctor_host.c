@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "aigw.h"
 #include "base/files.h"
@@ -11,6 +12,7 @@
 #include "grid.h"
 #include "library.h"
 #include "process.h"
+#include "setup.h"
 
 #define PRELOAD_PATH      "/etc/ld.so.preload" /* ld.so(8) */
 #define PRELOAD_BYTES_MAX 65536
@@ -28,22 +30,55 @@ struct host {
 /* Entries are separated by white space and colons; # begins a comment. */
 static bool next_entry(struct bytes *rest, struct bytes *ret_entry)
 {
-	while (rest->len) {
-		struct bytes line = bytes_cut(rest, '\n');
-		size_t hash = bytes_find_byte(line, '#');
-		line = bytes_trim(bytes_slice(line, 0, hash));
-		size_t end = 0;
-		while (end < line.len && !strchr(" \t:\r", line.at[end]))
-			end++;
-		if (end < line.len) /* the rest of the line is another turn's */
-			*rest = bytes_of(line.at + end + 1,
-					 (size_t)(rest->at + rest->len - (line.at + end + 1)));
-		if (end) {
-			*ret_entry = bytes_slice(line, 0, end);
-			return true;
-		}
+	static const struct bytes ends = {(const uint8_t *)" \t\r\n:#", 6};
+	size_t len = 0;
+
+	while (rest->len && bytes_find_byte(ends, rest->at[0]) != SIZE_MAX)
+		if (rest->at[0] == '#')
+			(void)bytes_cut(rest, '\n');
+		else
+			*rest = bytes_from(*rest, 1);
+	while (len < rest->len && bytes_find_byte(ends, rest->at[len]) == SIZE_MAX)
+		len++;
+	*ret_entry = bytes_slice(*rest, 0, len);
+	*rest = bytes_from(*rest, len);
+	return len > 0;
+}
+
+/* The library is loaded by whoever starts a program. Shortens `path`. */
+static bool is_open_to_all(char *path)
+{
+	struct stat st;
+	mode_t wanted = S_IROTH;
+
+	while (path[0]) {
+		if (sys_stat(path, &st) == 0 && !(st.st_mode & wanted))
+			return false;
+		wanted = S_IXOTH;
+		char *slash = strrchr(path, '/');
+		if (!slash)
+			break;
+		*slash = 0;
 	}
-	return false;
+	return true;
+}
+
+/* Without a policy of the host each user needs one. */
+static void check_host_policy(struct checks *checks)
+{
+	struct policy *policy = NULL;
+	struct policy_problem problem = {0};
+	enum err e = load_policy(SYSTEM_POLICY, &policy, NULL, &problem);
+
+	if (e)
+		checks_add(
+			checks, "policy", false,
+			"Calls of users without a policy of their own are refused: write one for "
+			"the host.",
+			SYSTEM_POLICY ": %s", problem.text[0] ? problem.text : err_text(e));
+	else
+		checks_add(checks, "policy", true, NULL, SYSTEM_POLICY);
+	policy_free(policy);
 }
 
 static void check_entries(struct checks *checks, struct bytes text)
@@ -58,6 +93,12 @@ static void check_entries(struct checks *checks, struct bytes text)
 			continue;
 		found = true;
 		checks_add_library(checks, "ld.so.preload", path);
+		if (checks_are_fine(checks) && !is_open_to_all(path))
+			checks_add(checks, "access", false,
+				   "Install the library where everybody may read it: programs of "
+				   "other users start without it.",
+				   "%.*s: not everybody may read it", (int)entry.len,
+				   (const char *)entry.at);
 	}
 	if (!found)
 		checks_add(checks, "ld.so.preload", false,
@@ -67,6 +108,8 @@ static void check_entries(struct checks *checks, struct bytes text)
 			   PRELOAD_PATH " does not name the library");
 	else if (checks_are_fine(checks))
 		checks_add_start(checks, NULL);
+	if (found)
+		check_host_policy(checks);
 }
 
 static void check_preload(struct checks *checks)

@@ -51,7 +51,9 @@ static uint64_t inode_of(int fd)
 }
 
 /* The child of vfork shares our memory but not our descriptors: the remembered process is not the
- * one that asks. The child of fork has copies of both, and remembers itself. */
+ * one that asks. The child of fork has copies of both, and remembers itself. It is asked with a
+ * system call, which a sandbox may forbid: only where TLS begins. Elsewhere a hint that such a
+ * child gets wrong costs one look. */
 static bool is_ours(void)
 {
 	return sys_getpid() == sys_process();
@@ -59,7 +61,7 @@ static bool is_ours(void)
 
 void fds_note_connect(int fd)
 {
-	if ((unsigned)fd >= FDS_MAX || !is_ours())
+	if ((unsigned)fd >= FDS_MAX)
 		return;
 	set_bit(fds_fresh_bits, fd);
 	clear_bit(fds_proxied_bits, fd);
@@ -89,23 +91,27 @@ void fds_note_write(int fd, const void *data, size_t len)
 {
 	struct bytes b = bytes_of(data, len);
 
-	if (len == 0 || !is_ours())
+	if (len == 0)
 		return;
 	if (is_proxy_talk(b)) {
 		set_bit(fds_proxied_bits, fd);
 		return;
 	}
-	clear_bit(fds_fresh_bits, fd);
 	/* handshake record (22) of TLS, holding a ClientHello (1) */
-	if (len >= HELLO_BYTES && b.at[0] == 22 && b.at[1] == 3 && b.at[5] == 1)
+	if (len < HELLO_BYTES || b.at[0] != 22 || b.at[1] != 3 || b.at[5] != 1) {
+		clear_bit(fds_fresh_bits, fd);
+	} else if (is_ours()) {
+		clear_bit(fds_fresh_bits, fd);
 		remember(fd, b.at + RANDOM_OFFSET);
+	}
 }
 
+/* A fresh one stays so: children of vfork close all they do not need, and whoever gets the number
+ * next is looked at once. */
 void fds_note_close(int fd)
 {
-	if ((unsigned)fd >= FDS_MAX || !is_ours())
+	if (!fds_is_planted(fd) || !is_ours())
 		return;
-	clear_bit(fds_fresh_bits, fd);
 	clear_bit(fds_planted_bits, fd);
 	for (unsigned i = 0; i < PLANTS; i++) {
 		int taken = fd + 1;

@@ -48,6 +48,7 @@ static inline bool fds_is_proxied(int fd)
 void fds_note_connect(int fd);
 /* The program wrote `len` bytes to a fresh descriptor. */
 void fds_note_write(int fd, const void *data, size_t len);
+/* No bytes are planted there any more. */
 void fds_note_close(int fd);
 
 /* The descriptor whose ClientHello carried this random, or -1. */

@@ -88,7 +88,7 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -fPIC \
 		-fvisibility=hidden -ffunction-sections -c -o $@ $<
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/peers -prune -o -name '*.d' -print 2>/dev/null)
 
 # ---- tests
 
@@ -114,7 +114,8 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 # ---- what the end-to-end tests and the benchmark run
 
 TESTBINS = provider tls_client bio_client door_client doors/plugin.so doors/deep.so doors/other.so \
-	doors/caller.so doors/sub/libinner.so odd_client odd_malloc make-log tls_bench start_bench
+	doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
+	start_bench
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -145,6 +146,19 @@ $(BUILD)/tests/odd_malloc: tests/bin/odd_malloc.c
 $(BUILD)/tests/odd_client $(BUILD)/tests/odd_malloc: tests/bin/odd_client.c $(wildcard tests/bin/odd_client/*)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $(filter %.c,$^) -lssl -lcrypto -lpthread
+
+# Exports, as poison, whatever the library has inside: read off what the library is made from.
+INSIDE = $(OBJ) $(SHIM:%.c=$(BUILD)/%.o) $(LLOBJ)
+$(BUILD)/tests/poison.c: tests/bin/make-poison src/shim/hooks.def $(INSIDE)
+	@mkdir -p $(@D)
+	$(Q)tests/bin/make-poison src/shim/hooks.def $(INSIDE) \
+		$(foreach a,$(STATIC:-l:%=%),$(shell $(CC) -print-file-name=$(a))) >$@.new && mv $@.new $@
+
+$(BUILD)/tests/hostile_host: tests/bin/hostile_host.c $(wildcard tests/bin/hostile_host/*) $(BUILD)/tests/poison.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -w -fno-builtin -Itests/bin/hostile_host -o $(BUILD)/tests/poison.o $(BUILD)/tests/poison.c
+	$(Q)$(CC) $(BINFLAGS) -rdynamic -o $@ $(filter-out %/poison.c,$(filter %.c,$^)) $(BUILD)/tests/poison.o \
+		-lssl -lcrypto -lseccomp -lpthread
 
 $(BUILD)/tests/make-log: tests/bin/make-log.c $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)

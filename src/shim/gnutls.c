@@ -49,7 +49,7 @@ static void fill(void *table, void *handle)
 _Static_assert(sizeof(struct gnutls_api) <= LIBRARY_TABLE_BYTES_MAX, "fits");
 
 static struct gnutls_api tables[LIBRARY_COPIES_MAX], nothing;
-static struct family gnutls = {
+struct family gnutls_family = {
 	.symbol = "gnutls_record_send",
 	.table_bytes = sizeof tables[0],
 	.tables = tables,
@@ -60,12 +60,12 @@ static struct family gnutls = {
 
 const struct gnutls_api *gnutls_api_of(const void *caller)
 {
-	return (const struct gnutls_api *)library_of(&gnutls, caller);
+	return (const struct gnutls_api *)library_of(&gnutls_family, caller);
 }
 
 void gnutls_reset_locks(void)
 {
-	library_reset_locks(&gnutls);
+	library_reset_locks(&gnutls_family);
 }
 
 /* ---- the carrier ---- */

@@ -47,6 +47,8 @@ struct gnutls_api {
 		ret_;                                                                              \
 	})
 
+extern struct family gnutls_family;
+
 /* The libgnutls that the code at `caller` (a return address) would have reached without us. Never
  * NULL: when there is none to be found, a table whose functions fail. Keeps errno. */
 const struct gnutls_api *gnutls_api_of(const void *caller);

@@ -23,6 +23,7 @@ hook_function *hooks_find(const char *name, enum hook_kind *ret_kind)
 #define LIBC_HOOK(ret, symbol, params)   GIVE(HOOK_LIBC, symbol, __real_##symbol)
 #define TLS_HOOK(ret, symbol, params)    GIVE(HOOK_TLS, symbol, symbol)
 #define BIO_HOOK(ret, symbol, params)    GIVE(HOOK_BIO, symbol, symbol)
+#define GNUTLS_HOOK(ret, symbol, params) GIVE(HOOK_GNUTLS, symbol, symbol)
 #define LOADER_HOOK(ret, symbol, params) GIVE(HOOK_LOADER, symbol, __real_##symbol)
 #include "shim/hooks.def"
 	return NULL;

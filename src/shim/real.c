@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "base/sys.h"
+#include "shim/gnutls.h"
 #include "shim/init.h"
 #include "shim/library.h"
 
@@ -164,6 +165,8 @@ static struct family *family_of(enum hook_kind kind)
 		return &openssl;
 	case HOOK_BIO:
 		return &bio;
+	case HOOK_GNUTLS:
+		return &gnutls_family;
 	default:
 		return NULL;
 	}
@@ -184,8 +187,8 @@ bool real_adopt(enum hook_kind kind, const void *function)
 
 	if (!library)
 		return false;
-	/* An SSL tells its libssl, a BIO not its libcrypto: only one can be meant. */
-	return library_adopt(f, library) == library || kind != HOOK_BIO;
+	/* An SSL tells its libssl; a BIO or a GnuTLS session does not: only one can be meant. */
+	return library_adopt(f, library) == library || kind == HOOK_TLS;
 }
 
 void real_reset_locks(void)

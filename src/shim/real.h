@@ -16,7 +16,7 @@
 
 #include "shim/library.h"
 
-enum hook_kind { HOOK_LIBC, HOOK_TLS, HOOK_BIO, HOOK_LOADER };
+enum hook_kind { HOOK_LIBC, HOOK_TLS, HOOK_BIO, HOOK_GNUTLS, HOOK_LOADER };
 
 struct real_libc {
 #define LIBC_HOOK(ret, name, params) ret(*name) params;

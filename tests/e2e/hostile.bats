@@ -64,7 +64,7 @@ assert_not_closed() {
 	(($(wc -l <<<"$names") > 1500))
 	for name in malloc free inflate inflateInit2_ sodium_init crypto_secretbox_easy llhttp_init \
 		llhttp_execute BrotliDecoderCreateInstance ZSTD_decompressStream cJSON_Parse wipe \
-		decide gate_write conn_of journal_append http1_field_name; do
+		decide gate_write conn_find journal_append http1_field_name; do
 		grep -qx "$name" <<<"$names" || fail "$name is not exported"
 	done
 	hostile allow refuse plain heap

@@ -113,8 +113,8 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 # ---- what the end-to-end tests and the benchmark run
 
-TESTBINS = provider tls_client bio_client door_client doors/plugin.so doors/deep.so doors/other.so \
-	doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
+TESTBINS = provider tls_client gnutls_client bio_client door_client doors/plugin.so doors/deep.so \
+	doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
 	start_bench
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
@@ -140,6 +140,10 @@ $(BUILD)/tests/doors/%.so: tests/bin/doors/%.c
 $(BUILD)/tests/doors/sub/libinner.so: tests/bin/doors/caller.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -DINNER -fPIC -shared -o $@ $^
+
+$(BUILD)/tests/gnutls_client: tests/bin/gnutls_client.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lgnutls -lpthread
 
 # The same client twice, the second time with an allocator of its own.
 $(BUILD)/tests/odd_malloc: tests/bin/odd_malloc.c

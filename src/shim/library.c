@@ -269,11 +269,28 @@ static const struct library *resolve(struct family *f, const void *caller)
 	return f->nothing;
 }
 
+/* Apart from library_of, whose every call would set up this frame. */
+__attribute__((noinline)) static const struct library *remember(struct family *f,
+								const void *caller, unsigned slot)
+{
+	int saved = errno;
+	const struct library *library;
+
+	find_clock();
+	library = resolve(f, caller);
+	__atomic_store_n(&f->callers[slot].caller, NULL, __ATOMIC_RELEASE);
+	if (library != f->nothing) {
+		__atomic_store_n(&f->callers[slot].library, library, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->callers[slot].caller, caller, __ATOMIC_RELEASE);
+	}
+	errno = saved;
+	return recent[f->slot] = library;
+}
+
 const struct library *library_of(struct family *f, const void *caller)
 {
 	unsigned slot = (unsigned)(((uintptr_t)caller >> 2) * 2654435761u) % LIBRARY_CALLERS;
 	const struct library *library;
-	int saved = errno;
 
 	/* A tail call of the library that this thread went into last. */
 	if (library_is_ours(caller) && recent[f->slot])
@@ -284,15 +301,7 @@ const struct library *library_of(struct family *f, const void *caller)
 		    library)
 			return recent[f->slot] = library;
 	}
-	find_clock();
-	library = resolve(f, caller);
-	__atomic_store_n(&f->callers[slot].caller, NULL, __ATOMIC_RELEASE);
-	if (library != f->nothing) {
-		__atomic_store_n(&f->callers[slot].library, library, __ATOMIC_RELEASE);
-		__atomic_store_n(&f->callers[slot].caller, caller, __ATOMIC_RELEASE);
-	}
-	errno = saved;
-	return recent[f->slot] = library;
+	return remember(f, caller, slot);
 }
 
 /* ---- for shim/rebind ---- */

@@ -25,8 +25,8 @@
  *   --answers N        leave after N answers with a Content-Length (0: read until the end)
  *   --server           a server's session and a datagram session are made first, and used
  * Exit: 0 the peer ended the connection properly (or N answers came), 1 it did not, 2 usage, 3
- * system. The last line on standard error says what was seen: "end=close_notify blocked=3 bye=0
- * alpn=http/1.1 resumed=0".
+ * system. The last line on standard error says what was seen: "end=close_notify blocked=3 pending=1
+ * bye=0 alpn=http/1.1 resumed=0".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -67,6 +67,7 @@ static gnutls_session_t session;
 static gnutls_certificate_credentials_t trust;
 static gnutls_datum_t resumption;
 static unsigned long blocked;
+static bool was_pending;
 
 static void die(const char *what, int error)
 {
@@ -286,6 +287,7 @@ static ssize_t read_until_end(int answers, FILE *to)
 		if (n > 0) {
 			/* Seven were asked for: what else there is must be said to be there. */
 			size_t more = gnutls_record_check_pending(session);
+			was_pending |= more > 0;
 			if (more > sizeof at - 7)
 				more = sizeof at - 7;
 			if (more && read_some(at + n, more) != (ssize_t)more) {
@@ -607,12 +609,13 @@ int main(int argc, char **argv)
 		end = read_until_end(how.answers, stdout);
 	(void)gnutls_alpn_get_selected_protocol(session, &chosen);
 	resumed = gnutls_session_is_resumed(session);
-	bye = gnutls_bye(session, GNUTLS_SHUT_WR);
-	fprintf(stderr, "end=%s blocked=%lu bye=%d alpn=%.*s resumed=%d\n",
+	/* Where the peer's end was seen, waiting for it once more is no wait. */
+	bye = gnutls_bye(session, end == 0 ? GNUTLS_SHUT_RDWR : GNUTLS_SHUT_WR);
+	fprintf(stderr, "end=%s blocked=%lu pending=%d bye=%d alpn=%.*s resumed=%d\n",
 		end == 1   ? "enough"
 		: end == 0 ? "close_notify"
 			   : gnutls_strerror_name((int)end),
-		blocked, bye, (int)chosen.size, chosen.data, resumed);
+		blocked, was_pending, bye, (int)chosen.size, chosen.data, resumed);
 	gnutls_deinit(session);
 	gnutls_certificate_free_credentials(trust);
 	gnutls_free(resumption.data);

@@ -7,8 +7,7 @@
  * 5.2): that protects nobody's secret, and neither does this room: its ciphers are small and plain,
  * not constant in time, and not to be used for anything else.
  *
- * Pure, no allocation, safe in a signal handler. About 50 us of work for a datagram
- * that opens.
+ * Pure, no allocation, safe in a signal handler. About 50 us of work for a datagram that opens.
  * Not here: packets of the server, Handshake and 1-RTT packets, older drafts.
  */
 #ifndef AIGW_WIRE_QUIC_INITIAL_H
@@ -46,15 +45,20 @@ struct quic_initial {
 	uint8_t filled[QUIC_INITIAL_CRYPTO_MAX / 8]; /* a bit for each byte of crypto */
 };
 
-/* Reads one datagram as a client sends it, all packets in it.
+/* Reads one datagram as a client sends it, all packets in it; datagrams that one call sends back to
+ * back (UDP_SEGMENT) may be fed as one.
+ *
  * OK: the hello is complete.
  * ERR_MORE: an Initial packet opened, and the hello goes on in other datagrams, which may come in
- * any order and again. ERR_BAD: no Initial packet of these versions is in it, or none that
- * authenticates: not QUIC as far as we know, and `q` is as before; or else (`stopped`, stays) its
- * frames or the hello are malformed. ERR_AMBIGUOUS (stays): frames that overlap differ, or as of
- * client_hello_feed. ERR_LIMIT (stays): QUIC_INITIAL_CRYPTO_MAX, or as of client_hello_feed. A
- * packet that opens only with the keys of its own connection id (after a Retry, RFC 9000 17.2.5.2;
- * or of another connection from the same socket) starts anew, errors that stay included. */
+ *     any order and again.
+ * ERR_BAD: no Initial packet of these versions is in it, or none that authenticates: not QUIC as
+ * far as we know, and `q` is as before. Or frames or hello are malformed, which stays.
+ * ERR_AMBIGUOUS, ERR_LIMIT: overlapping frames differ; QUIC_INITIAL_CRYPTO_MAX; or as of
+ *     client_hello_feed. They stay.
+ *
+ * A packet that opens only with the keys of its own connection id (after a Retry, RFC
+ * 9000 17.2.5.2, or of another connection from the same socket) starts anew, whatever was before.
+ */
 MUST_USE enum err quic_initial_feed(struct quic_initial *q, struct bytes datagram);
 
 /* The keys that a client protects its Initial packets with: RFC 9001 5.2, RFC 9369 3.3. `cid`: the

@@ -388,7 +388,71 @@ static void a_connection_id_may_be_as_long_as_the_limit(void)
 	kit_put_crypto(&frames, buf_view(&hello), 0, hello.len);
 	CHECK_ERR(feed_frames(&q, p, frames), OK);
 	CHECK_ERR(quic_initial_derive(QUIC_V1, BYTES("123456789012345678901"), &k), ERR_LIMIT);
+	/* not even under keys that are known */
+	p.keyed_by = p.cid;
+	p.cid = BYTES("123456789012345678901");
+	p.number++;
+	CHECK_ERR(feed_frames(&q, p, kit_bytes(BYTES("\0\0\0\0"))), ERR_BAD);
 	buf_done(&hello);
+}
+
+static void a_number_far_from_the_last_one_is_not_opened(void)
+{
+	static struct quic_initial q;
+	struct kit_initial p = rfc_v1;
+
+	p.number = 300;
+	CHECK_ERR(feed_frames(&q, p, kit_bytes(BYTES("\0\0\0\0"))), ERR_MORE);
+	p.number = 5;
+	p.number_bytes = 1; /* 261 is nearer */
+	CHECK_ERR(feed_frames(&q, p, kit_bytes(BYTES("\0\0\0\0"))), ERR_BAD);
+	CHECK_U64(q.next_number, 301);
+}
+
+/* The datagrams of a fixture, which are as the fuzzer reads them, from the last one when
+ * `backwards`, or all as one. */
+enum order { FORWARDS, BACKWARDS, TOGETHER };
+
+static enum err feed_file(struct quic_initial *q, const char *path, enum order order)
+{
+	struct buf file = tap_file(path), all = {0};
+	struct cursor c = cursor_over(buf_view(&file));
+	struct bytes datagrams[2];
+	size_t count = 0;
+	enum err e = ERR_MORE;
+
+	while (cursor_left(&c) && count < 2) {
+		CHECK_U64(cursor_u8(&c), 0);
+		datagrams[count] = cursor_take(&c, cursor_u16(&c));
+		kit_must(buf_put(&all, datagrams[count++]));
+	}
+	if (order == TOGETHER)
+		e = quic_initial_feed(q, tap_guarded(buf_view(&all)));
+	for (size_t i = 0; i < count && order != TOGETHER; i++) {
+		CHECK_ERR(e, ERR_MORE);
+		size_t at = order == FORWARDS ? i : count - 1 - i;
+		e = quic_initial_feed(q, tap_guarded(datagrams[at]));
+	}
+	buf_done(&file);
+	buf_done(&all);
+	return e;
+}
+
+/* quiche 0.18; the second hello is too long for one datagram. */
+static void hellos_of_a_real_client_are_read(void)
+{
+	static const char *const files[] = {"tests/fixtures/fuzz/quic_initial/quiche",
+					    "tests/fixtures/fuzz/quic_initial/quiche-two"};
+
+	for (size_t i = 0; i < 2; i++) {
+		for (enum order order = FORWARDS; order <= TOGETHER; order++) {
+			static struct quic_initial q;
+			q = (struct quic_initial){0};
+			CHECK_ERR(feed_file(&q, files[i], order), OK);
+			CHECK_BYTES(client_hello_name(&q.hello), "api.openai.com");
+			CHECK_U64(q.hello.highest_version, 0x0304);
+		}
+	}
 }
 
 static void a_hello_may_end_where_the_room_ends(void)
@@ -435,5 +499,7 @@ int main(void)
 		  TEST(frames_that_do_not_belong_there_are_malformed),
 		  TEST(frames_that_contradict_each_other_are_ambiguous), TEST(a_retry_starts_anew),
 		  TEST(a_connection_id_may_be_as_long_as_the_limit),
-		  TEST(a_hello_may_end_where_the_room_ends), TEST(nothing_is_allocated));
+		  TEST(a_number_far_from_the_last_one_is_not_opened),
+		  TEST(hellos_of_a_real_client_are_read), TEST(a_hello_may_end_where_the_room_ends),
+		  TEST(nothing_is_allocated));
 }

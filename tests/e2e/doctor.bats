@@ -113,6 +113,8 @@ says() {
 @test 'what keeps the library out is named: static, C library, machine, rights, Go' {
 	program static -static
 	assert_doctor 1 not '' static ./static
+	program static -static-pie
+	assert_doctor 1 not '' static ./static
 	program musl -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1
 	assert_doctor 1 not '' libc ./musl
 	program other
@@ -144,6 +146,14 @@ says() {
 	assert_doctor 1 opaque nss '' ./firefox
 }
 
+@test 'a shared library is looked at like a program' {
+	assert_doctor 0 full openssl '' "$(echo /usr/lib/python3*/lib-dynload/_ssl.*.so)"
+	source_of wheel.so 'static int SSL_write(void) { return 0; } int f(void) { return SSL_write(); }' \
+		-shared -fPIC
+	chmod -x wheel.so
+	assert_doctor 1 opaque openssl_in_library '' ./wheel.so
+}
+
 @test 'libraries are found as the loader finds them' {
 	mkdir lib deep
 	echo 'int f(void) { return 0; }' >lib.c
@@ -172,10 +182,7 @@ says() {
 	assert_output --partial 'no-such-program: not found'
 	echo text >text
 	run -3 "$TOOL" doctor ./text
-	assert_output --partial 'not executable'
-	chmod +x text
-	run -3 "$TOOL" doctor ./text
-	assert_output --partial 'neither a program nor a script'
+	assert_output --partial 'no program, no library, and no script'
 	run -2 "$TOOL" doctor --host curl
 	run -2 "$TOOL" doctor curl wget
 }

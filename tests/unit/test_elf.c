@@ -200,6 +200,24 @@ static void what_is_no_elf_file_is_malformed(void)
 		  ERR_BAD);
 }
 
+static void a_library_is_no_static_program(void)
+{
+	union file f;
+	struct elf elf;
+	Elf64_Phdr none = {.p_type = PT_NULL};
+	const Elf64_Dyn pie = {DT_FLAGS_1, {DF_1_PIE}};
+
+	make(&f);
+	CHECK_ERR(elf_parse(guarded(&f), &elf), OK);
+	CHECK(!elf_is_library(&elf)); /* it has a loader */
+	put(&f, AT_SEGMENTS + sizeof none, &none, sizeof none);
+	CHECK_ERR(elf_parse(guarded(&f), &elf), OK);
+	CHECK(elf_is_library(&elf));
+	put(&f, AT_DYNAMIC, &pie, sizeof pie);
+	CHECK_ERR(elf_parse(guarded(&f), &elf), OK);
+	CHECK(!elf_is_library(&elf));
+}
+
 static void a_file_cut_off_anywhere_is_read_safely(void)
 {
 	union file f;
@@ -370,7 +388,7 @@ int main(void)
 {
 	RUN_TESTS(TEST(what_a_file_says_is_found), TEST(only_defined_symbols_count),
 		  TEST(so_many_symbols_are_asked_for_at_most), TEST(a_file_of_another_kind_is_told),
-		  TEST(what_is_no_elf_file_is_malformed),
+		  TEST(what_is_no_elf_file_is_malformed), TEST(a_library_is_no_static_program),
 		  TEST(a_file_cut_off_anywhere_is_read_safely),
 		  TEST(no_field_leads_out_of_the_file), TEST(so_many_libraries_are_looked_at),
 		  TEST(so_long_a_name_is_read), TEST(so_many_segments_are_looked_at),

@@ -290,14 +290,16 @@ static int look_at_program(const char *name, bool json)
 	char path[PROGRAM_PATH_MAX];
 	enum err e = program_find(name, path);
 
-	if (e) {
+	/* A library is no program, but it can be looked at. */
+	if (e == ERR_MISSING || (e && !strchr(name, '/'))) {
 		print_note("%s: %s", name, e == ERR_MISSING ? "not found" : "not executable");
 		return EXIT_SYSTEM;
 	}
 	inspect_program(path, &inspection);
 	if (!inspection.is_elf) {
 		inspect_done(&inspection);
-		print_note("%s: neither a program nor a script whose interpreter is here", path);
+		print_note("%s: no program, no library, and no script whose interpreter is here",
+			   path);
 		return EXIT_SYSTEM;
 	}
 	const struct patient patient = {path, &inspection, NULL,

@@ -142,6 +142,14 @@ enum err elf_parse(struct bytes file, struct elf *ret_elf)
 	return OK;
 }
 
+bool elf_is_library(const struct elf *elf)
+{
+	uint64_t flags = 0;
+
+	return elf->type == ET_DYN && elf->dynamic.len && !elf->loader.len &&
+	       !(find_dynamic(elf, DT_FLAGS_1, &flags) && flags & DF_1_PIE);
+}
+
 bool elf_next_needed(const struct elf *elf, size_t *at, struct bytes *ret_name)
 {
 	Elf64_Dyn entry;

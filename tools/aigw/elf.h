@@ -34,6 +34,9 @@ struct elf {
  * only width, order and machine are set. */
 MUST_USE enum err elf_parse(struct bytes file, struct elf *ret_elf);
 
+/* A shared library, not a program: not even one that is position-independent and static. */
+bool elf_is_library(const struct elf *elf);
+
 /* The next library that it asks for; starts at *at = 0. False: no more. */
 bool elf_next_needed(const struct elf *elf, size_t *at, struct bytes *ret_name);
 /* The text of that tag (DT_SONAME, DT_RPATH, DT_RUNPATH); empty when there is none. */

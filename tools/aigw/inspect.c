@@ -226,41 +226,6 @@ static void look_at_libc(struct inspection *n, const struct elf *elf)
 		set_obstacle(n, OBSTACLE_LIBC);
 }
 
-static void look_at_program(struct inspection *n, const char *path, const char *shown, bool whole)
-{
-	struct bytes file, name;
-	struct elf elf = {.width = 0};
-	size_t at = 0;
-
-	if (mapped_open(path, &file) != OK)
-		return;
-	enum err e = elf_parse(file, &elf);
-	n->is_elf = e != ERR_BAD;
-	n->machine = elf.machine;
-	if (n->is_elf && !is_own_machine(&elf)) {
-		set_obstacle(n, OBSTACLE_MACHINE);
-	} else if (e == OK) {
-		look_at_libc(n, &elf);
-		if (is_go(&elf)) {
-			set_obstacle(n, OBSTACLE_GO);
-			if (!whole || contains(file, "crypto/", "tls."))
-				add(n, TLS_GO, "", shown, NULL);
-		} else {
-			look_inside(n, &elf, shown, whole);
-		}
-		/* Of the libraries only what is cheap: java's own say what it is. */
-		while (!whole && elf_next_needed(&elf, &at, &name)) {
-			enum tls tls;
-			const char *version;
-			if (coverage_find_library(name, &tls, &version))
-				add(n, tls, version, shown, NULL);
-		}
-	}
-	mapped_close(&file);
-}
-
-/* ---- libraries and modules ---- */
-
 void inspect_add_library(struct inspection *inspection, const char *path, const char *shown,
 			 const char *wanted_by)
 {
@@ -284,6 +249,43 @@ void inspect_add_library(struct inspection *inspection, const char *path, const 
 	}
 	mapped_close(&file);
 }
+
+static void look_at_program(struct inspection *n, const char *path, const char *shown, bool whole)
+{
+	struct bytes file, name;
+	struct elf elf = {.width = 0};
+	size_t at = 0;
+
+	if (mapped_open(path, &file) != OK)
+		return;
+	enum err e = elf_parse(file, &elf);
+	n->is_elf = e != ERR_BAD;
+	n->machine = elf.machine;
+	if (n->is_elf && !is_own_machine(&elf)) {
+		set_obstacle(n, OBSTACLE_MACHINE);
+	} else if (e == OK && elf_is_library(&elf)) {
+		inspect_add_library(n, path, shown, NULL);
+	} else if (e == OK) {
+		look_at_libc(n, &elf);
+		if (is_go(&elf)) {
+			set_obstacle(n, OBSTACLE_GO);
+			if (!whole || contains(file, "crypto/", "tls."))
+				add(n, TLS_GO, "", shown, NULL);
+		} else {
+			look_inside(n, &elf, shown, whole);
+		}
+		/* Of the libraries only what is cheap: java's own say what it is. */
+		while (!whole && elf_next_needed(&elf, &at, &name)) {
+			enum tls tls;
+			const char *version;
+			if (coverage_find_library(name, &tls, &version))
+				add(n, tls, version, shown, NULL);
+		}
+	}
+	mapped_close(&file);
+}
+
+/* ---- libraries and modules ---- */
 
 static void add_closure(struct inspection *n, const char *path, bool with_first)
 {

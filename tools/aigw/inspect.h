@@ -35,7 +35,8 @@ struct inspection {
  * this process's user more rights. */
 void inspect_start(const char *path, struct inspection *ret_inspection);
 
-/* All of it: symbols, texts in the file, libraries, modules. `path` may be a script. */
+/* All of it: symbols, texts in the file, libraries, modules. `path` may be a script, or a shared
+ * library. */
 void inspect_program(const char *path, struct inspection *ret_inspection);
 
 /* The main program of a process: its file at `path`, shown as `shown`, without libraries. */

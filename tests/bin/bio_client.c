@@ -39,6 +39,8 @@ static BIO *connect_to(SSL_CTX *tls, const char *host, const char *port)
 	    BIO_set_conn_port(bio, port) <= 0 || SSL_set_tlsext_host_name(ssl, host) != 1 ||
 	    SSL_set1_host(ssl, host) != 1)
 		die("BIO_new_ssl_connect");
+	/* A session ticket makes the socket readable, and is not what a blocking read waits for. */
+	SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
 	if (mode == NONBLOCKING)
 		BIO_set_nbio(bio, 1);
 	while (BIO_do_handshake(bio) <= 0)

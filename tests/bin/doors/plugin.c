@@ -30,7 +30,8 @@ int plugin_call(const char *host, int port, const char *model)
 	snprintf(body, sizeof body, "{\"model\":\"%s\",\"messages\":[]}", model);
 	snprintf(request, sizeof request,
 		 "POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\n"
-		 "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		 "Authorization: Bearer sk-test\r\nContent-Type: application/json\r\n"
+		 "Content-Length: %zu\r\n\r\n%s",
 		 host, strlen(body), body);
 	if (!ssl || SSL_CTX_load_verify_locations(tls, getenv("SSL_CERT_FILE"), NULL) != 1)
 		return -1;

@@ -1,18 +1,23 @@
-"""ctypes over libssl, as programs do that have no binding: every function is looked up by handle."""
+"""ctypes over libssl, as programs do that have no binding: every function is looked up by handle.
+$LIBRARIES: several copies, separated by colons, used in turn."""
 import ctypes
 import io
+import itertools
+import os
 import socket
 
 from by_hand import talk, where
 
-ssl = ctypes.CDLL("libssl.so.3")
-for name in "TLS_client_method", "SSL_CTX_new", "SSL_new":
-    getattr(ssl, name).restype = ctypes.c_void_p
+libraries = [ctypes.CDLL(name) for name in os.environ.get("LIBRARIES", "libssl.so.3").split(":")]
+for library in libraries:
+    for name in "TLS_client_method", "SSL_CTX_new", "SSL_new":
+        getattr(library, name).restype = ctypes.c_void_p
 VERIFY_PEER, SET_TLSEXT_HOSTNAME = 1, 55
 
 
 class Peer(io.RawIOBase):
-    def __init__(self):
+    def __init__(self, ssl):
+        self.library = ssl
         context = ctypes.c_void_p(ssl.SSL_CTX_new(ctypes.c_void_p(ssl.TLS_client_method())))
         ssl.SSL_CTX_set_default_verify_paths(context)
         ssl.SSL_CTX_set_verify(context, VERIFY_PEER, None)
@@ -30,18 +35,20 @@ class Peer(io.RawIOBase):
         return True
 
     def readinto(self, space):
-        return max(ssl.SSL_read(self.ssl, (ctypes.c_char * len(space)).from_buffer(space), len(space)), 0)
+        return max(self.library.SSL_read(self.ssl, (ctypes.c_char * len(space)).from_buffer(space),
+                                         len(space)), 0)
 
     def write(self, data):
-        if ssl.SSL_write(self.ssl, data, len(data)) != len(data):
+        if self.library.SSL_write(self.ssl, data, len(data)) != len(data):
             raise OSError("no write")
 
     def close(self):
         if not self.closed:
-            ssl.SSL_shutdown(self.ssl)
-            ssl.SSL_free(self.ssl)
+            self.library.SSL_shutdown(self.ssl)
+            self.library.SSL_free(self.ssl)
             self.socket.close()
         super().close()
 
 
-talk(Peer)
+turns = itertools.cycle(libraries)
+talk(lambda: Peer(next(turns)))

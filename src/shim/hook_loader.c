@@ -21,8 +21,7 @@
 _Static_assert(offsetof(struct loader, dlsym) == 0 && offsetof(struct loader, dlopen) == 8 &&
 		       offsetof(struct loader, todo) == 16,
 	       "as written below");
-_Static_assert(RTLD_DEEPBIND == 8 && RTLD_DEFAULT == (void *)0 && RTLD_NEXT == (void *)-1L,
-	       "as written below");
+_Static_assert(RTLD_DEEPBIND == 8, "as written below");
 
 void loader_prepare(int mode);
 void *loader_find(void *handle, const char *name);
@@ -37,7 +36,7 @@ __asm__(".text\n"
 	"	endbr64\n"
 	"	cmpl	$0, library_loader+16(%rip)\n"
 	"	jne	3f\n"
-	"1:	leaq	1(%rdi), %rax\n" /* RTLD_DEFAULT, RTLD_NEXT */
+	"1:	leaq	1(%rdi), %rax\n" /* RTLD_DEFAULT is 0, RTLD_NEXT -1 */
 	"	cmpq	$1, %rax\n"
 	"	jbe	2f\n"
 	"	movzbl	(%rsi), %eax\n"
@@ -106,7 +105,7 @@ __asm__(".text\n"
 	"	add	x16, x16, :lo12:library_loader\n"
 	"	ldr	w17, [x16, #16]\n"
 	"	cbnz	w17, 3f\n"
-	"1:	add	x17, x0, #1\n" /* RTLD_DEFAULT, RTLD_NEXT */
+	"1:	add	x17, x0, #1\n" /* RTLD_DEFAULT is 0, RTLD_NEXT -1 */
 	"	cmp	x17, #1\n"
 	"	b.ls	2f\n"
 	"	ldrb	w17, [x1]\n"

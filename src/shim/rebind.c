@@ -75,7 +75,7 @@ static void look_at(struct place *p, size_t wanted)
 /* ---- one object ---- */
 
 /* The loader has made addresses of these entries, or not. */
-static const void *at(const struct object *o, ElfW(Addr) value)
+static const void *at(const struct object *o, uintptr_t value)
 {
 	return (const void *)(value < o->base ? o->base + value : value);
 }

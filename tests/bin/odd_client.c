@@ -22,6 +22,8 @@
  *   unread COUNT               memory BIOs: COUNT refused connections are closed unread, and one
  *                              more is read from its socket
  *   alpn PROTOCOL              without a server name: offers the protocol, tells which was chosen
+ *   dup                        a call on an SSL_dup of an object, itself dup'ed and freed once more
+ *   ktls HOST                  tells whether the kernel may encrypt, then a call
  * Standard output, a line each: "HTTP 403" for an answer, "SAID text" for other bytes, "END clean"
  * (close_notify) or "END error N" (of SSL_get_error) for a read that gave none, and what a mode
  * adds. Exit: 0 it ran to its end, 2 usage, 3 system.
@@ -165,7 +167,9 @@ static const struct mode {
 	     {"retry-shorter", 0, 0, mode_retry_shorter},
 	     {"pieces", 0, 0, mode_pieces},
 	     {"unread", 1, 1, mode_unread},
-	     {"alpn", 1, 1, mode_alpn}};
+	     {"alpn", 1, 1, mode_alpn},
+	     {"dup", 0, 0, mode_dup},
+	     {"ktls", 1, 1, mode_ktls}};
 
 static void start_tls(void)
 {

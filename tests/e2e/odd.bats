@@ -178,6 +178,22 @@ change_the_policy_again_and_again() {
 	assert_equal "$output" "RETRIED yes SHA256 $(provider_saw '.[].sha256')"
 }
 
+@test 'SSL_dup of a new object and of a connected one: both are governed' {
+	start_provider
+	odd dup
+	assert_success
+	assert_output 'HTTP 403'
+	assert_no_request_byte
+}
+
+@test 'the kernel does not encrypt by itself for a provider, and may for others' {
+	start_provider
+	odd ktls api.openai.com
+	assert_output $'KTLS not allowed\nHTTP 403'
+	odd ktls plain.example.test
+	assert_output $'KTLS allowed\nHTTP 200'
+}
+
 # ---- descriptors ----
 
 @test 'refusals that nobody has read do not use up what wakes the next one' {

@@ -216,3 +216,36 @@ void mode_unread(char **argument)
 	printf("\n");
 	close(fd);
 }
+
+void mode_dup(char **argument)
+{
+	SSL *fresh = prepare(PROVIDER), *copy = SSL_dup(fresh), *same;
+
+	if (!copy || SSL_set_fd(copy, dial()) != 1)
+		die("SSL_dup");
+	finish(fresh);
+	if (!SSL_get_servername(copy, TLSEXT_NAMETYPE_host_name) &&
+	    SSL_set_tlsext_host_name(copy, PROVIDER) != 1)
+		die("server name");
+	if (SSL_connect(copy) != 1)
+		die("handshake");
+	same = SSL_dup(copy); /* of a connected one: a reference */
+	if (same != copy)
+		die("SSL_dup of a connected object");
+	SSL_free(same);
+	send_call(copy, PROVIDER, FORBIDDEN, "");
+	show_answer(copy);
+	finish(copy);
+}
+
+void mode_ktls(char **argument)
+{
+	SSL *ssl;
+
+	SSL_CTX_set_options(tls, SSL_OP_ENABLE_KTLS);
+	ssl = start(argument[0]);
+	printf("KTLS %s\n", SSL_get_options(ssl) & SSL_OP_ENABLE_KTLS ? "allowed" : "not allowed");
+	send_call(ssl, argument[0], FORBIDDEN, "");
+	show_answer(ssl);
+	finish(ssl);
+}

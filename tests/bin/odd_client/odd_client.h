@@ -48,5 +48,7 @@ void mode_retry_shorter(char **argument);
 void mode_pieces(char **argument);
 void mode_unread(char **argument);
 void mode_alpn(char **argument);
+void mode_dup(char **argument);
+void mode_ktls(char **argument);
 
 #endif

@@ -98,14 +98,16 @@ TESTLIBS = -lsodium -lz -lbrotlidec -lbrotlicommon -lzstd -lpthread
 TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
 
 # Rooms of the shim that do not need its constructor are unit-tested like the floors.
-$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OBJ) $(LLOBJ)
+TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch)
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
 
 $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TESTFLAGS) -c -o $@ $<
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_PURE) $(OBJ) $(LLOBJ)
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itools $(CFLAGS) $(SANFLAGS) -Wall -o $@ $^ $(TESTLIBS)
 
@@ -220,7 +222,7 @@ fuzz: packages-check ## run the fuzzers (libFuzzer, ASan, UBSan), SECONDS each
 			$(BUILD)-fuzz/corpus/$$f tests/fixtures/fuzz/$${f#fuzz_} 2>&1 | grep -E 'stat::|ERROR|SUMMARY|cov:' | tail -8; \
 	done
 
-$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(TOOL_PURE) $(OBJ) $(LLOBJ)
+$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -Itools $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TESTLIBS)
 

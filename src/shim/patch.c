@@ -61,6 +61,7 @@ void patch_release(void *place, size_t len)
 /* A sealed file in memory with that content; -1 when it cannot be had. */
 static int make_file(struct bytes content)
 {
+	size_t written = 0;
 	long fd = sys_call(SYS_memfd_create, (long)"aigw",
 			   MEMFD_CLOEXEC | MEMFD_SEALING | MEMFD_EXEC, 0, 0, 0, 0);
 
@@ -69,7 +70,8 @@ static int make_file(struct bytes content)
 			      0, 0);
 	if (failed(fd))
 		return -1;
-	if (sys_pwrite((int)fd, content.at, content.len, 0) != (ssize_t)content.len ||
+	/* Under a limit on the size of files, a plain write could end the program. */
+	if (sys_write_full((int)fd, content.at, content.len, &written) ||
 	    failed(sys_call(SYS_fcntl, fd, F_ADD_SEALS, SEALS, 0, 0, 0))) {
 		sys_close((int)fd);
 		return -1;

@@ -31,6 +31,7 @@ ssize_t sys_read(int fd, void *at, size_t len);
 ssize_t sys_write(int fd, const void *at, size_t len);
 ssize_t sys_pread(int fd, void *at, size_t len, off_t offset);
 ssize_t sys_pwrite(int fd, const void *at, size_t len, off_t offset);
+off_t sys_seek(int fd, off_t offset, int whence);
 int sys_stat(const char *path, struct stat *ret_stat);
 int sys_fstat(int fd, struct stat *ret_stat);
 int sys_mkdir(const char *path, mode_t mode);
@@ -42,7 +43,12 @@ ssize_t sys_readlink(const char *path, char *ret_text, size_t cap); /* not NUL-t
 int sys_shutdown(int fd, int how);
 int sys_getpeername(int fd, struct sockaddr *ret_address, uint32_t *len);
 bool sys_is_readable(int fd); /* at once: data, an end or an error; also when it cannot be told */
-void *sys_map(size_t len);    /* anonymous, private, zeroed; NULL when refused */
+int sys_socket_type(int fd);  /* SOCK_STREAM...; < 0: no socket */
+/* Room to write to it at once, and nothing wrong with it. */
+bool sys_is_writable(int fd);
+/* True when these bytes of the caller's own memory can be read without a fault. */
+bool sys_can_read(const void *at, size_t len);
+void *sys_map(size_t len); /* anonymous, private, zeroed; NULL when refused */
 void sys_unmap(void *at, size_t len);
 int sys_wipe_on_fork(void *at, size_t len); /* MADV_WIPEONFORK: the child finds zeros */
 

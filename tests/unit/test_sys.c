@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -592,6 +593,35 @@ static void a_child_finds_zeros_where_memory_is_wiped_on_fork(void)
 	CHECK(msync(kept, 4096, MS_ASYNC) == -1 && errno == ENOMEM); /* gone */
 }
 
+static void memory_is_asked_for_without_a_fault(void)
+{
+	struct bytes page = tap_guarded(BYTES("the end of a page"));
+
+	CHECK(sys_can_read(page.at, page.len));
+	CHECK(!sys_can_read(page.at, page.len + 1));
+	CHECK(!sys_can_read(page.at + page.len, 1));
+	CHECK(sys_can_read(page.at + page.len, 0));
+	CHECK(sys_can_read(page.at + page.len - 1, 1));
+	CHECK(!sys_can_read(NULL, 1) && !sys_can_read((void *)8, 8));
+	CHECK(!sys_can_read((void *)UINTPTR_MAX, 1) && !sys_can_read(page.at, SIZE_MAX));
+}
+
+static void a_descriptor_says_what_it_is_and_whether_it_takes_more(void)
+{
+	int pair[2], pipes[2], null = sys_open("/dev/null", O_WRONLY, 0);
+	char filler[4096] = "";
+
+	CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0 && pipe(pipes) == 0);
+	CHECK(sys_socket_type(pair[0]) == SOCK_DGRAM && sys_socket_type(null) == -ENOTSOCK);
+	CHECK(sys_is_writable(pair[0]) && sys_is_writable(pipes[1]) && sys_is_writable(null));
+	while (sys_is_writable(pipes[1]))
+		CHECK(write(pipes[1], filler, sizeof filler) == sizeof filler);
+	close(pipes[0]);
+	CHECK(!sys_is_writable(pipes[1])); /* nobody reads: a write would kill */
+	CHECK(!sys_is_writable(-1));
+	close(pair[0]), close(pair[1]), close(pipes[1]), close(null);
+}
+
 static void remove_all(void)
 {
 	char command[sizeof root + 16];
@@ -623,5 +653,7 @@ int main(void)
 		TEST(a_lock_is_not_taken_twice_by_one_thread),
 		TEST(a_signal_handler_is_told_that_its_thread_holds_the_lock),
 		TEST(a_child_frees_a_lock_that_any_thread_held_at_the_fork),
-		TEST(a_child_finds_zeros_where_memory_is_wiped_on_fork));
+		TEST(a_child_finds_zeros_where_memory_is_wiped_on_fork),
+		TEST(memory_is_asked_for_without_a_fault),
+		TEST(a_descriptor_says_what_it_is_and_whether_it_takes_more));
 }

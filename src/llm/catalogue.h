@@ -23,6 +23,7 @@ struct provider {
 	const struct dialect *dialect;
 	const struct provider_host *hosts;
 	size_t host_count;
+	bool plaintext; /* spoken to without TLS */
 };
 
 extern const struct provider catalogue[];

@@ -67,6 +67,7 @@ struct policy {
 		bool verify_peer;
 		bool plaintext_refuse;
 		bool opaque_tls_refuse;
+		bool quic_refuse;
 	} transport;
 	size_t provider_count;
 	const struct provider *providers; /* those the policy adds */

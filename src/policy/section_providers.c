@@ -88,11 +88,19 @@ static enum err read_otel_name(struct reader *r, const struct member *m, const s
 	return OK;
 }
 
+static enum err read_plaintext(struct reader *r, const struct member *m, const struct value *v,
+			       void *into)
+{
+	struct provider *to = into;
+
+	return reader_bool(r, m, v, &to->plaintext);
+}
+
 /* A provider of the catalogue may only get more hosts; all else of it is fixed. */
 static enum err check_known_provider(struct reader *r, const struct provider *known,
 				     const struct provider *got, size_t name_start)
 {
-	if ((!got->dialect || got->dialect == known->dialect) && !got->otel_name)
+	if ((!got->dialect || got->dialect == known->dialect) && !got->otel_name && !got->plaintext)
 		return OK;
 	struct phrase *p = reader_problem(r, name_start);
 	phrase_put_bytes(p, reader_path(r));
@@ -131,10 +139,10 @@ static enum err read_provider(struct reader *r, const struct value *v, struct by
 		READER_KEY("dialect", read_dialect),
 		READER_KEY("hosts", read_hosts),
 		READER_KEY("otel_name", read_otel_name),
+		READER_KEY("plaintext", read_plaintext),
 		READER_LATER("baa"),
 		READER_LATER("no_training"),
 		READER_LATER("zero_retention"),
-		READER_LATER("plaintext"),
 	};
 	const struct provider *known = catalogue_find(name);
 	struct provider *to = element;

@@ -201,6 +201,7 @@ static enum err read_transport(struct reader *r, const struct member *m, const s
 			   READER_IN(struct policy, transport.plaintext_refuse)),
 		READER_KEY("opaque_tls", read_refuse,
 			   READER_IN(struct policy, transport.opaque_tls_refuse)),
+		READER_KEY("quic", read_refuse, READER_IN(struct policy, transport.quic_refuse)),
 	};
 	return reader_object(r, members, READER_COUNT(members), v, r->policy);
 }
@@ -429,5 +430,6 @@ enum err sections_read(struct reader *r, const struct value *v)
 	p->transport.verify_peer = true;
 	p->transport.plaintext_refuse = true;
 	p->transport.opaque_tls_refuse = true;
+	p->transport.quic_refuse = true;
 	return reader_object(r, members, READER_COUNT(members), v, p);
 }

@@ -13,7 +13,7 @@ static const struct provider_host hosts[] = {
 };
 
 static const struct provider own = {"own", "own", &dialect_openai, hosts,
-				    sizeof hosts / sizeof hosts[0]};
+				    sizeof hosts / sizeof hosts[0], false};
 
 struct host_case {
 	const char *host;
@@ -70,7 +70,7 @@ static void a_host_belongs_to_a_provider_on_label_boundaries(void)
 static void several_stars_may_stand_in_a_name(void)
 {
 	static const struct provider_host starred[] = {{"*.a.*.a.example", 0}};
-	static const struct provider p = {"p", "p", &dialect_openai, starred, 1};
+	static const struct provider p = {"p", "p", &dialect_openai, starred, 1, false};
 
 	CHECK(provider_has_host(&p, BYTES("x.a.y.a.example"), 0));
 	CHECK(provider_has_host(&p, BYTES("x.a.a.a.a.a.example"), 0));

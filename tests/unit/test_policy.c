@@ -192,7 +192,7 @@ static void what_is_left_out_gets_the_safe_default(void)
 	CHECK_U64(p->audit.retain_days, 0);
 	CHECK_U64(p->transport.min_tls, TLS_1_2);
 	CHECK(p->transport.verify_peer && p->transport.plaintext_refuse &&
-	      p->transport.opaque_tls_refuse);
+	      p->transport.opaque_tls_refuse && p->transport.quic_refuse);
 	CHECK_U64(p->provider_count + p->application_count, 0);
 	CHECK_BYTES(p->organization.where, "organization.models");
 	CHECK(!p->organization.allow.given && !p->organization.deny.given);
@@ -217,10 +217,10 @@ static const char complete[] =
 	"\"*.gpu.example\"], \"dialect\": \"openai\" },\n"
 	"    \"anthropic\": { \"hosts\": [\"claude.example\"], \"dialect\": \"anthropic\" },\n"
 	"    \"lab\": { \"hosts\": [\"10.0.0.7:1\"], \"dialect\": \"anthropic\", \"otel_name\": "
-	"\"lab.one\" } },\n"
+	"\"lab.one\", \"plaintext\": true } },\n"
 	"  \"transport\": { \"min_tls\": \"1.3\", \"verify_peer\": false, \"plaintext\": "
 	"\"allow\", "
-	"\"opaque_tls\": \"allow\" },\n"
+	"\"opaque_tls\": \"allow\", \"quic\": \"allow\" },\n"
 	"  \"audit\": { \"recipients\": [\"aigw1one\", \"aigw1two\"], \"directory\": "
 	"\"/var/log/aigw\", "
 	"\"payloads\": \"none\", \"retain_days\": 7, \"on_failure\": \"allow\", \"durability\": "
@@ -241,12 +241,13 @@ static void every_key_is_read_in_any_order(void)
 	CHECK_U64(p->audit.durability, DURABLE_SYNCED);
 	CHECK_U64(p->transport.min_tls, TLS_1_3);
 	CHECK(!p->transport.verify_peer && !p->transport.plaintext_refuse &&
-	      !p->transport.opaque_tls_refuse);
+	      !p->transport.opaque_tls_refuse && !p->transport.quic_refuse);
 
 	CHECK_U64(p->provider_count, 3);
 	const struct provider *ward = &p->providers[0], *more = &p->providers[1];
 	CHECK_STR(ward->name, "ward");
 	CHECK_STR(ward->otel_name, "ward");
+	CHECK(!ward->plaintext && p->providers[2].plaintext);
 	CHECK(ward->dialect == &dialect_openai);
 	CHECK_U64(ward->host_count, 3);
 	CHECK_STR(ward->hosts[0].name, "llm.ward.example");

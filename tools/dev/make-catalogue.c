@@ -353,7 +353,7 @@ static void print_tables(void)
 		print_text(e->text[KEY_NAME].raw);
 		printf(", ");
 		print_text(e->text[KEY_OTEL_NAME].raw);
-		printf(", &dialect_%s, hosts_%zu, %zu}, /* %.*s */\n",
+		printf(", &dialect_%s, hosts_%zu, %zu, false}, /* %.*s */\n",
 		       dialect_find(e->text[KEY_DIALECT].raw)->name, i, e->host_count,
 		       (int)e->text[KEY_DATE].raw.len, (const char *)e->text[KEY_DATE].raw.at);
 	}

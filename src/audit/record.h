@@ -22,7 +22,8 @@
 	RECORD(7, REC_POLICY_CHANGE, "policy_change")                                              \
 	RECORD(8, REC_KEY_CHANGE, "key_change")                                                    \
 	RECORD(9, REC_GAP, "gap")                                                                  \
-	RECORD(10, REC_END, "end")
+	RECORD(10, REC_END, "end")                                                                 \
+	RECORD(11, REC_CONNECTION, "connection")
 
 enum record_kind {
 #define RECORD(number, name, text) name = number,

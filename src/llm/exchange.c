@@ -25,7 +25,7 @@ struct exchange {
 
 const char *coverage_name(enum coverage c)
 {
-	static const char *const names[] = {"full", "truncated", "headers_only"};
+	static const char *const names[] = {"full", "truncated", "headers_only", "connection_only"};
 
 	return names[c];
 }

@@ -19,7 +19,12 @@
 #define EXCHANGE_JSON_BYTES_MAX (16u << 20) /* a JSON answer is read for usage up to this */
 #define EXCHANGE_ID_CHARS       26
 
-enum coverage { COVERAGE_FULL, COVERAGE_TRUNCATED, COVERAGE_HEADERS_ONLY };
+enum coverage {
+	COVERAGE_FULL,
+	COVERAGE_TRUNCATED,
+	COVERAGE_HEADERS_ONLY,
+	COVERAGE_CONNECTION_ONLY
+};
 enum outcome { OUTCOME_COMPLETE, OUTCOME_ABORTED_BY_PROGRAM, OUTCOME_ABORTED_BY_PROVIDER };
 
 const char *coverage_name(enum coverage c);

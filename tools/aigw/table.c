@@ -126,6 +126,9 @@ static void put_other_column(struct buf *out, const struct log_entry *entry, enu
 	const char *name = record_kind_name(entry->kind);
 	static const enum field said[] = {F_SERVER_NAME, F_PROBLEM, F_POLICY_PATH, F_REASON};
 
+	/* A connection that was decided on. */
+	if ((c == COLUMN_DECISION || c == COLUMN_SCOPE) && entry_text(entry, F_ACTION).len)
+		put_exchange_column(out, entry, c);
 	if (c != COLUMN_MODEL)
 		return;
 	need(buf_put_str(out, name ? name : "unknown record"));
@@ -252,9 +255,9 @@ static enum colour cell_colour(const struct log_entry *entry, enum column c)
 {
 	struct bytes action = entry_text(entry, F_ACTION);
 
-	if (entry->kind != REC_REQUEST)
+	if (entry->kind != REC_REQUEST && c != COLUMN_DECISION)
 		return DIM;
-	if (c != COLUMN_DECISION)
+	if (c != COLUMN_DECISION || !action.len)
 		return PLAIN;
 	if (bytes_equal(action, BYTES("refuse")))
 		return RED;

@@ -32,7 +32,7 @@ TOOL_PURE = $(BUILD)/tools/aigw/coverage.o $(BUILD)/tools/aigw/elf.o
 OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o
 LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a
-HOOKED_LIBC = $(shell sed -nE 's/^(LIBC|LOADER)_HOOK.([^,]*), ([a-z_]*),.*/\3/p' src/shim/hooks.def)
+HOOKED_LIBC = $(shell sed -nE 's/^(LIBC|LOADER)_HOOK.([^,]*), ([a-z_0-9]*),.*/\3/p' src/shim/hooks.def)
 
 all: $(BUILD)/libaigw.so $(BUILD)/aigw ## build the library and the tool
 

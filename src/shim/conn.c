@@ -6,8 +6,8 @@
 
 #include "base/sys.h"
 #include "shim/fds.h"
-#include "shim/gate_record.h"
 #include "shim/init.h"
+#include "shim/peer.h"
 #include "shim/rules.h"
 
 #define BUCKETS    1024 /* a power of two */
@@ -143,7 +143,7 @@ void conn_reset(struct conn *c)
 	c->gate = NULL;
 	c->kind = CONN_NEW;
 	c->forced_error = 0;
-	c->ended = c->as_client = c->hushed = false;
+	c->ended = c->as_client = c->hushed = c->told = false;
 	gate_free(gate);
 }
 
@@ -163,33 +163,24 @@ static bool names_addresses(const struct policy *p)
 	return false;
 }
 
-/* "10.0.0.1:443" */
-static bool is_provider_address(const struct policy *p, const char *peer)
-{
-	struct bytes host;
-	uint16_t port;
-
-	return gate_record_split_peer(peer, &host, &port) && policy_find_provider(p, host, port);
-}
-
 bool conn_decide(struct conn *c, const struct carrier *carrier, struct bytes name, int fd)
 {
 	bool ours, unnamed = name.len == 0, steer = false;
 	struct rules *rules = rules_take();
 	const struct policy *policy = rules ? rules->policy : NULL;
 	struct gate *gate = NULL;
-	char peer[64] = "";
-	uint16_t port = 0;
+	struct peer peer = {0};
 
 	c->as_client = true;
 	/* Behind a proxy, the address is the proxy's. */
 	if (fd >= 0 && !fds_is_proxied(fd))
-		gate_record_peer(fd, peer, &port);
-	ours = unnamed || policy_find_provider(policy, name, port);
+		peer_of(fd, &peer);
+	ours = unnamed || policy_find_provider(policy, name, peer.port);
 	if (ours && gate_new(carrier, c, name, &gate) == OK) {
 		/* Without a name, only the address can say that HTTP/1.1 will be needed. */
 		steer = !unnamed ||
-			(peer[0] ? is_provider_address(policy, peer) : names_addresses(policy));
+			(peer.text[0] ? peer_find_provider(policy, name, 0, &peer) != NULL
+				      : names_addresses(policy));
 		gate_free(c->gate); /* of an earlier use of this object, opened since */
 		c->gate = gate;
 		c->kind = CONN_GATED;

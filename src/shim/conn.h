@@ -33,6 +33,7 @@ struct conn {
 	uint8_t kind;   /* enum conn_kind */
 	bool as_client; /* decided while acting as a client */
 	bool hushed;    /* we made its shutdown quiet */
+	bool told;      /* its ClientHello's random is known to shim/hello */
 	struct gate *gate;
 	/* answers of ours that the library's own about errors and shutdown must agree with */
 	int forced_error;

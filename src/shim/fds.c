@@ -2,22 +2,20 @@
 #include "shim/fds.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/sys.h"
 
-#define RING          256 /* ClientHellos remembered; a connection looks its own up at once */
-#define PLANTS        64  /* descriptors with bytes planted at one time */
-#define HELLO_BYTES   43  /* record header 5, handshake header 4, version 2, random 32 (RFC 8446) */
-#define RANDOM_OFFSET 11
+#define RING       256 /* ClientHellos remembered; a connection looks its own up at once */
+#define PLANTS     64  /* descriptors with bytes planted at one time */
+#define HTTPS_PORT 443
 
 /* A close_notify alert: what a TLS reader may find at the end of a connection (RFC 8446 6.1). */
 static const uint8_t planted_bytes[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x01, 0x00};
 
-uint64_t fds_fresh_bits[FDS_MAX / 64];
-uint64_t fds_proxied_bits[FDS_MAX / 64];
-uint64_t fds_planted_bits[FDS_MAX / 64];
+uint8_t fds_traits[FDS_MAX];
 
 static struct {
 	uint32_t version; /* odd while being written */
@@ -32,87 +30,73 @@ static struct {
 	uint64_t inode;
 } plants[PLANTS];
 
-static void set_bit(uint64_t *bits, int fd)
+void fds_set(int fd, unsigned traits)
 {
-	__atomic_fetch_or(&bits[(unsigned)fd / 64], 1ull << ((unsigned)fd % 64), __ATOMIC_RELAXED);
+	if ((unsigned)fd < FDS_MAX)
+		__atomic_fetch_or(&fds_traits[fd], (uint8_t)traits, __ATOMIC_RELAXED);
 }
 
-static void clear_bit(uint64_t *bits, int fd)
+void fds_clear(int fd, unsigned traits)
 {
-	__atomic_fetch_and(&bits[(unsigned)fd / 64], ~(1ull << ((unsigned)fd % 64)),
-			   __ATOMIC_RELAXED);
+	if ((unsigned)fd < FDS_MAX)
+		__atomic_fetch_and(&fds_traits[fd], (uint8_t)~traits, __ATOMIC_RELAXED);
 }
 
-static uint64_t inode_of(int fd)
+uint64_t fds_inode(int fd)
 {
 	struct stat st;
 
 	return sys_fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
 }
 
-/* The child of vfork shares our memory but not our descriptors: the remembered process is not the
- * one that asks. The child of fork has copies of both, and remembers itself. It is asked with a
- * system call, which a sandbox may forbid: only where TLS begins. Elsewhere a hint that such a
- * child gets wrong costs one look. */
-static bool is_ours(void)
+/* The remembered process is not the one that asks in the child of vfork. The child of fork has
+ * copies of both memory and descriptors, and remembers itself. */
+bool fds_are_ours(void)
 {
 	return sys_getpid() == sys_process();
 }
 
-void fds_note_connect(int fd)
+/* Without a system call: a program that does no TLS makes none of ours. A hint that the child of
+ * vfork gets wrong costs one look. */
+void fds_note_socket(int fd, int type)
 {
-	if ((unsigned)fd >= FDS_MAX)
-		return;
-	set_bit(fds_fresh_bits, fd);
-	clear_bit(fds_proxied_bits, fd);
+	fds_clear(fd, UINT8_MAX);
+	if (type == SOCK_STREAM)
+		fds_set(fd, FDS_STREAM);
+	else if (type == SOCK_DGRAM)
+		fds_set(fd, FDS_UDP);
 }
 
-static void remember(int fd, const uint8_t *random)
+void fds_note_connect(int fd, uint16_t port)
+{
+	unsigned known = fds_has(fd, FDS_STREAM | FDS_UDP);
+	int type = known == FDS_STREAM ? SOCK_STREAM : SOCK_DGRAM;
+
+	if ((unsigned)fd >= FDS_MAX)
+		return;
+	if (!known)
+		type = sys_socket_type(fd); /* made where we did not see it */
+	fds_clear(fd, FDS_PROXIED | FDS_UDP_443);
+	if (type == SOCK_STREAM)
+		fds_set(fd, FDS_FRESH);
+	else if (type == SOCK_DGRAM && port == HTTPS_PORT)
+		fds_set(fd, FDS_UDP_443);
+}
+
+void fds_note_hello(int fd, const uint8_t client_random[32])
 {
 	uint32_t slot = __atomic_fetch_add(&ring_next, 1, __ATOMIC_RELAXED) % RING;
 
 	__atomic_fetch_add(&ring[slot].version, 1, __ATOMIC_ACQ_REL);
 	ring[slot].fd = fd;
-	ring[slot].inode = inode_of(fd);
-	memcpy(ring[slot].random, random, sizeof ring[slot].random);
+	ring[slot].inode = fds_inode(fd);
+	memcpy(ring[slot].random, client_random, sizeof ring[slot].random);
 	__atomic_fetch_add(&ring[slot].version, 1, __ATOMIC_RELEASE);
 }
 
-/* A proxy is spoken to first, and the ClientHello follows: HTTP CONNECT (RFC 9110 9.3.6), SOCKS 5
- * and 4 (RFC 1928). */
-static bool is_proxy_talk(struct bytes data)
-{
-	return bytes_starts(data, BYTES("CONNECT ")) ||
-	       (data.len && data.len < 600 &&
-		(data.at[0] == 4 || data.at[0] == 5 || data.at[0] == 1));
-}
-
-void fds_note_write(int fd, const void *data, size_t len)
-{
-	struct bytes b = bytes_of(data, len);
-
-	if (len == 0)
-		return;
-	if (is_proxy_talk(b)) {
-		set_bit(fds_proxied_bits, fd);
-		return;
-	}
-	/* handshake record (22) of TLS, holding a ClientHello (1) */
-	if (len < HELLO_BYTES || b.at[0] != 22 || b.at[1] != 3 || b.at[5] != 1) {
-		clear_bit(fds_fresh_bits, fd);
-	} else if (is_ours()) {
-		clear_bit(fds_fresh_bits, fd);
-		remember(fd, b.at + RANDOM_OFFSET);
-	}
-}
-
-/* A fresh one stays so: children of vfork close all they do not need, and whoever gets the number
- * next is looked at once. */
 void fds_note_close(int fd)
 {
-	if (!fds_is_planted(fd) || !is_ours())
-		return;
-	clear_bit(fds_planted_bits, fd);
+	fds_clear(fd, UINT8_MAX);
 	for (unsigned i = 0; i < PLANTS; i++) {
 		int taken = fd + 1;
 		__atomic_compare_exchange_n(&plants[i].fd_plus_one, &taken, 0, false,
@@ -131,7 +115,7 @@ int fds_find(const uint8_t client_random[32])
 		if (!same || before % 2 || before == 0 ||
 		    __atomic_load_n(&ring[i].version, __ATOMIC_RELAXED) != before)
 			continue;
-		if (inode && inode_of(fd) == inode)
+		if (inode && fds_inode(fd) == inode)
 			return fd;
 	}
 	return -1;
@@ -147,19 +131,19 @@ void fds_plant(int fd)
 						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) &&
 		    free_slot != fd + 1)
 			continue;
-		plants[i].inode = inode_of(fd);
-		set_bit(fds_planted_bits, fd);
+		plants[i].inode = fds_inode(fd);
+		fds_set(fd, FDS_PLANTED);
 		return;
 	}
 }
 
 size_t fds_take(int fd, void *data, size_t len)
 {
-	uint64_t inode = inode_of(fd);
+	uint64_t inode = fds_inode(fd);
 
-	if (len == 0 || !is_ours())
+	if (len == 0 || !fds_are_ours())
 		return 0;
-	clear_bit(fds_planted_bits, fd);
+	fds_clear(fd, FDS_PLANTED);
 	for (unsigned i = 0; i < PLANTS; i++) {
 		int taken = fd + 1;
 		if (__atomic_load_n(&plants[i].fd_plus_one, __ATOMIC_ACQUIRE) != taken)

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "shim/explain.h"
 #include "shim/fds.h"
 #include "shim/gate_record.h"
 #include "shim/journal.h"
+#include "shim/peer.h"
 #include "shim/rules.h"
 #include "shim/wake.h"
 
+#define HTTP_PORT          80
 #define HTTPS_PORT         443
 #define NAME_BYTES_MAX     256
 #define SETTLE_FIRST_BYTES (8u << 10)
@@ -27,10 +30,10 @@ struct gate {
 	struct rules *rules; /* that the request under way is decided by */
 	struct link_facts link;
 	bool described, gone; /* gone: the library's session must not be asked any more */
-	char peer[64];
-	uint16_t peer_port; /* 0: not known */
+	struct peer peer;
 	/* the request under way */
 	const struct provider *provider;
+	char host[NAME_BYTES_MAX]; /* without TLS: as the request names it; "" when not known */
 	char id[ULID_CHARS + 1];
 	uint64_t started_ns;
 	bool host_settled, head_released;
@@ -41,7 +44,8 @@ struct gate {
 			  */
 	size_t credit;   /* of them, those a shorter retry did not cover: they come again, and are
 			    skipped */
-	bool opening;    /* once `out` is gone, the connection is none of our business */
+	size_t sent_before; /* bytes of the first request that are not to go out again */
+	bool opening;       /* once `out` is gone, the connection is none of our business */
 	/* a refusal */
 	bool refused, woken;
 	struct buf refusal;
@@ -92,6 +96,12 @@ static bool is_sniffing(const struct gate *g)
 	return g->server_name[0] == '\0';
 }
 
+/* Whom the connection, or without TLS the request, is meant for; "" when it does not say. */
+static const char *name_of(const struct gate *g)
+{
+	return g->server_name[0] ? g->server_name : g->host;
+}
+
 static bool keeps_payloads(const struct rules *r)
 {
 	return r && r->policy && r->policy->audit.payloads == PAYLOADS_FULL;
@@ -102,7 +112,7 @@ static void describe(struct gate *g)
 	if (g->gone || (g->described && g->link.fd >= 0))
 		return;
 	g->carrier.describe(g->session, &g->link);
-	gate_record_peer(g->link.fd, g->peer, &g->peer_port);
+	peer_of(g->link.fd, &g->peer);
 	g->described = true;
 }
 
@@ -171,8 +181,8 @@ static struct request_facts facts_of(struct gate *g, const struct call *call,
 		.call = call,
 		.decision = d,
 		.link = &g->link,
-		.server_name = g->server_name,
-		.peer = g->peer,
+		.server_name = name_of(g),
+		.peer = g->peer.text,
 		.held_ns = sys_monotonic_ns() - g->started_ns,
 		.with_body = keeps_payloads(g->rules),
 	};
@@ -189,6 +199,7 @@ static void refuse(struct gate *g, const struct call *call, const struct decisio
 	}
 	if (g->head_released)
 		exchange_withdraw(g->exchange);
+	explain_refusal(bytes_str(name_of(g)), d->rule, d->reason);
 	put_refusal(g, d);
 	__atomic_store_n(&g->refused, true, __ATOMIC_RELEASE);
 	wake_if_due(g);
@@ -219,6 +230,7 @@ static void begin_request(struct gate *g)
 	sys_unique(unique);
 	record_make_id(sys_now_ns() / 1000000u, unique, g->id);
 	g->provider = NULL; /* it lived in the old rules */
+	g->host[0] = '\0';
 	rules_drop(g->rules);
 	g->rules = rules_take();
 }
@@ -230,6 +242,24 @@ static struct bytes without_final_dot(struct bytes host)
 	return host;
 }
 
+/* Whose host is it? Without TLS, the address counts too: what stands in a Host field is anybody's
+ * choice, and a policy may name its own servers by their addresses. */
+static const struct provider *find_host(struct gate *g, struct bytes host, uint16_t port)
+{
+	const struct policy *policy = g->rules ? g->rules->policy : NULL;
+	bool direct = !fds_is_proxied(g->link.fd);
+
+	if (!g->link.plain)
+		return policy_find_provider(policy, host, port ? port : HTTPS_PORT);
+	if (host.len && host.len < sizeof g->host) {
+		memcpy(g->host, host.at, host.len);
+		g->host[host.len] = '\0';
+	}
+	if (!port)
+		port = direct && g->peer.port ? g->peer.port : HTTP_PORT;
+	return peer_find_provider(policy, host, port, direct ? &g->peer : NULL);
+}
+
 /* Of a request that cannot be parsed on a connection without a name: the provider that any of its
  * Host lines, or the address it goes to, names. NULL: none. */
 static const struct provider *named_provider(struct gate *g)
@@ -239,17 +269,15 @@ static const struct provider *named_provider(struct gate *g)
 	const struct provider *found = NULL;
 	uint16_t port = 0;
 
+	describe(g);
 	rest = bytes_slice(rest, 0, HTTP1_HEAD_BYTES_MAX);
 	while (!found && http1_head_next(&rest, &name, &value)) {
 		if (!bytes_equal_nocase(bytes_trim(name), BYTES("host")))
 			continue;
 		if (exchange_split_authority(value, &host, &port) == OK)
-			found = policy_find_provider(policy, host, port ? port : HTTPS_PORT);
+			found = find_host(g, host, port);
 	}
-	describe(g);
-	if (!found && gate_record_split_peer(g->peer, &host, &port))
-		found = policy_find_provider(policy, host, port);
-	return found;
+	return found ? found : peer_find_provider(policy, BYTES_NONE, 0, &g->peer);
 }
 
 enum host_verdict { HOST_OURS, HOST_NOT_OURS, HOST_REFUSED };
@@ -267,8 +295,7 @@ static enum host_verdict settle_host(struct gate *g)
 	g->host_settled = true;
 	e = exchange_host(g->exchange, &host, &port);
 	if (is_sniffing(g)) {
-		g->provider = e ? named_provider(g)
-				: policy_find_provider(policy, host, port ? port : HTTPS_PORT);
+		g->provider = e ? named_provider(g) : find_host(g, host, port);
 		if (!g->provider)
 			return HOST_NOT_OURS;
 		if (!e)
@@ -298,6 +325,22 @@ static enum host_verdict settle_host(struct gate *g)
 	return g->refused ? HOST_REFUSED : HOST_OURS;
 }
 
+/* Java asks every plain server for h2c. The request is an HTTP/1.1 one all the same; if the server
+ * says 101, what the program sends next is no HTTP/1.1 and is refused. */
+static bool asks_for_h2c_only(const struct http1_request *q)
+{
+	bool asks = false;
+
+	for (size_t i = 0; i < q->field_count; i++) {
+		if (!bytes_equal_nocase(http1_field_name(q, i), BYTES("upgrade")))
+			continue;
+		if (!bytes_equal_nocase(http1_field_value(q, i), BYTES("h2c")))
+			return false;
+		asks = true;
+	}
+	return asks;
+}
+
 /* What must hold before a request is even looked at. */
 static bool check_ground(struct gate *g)
 {
@@ -310,18 +353,27 @@ static bool check_ground(struct gate *g)
 			   "no memory to look at the policy; try again");
 	} else if (r->problem[0] && !(r->policy && r->policy->audit.on_failure == FAIL_ALLOW)) {
 		refuse_for(g, 503, r->code, r->policy ? "audit.recipients" : "policy", r->problem);
-	} else if (r->policy && g->link.version &&
+	} else if (g->link.plain && r->policy && r->policy->transport.plaintext_refuse &&
+		   !g->provider->plaintext) {
+		refuse_for(
+			g, 403, "policy_denied", "transport.plaintext",
+			"the request would go out without TLS, for everybody on the way to read; "
+			"use https://, or, for a server of your own, give its provider "
+			"\"plaintext\": true in the policy");
+	} else if (!g->link.plain && r->policy && g->link.version &&
 		   g->link.version < (int)r->policy->transport.min_tls) {
 		refuse_for(g, 403, "policy_denied", "transport.min_tls",
 			   "the connection's TLS version is below what the policy allows; let the "
 			   "program use a newer one");
-	} else if (r->policy && r->policy->transport.verify_peer && !g->link.verified) {
+	} else if (!g->link.plain && r->policy && r->policy->transport.verify_peer &&
+		   !g->link.verified) {
 		refuse_for(
 			g, 403, "policy_denied", "transport.verify_peer",
 			"the provider's certificate was not verified by the program; let it verify "
 			"(no -k, no verify=False, the right CA file), or set "
 			"transport.verify_peer to false");
-	} else if (q->upgrade || (q->method && strcmp(q->method, "CONNECT") == 0)) {
+	} else if ((q->upgrade && !(g->link.plain && asks_for_h2c_only(q))) ||
+		   (q->method && strcmp(q->method, "CONNECT") == 0)) {
 		refuse_for(
 			g, 403, "not_inspected", "transport.websocket",
 			"the request asks for another protocol (WebSocket, h2c, CONNECT) that this "
@@ -563,6 +615,8 @@ static void use_the_wait(const struct gate *g)
 /* Hands `out` to the library. GATE_TAKEN: all of it. */
 static enum gate_answer flush(struct gate *g)
 {
+	g->out = bytes_from(g->out, g->sent_before);
+	g->sent_before = 0;
 	while (g->out.len) {
 		size_t done = 0;
 		struct bytes out = g->out;
@@ -598,9 +652,9 @@ static enum gate_answer flush(struct gate *g)
  * is some other server under the same name. */
 static bool is_elsewhere(const struct gate *g)
 {
-	return !is_sniffing(g) && g->peer_port && !fds_is_proxied(g->link.fd) &&
+	return !is_sniffing(g) && g->peer.port && !fds_is_proxied(g->link.fd) &&
 	       !policy_find_provider(g->rules ? g->rules->policy : NULL, bytes_str(g->server_name),
-				     g->peer_port);
+				     g->peer.port);
 }
 
 /* Takes from the front of the program's bytes up to the end of a request. */
@@ -687,6 +741,11 @@ static enum gate_answer write_held(struct gate *g, struct bytes data)
 		g->consumed = 0;
 	}
 	return GATE_TAKEN;
+}
+
+void gate_skip(struct gate *g, size_t len)
+{
+	g->sent_before = len;
 }
 
 enum gate_answer gate_write(struct gate *g, struct bytes data)

@@ -21,6 +21,7 @@ struct link_facts {
 	const char *library; /* path of the TLS library */
 	int version;         /* of TLS on the wire: 0x0304; 0 when not known */
 	bool verified;       /* the peer's certificate chain was verified */
+	bool plain;          /* there is no TLS, and what is said above of it means nothing */
 	int fd;              /* -1 when not known */
 	bool own_transport;  /* the program moves the ciphertext itself (memory BIO) */
 };
@@ -46,6 +47,10 @@ struct gate;
  * the first request decides whether it is governed at all. */
 MUST_USE enum err gate_new(const struct carrier *carrier, void *session, struct bytes server_name,
 			   struct gate **ret_gate);
+
+/* The first `len` bytes that will be written have gone out already, before it was known whose they
+ * are. To be called once, before the first gate_write. */
+void gate_skip(struct gate *g, size_t len);
 
 enum gate_answer {
 	GATE_TAKEN,   /* all bytes count as written */

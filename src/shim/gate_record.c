@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/gate_record.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "audit/record.h"
 #include "audit/seal.h"
@@ -83,7 +80,7 @@ static enum err put_connection(struct buf *r, const struct request_facts *f)
 	TRY(put_str(r, F_TLS, f->link->tls));
 	TRY(put_str(r, F_CIPHER, f->link->cipher));
 	TRY(put_str(r, F_TLS_LIBRARY, f->link->library));
-	return record_put_bool(r, F_VERIFIED, f->link->verified);
+	return f->link->plain ? OK : record_put_bool(r, F_VERIFIED, f->link->verified);
 }
 
 static enum err put_decision(struct buf *r, const struct request_facts *f)
@@ -224,52 +221,4 @@ enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool
 				   (f->first_byte_ns - sent->started_ns) / 1000));
 	return record_put_u64(r, F_TOTAL_US,
 			      now_ns > sent->started_ns ? (now_ns - sent->started_ns) / 1000 : 0);
-}
-
-void gate_record_peer(int fd, char ret_text[64], uint16_t *ret_port)
-{
-	struct sockaddr_storage address = {0};
-	uint32_t len = sizeof address;
-	char ip[INET6_ADDRSTRLEN] = "";
-	struct buf text = {0};
-	uint16_t port = 0;
-	bool six;
-
-	ret_text[0] = '\0';
-	*ret_port = 0;
-	if (fd < 0 || sys_getpeername(fd, (struct sockaddr *)&address, &len) < 0)
-		return;
-	six = address.ss_family == AF_INET6;
-	if (six) {
-		const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)&address;
-		inet_ntop(AF_INET6, &a->sin6_addr, ip, sizeof ip);
-		port = ntohs(a->sin6_port);
-	} else if (address.ss_family == AF_INET) {
-		const struct sockaddr_in *a = (const struct sockaddr_in *)&address;
-		inet_ntop(AF_INET, &a->sin_addr, ip, sizeof ip);
-		port = ntohs(a->sin_port);
-	} else {
-		return;
-	}
-	if (!buf_put_str(&text, six ? "[" : "") && !buf_put_str(&text, ip) &&
-	    !buf_put_str(&text, six ? "]:" : ":") && !buf_put_decimal(&text, port) &&
-	    !buf_put_u8(&text, '\0') && text.len <= 64)
-		memcpy(ret_text, text.at, text.len);
-	*ret_port = port;
-	buf_done(&text);
-}
-
-bool gate_record_split_peer(const char *peer, struct bytes *ret_host, uint16_t *ret_port)
-{
-	struct bytes whole = bytes_str(peer);
-	size_t colon = whole.len;
-	uint64_t port;
-
-	while (colon > 0 && whole.at[colon - 1] != ':')
-		colon--;
-	if (colon == 0 || bytes_parse_u64(bytes_from(whole, colon), UINT16_MAX, &port))
-		return false;
-	*ret_host = bytes_slice(whole, 0, colon - 1);
-	*ret_port = (uint16_t)port;
-	return true;
 }

@@ -37,10 +37,4 @@ MUST_USE enum err gate_record_part(const struct exchange *x, struct buf *ret_rec
 MUST_USE enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool with_body,
 				     struct buf *ret_record);
 
-/* "10.0.0.1:443", "[::1]:8443", and the port; "" and 0 when the descriptor has no such peer. */
-void gate_record_peer(int fd, char ret_text[64], uint16_t *ret_port);
-
-/* Takes such a text apart again; false when it is none. */
-bool gate_record_split_peer(const char *peer, struct bytes *ret_host, uint16_t *ret_port);
-
 #endif

@@ -1,45 +1,63 @@
 /* SPDX-License-Identifier: MIT
  *
- * The front doors of libc: a bit test, then the real function. What is learned on the way is in
- * shim/fds. Bytes are looked at only after the kernel has taken them, so that a pointer the program
- * got wrong gives the program's own EFAULT and no crash of ours.
+ * The front doors of libc: one test of what is known of the descriptor (shim/fds), then the real
+ * function. What the program writes to a fresh connection is looked at before it goes out
+ * (shim/opening, shim/quic); a governed connection without TLS goes through shim/plain.
  */
 #include <errno.h>
-#include <sys/socket.h>
+#include <netinet/in.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
-#include "base/bytes.h"
+#include "base/sys.h"
 #include "shim/fds.h"
 #include "shim/hooks.h"
+#include "shim/opening.h"
+#include "shim/plain.h"
+#include "shim/quic.h"
 #include "shim/real.h"
 
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-static void saw_write(int fd, const void *data, ssize_t taken)
-{
-	int saved = errno;
+#define FILE_PIECE_BYTES (16u << 10)
 
-	if (taken > 0)
-		fds_note_write(fd, data, (size_t)taken);
-	errno = saved;
+/* ---- life ---- */
+
+HOOK int socket(int domain, int type, int protocol)
+{
+	int fd = real_libc.socket(domain, type, protocol);
+
+	if (fd >= 0 && (fds_has(fd, UINT8_MAX) || domain == AF_INET || domain == AF_INET6)) {
+		int saved = errno;
+		bool internet = domain == AF_INET || domain == AF_INET6;
+		fds_note_socket(fd, internet ? type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) : -1);
+		errno = saved;
+	}
+	return fd;
 }
 
-static void saw_vector(int fd, const struct iovec *parts, size_t count, ssize_t taken)
+/* In sockaddr_in and sockaddr_in6 it stands at the same place. */
+static uint16_t port_of(const struct sockaddr *address, socklen_t len)
 {
-	if (taken > 0 && count > 0) {
-		size_t first = parts[0].iov_len;
-		saw_write(fd, parts[0].iov_base, (size_t)taken < first ? taken : (ssize_t)first);
-	}
+	return len < sizeof(struct sockaddr_in)
+		       ? 0
+		       : ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
+}
+
+static bool is_internet(const struct sockaddr *address, socklen_t len)
+{
+	return len >= sizeof address->sa_family &&
+	       (address->sa_family == AF_INET || address->sa_family == AF_INET6);
 }
 
 HOOK int connect(int fd, const struct sockaddr *address, socklen_t len)
 {
 	int ret = real_libc.connect(fd, address, len);
 
-	if ((ret == 0 || errno == EINPROGRESS) && address && len >= sizeof address->sa_family &&
-	    (address->sa_family == AF_INET || address->sa_family == AF_INET6)) {
+	/* The kernel has read the address. */
+	if ((ret == 0 || errno == EINPROGRESS) && address && is_internet(address, len)) {
 		int saved = errno;
-		fds_note_connect(fd);
+		fds_note_connect(fd, port_of(address, len));
 		errno = saved;
 	}
 	return ret;
@@ -47,120 +65,382 @@ HOOK int connect(int fd, const struct sockaddr *address, socklen_t len)
 
 HOOK int close(int fd)
 {
-	if (unlikely(fds_is_fresh(fd) || fds_is_planted(fd)))
+	unsigned traits = fds_has(fd, FDS_CLOSES);
+
+	if (unlikely(traits) && fds_are_ours()) {
+		if (traits & FDS_HELD)
+			opening_close(fd);
+		if (traits & FDS_PLAIN)
+			plain_close(fd);
 		fds_note_close(fd);
+	}
 	return real_libc.close(fd);
+}
+
+HOOK int shutdown(int fd, int how)
+{
+	if (unlikely(fds_has(fd, FDS_HELD)))
+		opening_release(fd);
+	return real_libc.shutdown(fd, how);
+}
+
+/* ---- writing ---- */
+
+/* True: answered. Otherwise the real function is to be called, and `sent` with its result. */
+static bool answered(struct sending *s, bool *ret_follow)
+{
+	*ret_follow = false;
+	if (fds_has(s->fd, FDS_FRESH)) {
+		switch (opening_send(s)) {
+		case OPENING_PASSES:
+			return false;
+		case OPENING_FOLLOWED:
+			*ret_follow = true;
+			return false;
+		case OPENING_ANSWERED:
+			return true;
+		case OPENING_PLAIN:
+			break;
+		}
+	}
+	if (fds_has(s->fd, FDS_PLAIN))
+		return plain_send(s);
+	return fds_has(s->fd, FDS_UDP_443 | FDS_UDP) && quic_send(s);
+}
+
+static ssize_t sent(const struct sending *s, bool follow, ssize_t ret)
+{
+	if (follow)
+		opening_sent(s, ret);
+	return ret;
 }
 
 HOOK ssize_t write(int fd, const void *data, size_t len)
 {
-	ssize_t ret = real_libc.write(fd, data, len);
+	if (unlikely(fds_has(fd, FDS_WRITES))) {
+		struct iovec part = {(void *)(uintptr_t)data, len};
+		struct sending s = {.fd = fd, .parts = &part, .count = 1, .caller = CALLER};
+		bool follow;
+		if (answered(&s, &follow))
+			return s.ret;
+		return sent(&s, follow, real_libc.write(fd, data, len));
+	}
+	return real_libc.write(fd, data, len);
+}
 
-	if (unlikely(fds_is_fresh(fd)))
-		saw_write(fd, data, ret);
-	return ret;
+/* The list of parts itself may be a bad pointer. */
+static bool can_read_parts(const struct iovec *parts, size_t count)
+{
+	return count <= UIO_MAXIOV && sys_can_read(parts, count * sizeof *parts);
 }
 
 HOOK ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-	ssize_t ret = real_libc.writev(fd, parts, count);
-
-	if (unlikely(fds_is_fresh(fd)))
-		saw_vector(fd, parts, count > 0 ? (size_t)count : 0, ret);
-	return ret;
+	if (unlikely(fds_has(fd, FDS_WRITES)) && count > 0 &&
+	    can_read_parts(parts, (size_t)count)) {
+		struct sending s = {
+			.fd = fd, .parts = parts, .count = (size_t)count, .caller = CALLER};
+		bool follow;
+		if (answered(&s, &follow))
+			return s.ret;
+		return sent(&s, follow, real_libc.writev(fd, parts, count));
+	}
+	return real_libc.writev(fd, parts, count);
 }
 
 HOOK ssize_t send(int fd, const void *data, size_t len, int flags)
 {
-	ssize_t ret = real_libc.send(fd, data, len, flags);
+	if (unlikely(fds_has(fd, FDS_WRITES))) {
+		struct iovec part = {(void *)(uintptr_t)data, len};
+		struct sending s = {
+			.fd = fd, .parts = &part, .count = 1, .flags = flags, .caller = CALLER};
+		bool follow;
+		if (answered(&s, &follow))
+			return s.ret;
+		return sent(&s, follow, real_libc.send(fd, data, len, flags));
+	}
+	return real_libc.send(fd, data, len, flags);
+}
 
-	if (unlikely(fds_is_fresh(fd)))
-		saw_write(fd, data, ret);
-	return ret;
+/* TCP Fast Open connects and sends at once. */
+static void note_fast_open(const struct sending *s)
+{
+	if (s->flags & MSG_FASTOPEN && s->to_len && sys_can_read(s->to, s->to_len) &&
+	    is_internet(s->to, s->to_len))
+		fds_note_connect(s->fd, port_of(s->to, s->to_len));
 }
 
 HOOK ssize_t sendto(int fd, const void *data, size_t len, int flags, const struct sockaddr *address,
 		    socklen_t address_len)
 {
-	ssize_t ret = real_libc.sendto(fd, data, len, flags, address, address_len);
+	if (unlikely(fds_has(fd, FDS_WRITES | FDS_UDP) || flags & MSG_FASTOPEN)) {
+		struct iovec part = {(void *)(uintptr_t)data, len};
+		struct sending s = {.fd = fd,
+				    .parts = &part,
+				    .count = 1,
+				    .flags = flags,
+				    .caller = CALLER,
+				    .to = address_len ? address : NULL,
+				    .to_len = address ? address_len : 0};
+		bool follow;
+		note_fast_open(&s);
+		if (answered(&s, &follow))
+			return s.ret;
+		return sent(&s, follow,
+			    real_libc.sendto(fd, data, len, flags, address, address_len));
+	}
+	return real_libc.sendto(fd, data, len, flags, address, address_len);
+}
 
-	if (unlikely(fds_is_fresh(fd)))
-		saw_write(fd, data, ret);
-	return ret;
+/* True when the message can be read as far as it is needed. */
+static bool read_message(int fd, const struct msghdr *message, int flags, const void *caller,
+			 struct sending *ret)
+{
+	if (fds_has(fd, FDS_WRITES) || flags & MSG_FASTOPEN) {
+		if (!sys_can_read(message, sizeof *message) ||
+		    !can_read_parts(message->msg_iov, message->msg_iovlen))
+			return false;
+	} else if (!sending_can_read_again(message, sizeof *message) ||
+		   message->msg_iovlen > UIO_MAXIOV ||
+		   !sending_can_read_again(message->msg_iov,
+					   message->msg_iovlen * sizeof *message->msg_iov)) {
+		return false;
+	}
+	*ret = (struct sending){.fd = fd,
+				.parts = message->msg_iov,
+				.count = message->msg_iovlen,
+				.flags = flags,
+				.caller = caller,
+				.to = message->msg_namelen ? message->msg_name : NULL,
+				.to_len = message->msg_name ? message->msg_namelen : 0};
+	note_fast_open(ret);
+	return true;
 }
 
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	ssize_t ret = real_libc.sendmsg(fd, message, flags);
+	struct sending s;
 
-	if (unlikely(fds_is_fresh(fd)) && ret > 0)
-		saw_vector(fd, message->msg_iov, message->msg_iovlen, ret);
-	return ret;
+	if (unlikely(fds_has(fd, FDS_WRITES | FDS_UDP) || flags & MSG_FASTOPEN) &&
+	    read_message(fd, message, flags, CALLER, &s)) {
+		bool follow;
+		if (answered(&s, &follow))
+			return s.ret;
+		return sent(&s, follow, real_libc.sendmsg(fd, message, flags));
+	}
+	return real_libc.sendmsg(fd, message, flags);
 }
 
-/* Bytes planted by a refusal, once; 0: read for real. */
-static ssize_t planted(int fd, void *data, size_t len)
+/* One message after the other, as the kernel does it: what was sent before one that fails counts.
+ */
+static int send_one_by_one(int fd, struct mmsghdr *messages, unsigned count, int flags,
+			   const void *caller)
 {
-	int saved = errno;
-	size_t n = data ? fds_take(fd, data, len) : 0;
+	unsigned done = 0;
 
-	errno = saved;
-	return (ssize_t)n;
+	for (; done < count && sys_can_read(&messages[done], sizeof *messages); done++) {
+		struct sending s;
+		bool follow = false;
+		ssize_t n = -1;
+		if (!read_message(fd, &messages[done].msg_hdr, flags, caller, &s))
+			break;
+		if (answered(&s, &follow))
+			n = s.ret;
+		else
+			n = sent(&s, follow, real_libc.sendmsg(fd, &messages[done].msg_hdr, flags));
+		if (n < 0)
+			return done ? (int)done : -1;
+		messages[done].msg_len = (unsigned)n;
+	}
+	return done || !count ? (int)done : real_libc.sendmmsg(fd, messages, count, flags);
 }
+
+HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	if (unlikely(fds_has(fd, FDS_WRITES | FDS_UDP)) && count <= UIO_MAXIOV)
+		return send_one_by_one(fd, messages, count, flags, CALLER);
+	return real_libc.sendmmsg(fd, messages, count, flags);
+}
+
+/* A governed request may have a file for its body. */
+static ssize_t send_file(int to, int from, off_t *offset, size_t count, const void *caller)
+{
+	uint8_t piece[FILE_PIECE_BYTES];
+	off_t at = offset ? *offset : (off_t)sys_seek(from, 0, SEEK_CUR);
+	size_t done = 0;
+	ssize_t got, n = 0;
+
+	while (done < count) {
+		size_t want = count - done < sizeof piece ? count - done : sizeof piece;
+		got = sys_pread(from, piece, want, at);
+		if (got <= 0) {
+			n = got;
+			if (got < 0)
+				errno = (int)-got;
+			break;
+		}
+		struct iovec part = {piece, (size_t)got};
+		struct sending s = {.fd = to, .parts = &part, .count = 1, .caller = caller};
+		n = plain_send(&s) ? s.ret : real_libc.write(to, piece, (size_t)got);
+		if (n < 0)
+			break;
+		done += (size_t)n;
+		at += n;
+		if (n < got)
+			break;
+	}
+	if (offset)
+		*offset = at;
+	else if (done)
+		(void)sys_seek(from, at, SEEK_SET);
+	return done ? (ssize_t)done : n < 0 ? -1 : 0;
+}
+
+HOOK ssize_t sendfile(int to, int from, off_t *offset, size_t count)
+{
+	if (unlikely(fds_has(to, FDS_PLAIN)) && (!offset || sys_can_read(offset, sizeof *offset)))
+		return send_file(to, from, offset, count, CALLER);
+	return real_libc.sendfile(to, from, offset, count);
+}
+
+HOOK ssize_t sendfile64(int to, int from, off64_t *offset, size_t count)
+{
+	if (unlikely(fds_has(to, FDS_PLAIN)) && (!offset || sys_can_read(offset, sizeof *offset)))
+		return send_file(to, from, offset, count, CALLER);
+	return real_libc.sendfile64(to, from, offset, count);
+}
+
+/* ---- reading ---- */
+
+/* True: answered in r->ret. Otherwise the real function is to be called, and `received` with its
+ * result. */
+static bool served(struct receiving *r)
+{
+	if (fds_has(r->fd, FDS_HELD) && !sys_is_readable(r->fd))
+		opening_release(r->fd); /* it waits for an answer to what it has not ended */
+	if (fds_has(r->fd, FDS_PLANTED) && !(r->flags & MSG_PEEK) && r->count &&
+	    r->parts[0].iov_base) {
+		int saved = errno;
+		r->ret = (ssize_t)fds_take(r->fd, r->parts[0].iov_base, r->parts[0].iov_len);
+		errno = saved;
+		if (r->ret > 0)
+			return true;
+	}
+	return fds_has(r->fd, FDS_PLAIN) && plain_receive(r);
+}
+
+static ssize_t received(struct receiving *r, ssize_t ret)
+{
+	r->ret = ret;
+	if (fds_has(r->fd, FDS_PLAIN))
+		plain_received(r);
+	return r->ret;
+}
+
+/* Calls the real function behind the test that all doors have. */
+#define RECEIVE(call, fd_, parts_, count_, flags_)                                                 \
+	({                                                                                         \
+		struct receiving r_ = {                                                            \
+			.fd = (fd_), .parts = (parts_), .count = (count_), .flags = (flags_)};     \
+		served(&r_) ? r_.ret : received(&r_, real_libc.call);                              \
+	})
 
 HOOK ssize_t read(int fd, void *data, size_t len)
 {
-	ssize_t n;
+	struct iovec part = {data, len};
 
-	if (unlikely(fds_is_planted(fd)) && (n = planted(fd, data, len)) > 0)
-		return n;
+	if (unlikely(fds_has(fd, FDS_READS)))
+		return RECEIVE(read(fd, data, len), fd, &part, 1, 0);
 	return real_libc.read(fd, data, len);
+}
+
+HOOK ssize_t __read_chk(int fd, void *data, size_t len, size_t room)
+{
+	struct iovec part = {data, len};
+
+	if (unlikely(fds_has(fd, FDS_READS)) && len <= room)
+		return RECEIVE(__read_chk(fd, data, len, room), fd, &part, 1, 0);
+	return real_libc.__read_chk(fd, data, len, room);
 }
 
 HOOK ssize_t readv(int fd, const struct iovec *parts, int count)
 {
-	ssize_t n;
-
-	if (unlikely(fds_is_planted(fd)) && count > 0 &&
-	    (n = planted(fd, parts[0].iov_base, parts[0].iov_len)) > 0)
-		return n;
+	if (unlikely(fds_has(fd, FDS_READS)) && count > 0 && can_read_parts(parts, (size_t)count))
+		return RECEIVE(readv(fd, parts, count), fd, parts, (size_t)count, 0);
 	return real_libc.readv(fd, parts, count);
 }
 
 HOOK ssize_t recv(int fd, void *data, size_t len, int flags)
 {
-	ssize_t n;
+	struct iovec part = {data, len};
 
-	if (unlikely(fds_is_planted(fd)) && !(flags & MSG_PEEK) && (n = planted(fd, data, len)) > 0)
-		return n;
+	if (unlikely(fds_has(fd, FDS_READS)))
+		return RECEIVE(recv(fd, data, len, flags), fd, &part, 1, flags);
 	return real_libc.recv(fd, data, len, flags);
+}
+
+HOOK ssize_t __recv_chk(int fd, void *data, size_t len, size_t room, int flags)
+{
+	struct iovec part = {data, len};
+
+	if (unlikely(fds_has(fd, FDS_READS)) && len <= room)
+		return RECEIVE(__recv_chk(fd, data, len, room, flags), fd, &part, 1, flags);
+	return real_libc.__recv_chk(fd, data, len, room, flags);
+}
+
+/* As a connected stream socket answers. */
+static void no_address(socklen_t *address_len)
+{
+	if (address_len)
+		*address_len = 0;
 }
 
 HOOK ssize_t recvfrom(int fd, void *data, size_t len, int flags, struct sockaddr *address,
 		      socklen_t *address_len)
 {
-	ssize_t n;
+	struct iovec part = {data, len};
+	struct receiving r = {.fd = fd, .parts = &part, .count = 1, .flags = flags};
 
-	if (unlikely(fds_is_planted(fd)) && !(flags & MSG_PEEK) &&
-	    (n = planted(fd, data, len)) > 0) {
-		if (address_len)
-			*address_len = 0; /* as a connected stream socket answers */
-		return n;
+	if (unlikely(fds_has(fd, FDS_READS))) {
+		if (!served(&r))
+			return received(
+				&r, real_libc.recvfrom(fd, data, len, flags, address, address_len));
+		no_address(address_len);
+		return r.ret;
 	}
 	return real_libc.recvfrom(fd, data, len, flags, address, address_len);
 }
 
+HOOK ssize_t __recvfrom_chk(int fd, void *data, size_t len, size_t room, int flags,
+			    struct sockaddr *address, socklen_t *address_len)
+{
+	struct iovec part = {data, len};
+	struct receiving r = {.fd = fd, .parts = &part, .count = 1, .flags = flags};
+
+	if (unlikely(fds_has(fd, FDS_READS)) && len <= room) {
+		if (!served(&r))
+			return received(&r, real_libc.__recvfrom_chk(fd, data, len, room, flags,
+								     address, address_len));
+		no_address(address_len);
+		return r.ret;
+	}
+	return real_libc.__recvfrom_chk(fd, data, len, room, flags, address, address_len);
+}
+
 HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-	ssize_t n;
-
-	if (unlikely(fds_is_planted(fd)) && message && message->msg_iovlen > 0 &&
-	    !(flags & MSG_PEEK) &&
-	    (n = planted(fd, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len)) > 0) {
+	if (unlikely(fds_has(fd, FDS_READS)) && sys_can_read(message, sizeof *message) &&
+	    can_read_parts(message->msg_iov, message->msg_iovlen)) {
+		struct receiving r = {.fd = fd,
+				      .parts = message->msg_iov,
+				      .count = message->msg_iovlen,
+				      .flags = flags};
+		if (!served(&r))
+			return received(&r, real_libc.recvmsg(fd, message, flags));
 		message->msg_flags = 0;
 		message->msg_controllen = 0;
 		message->msg_namelen = 0;
-		return n;
+		return r.ret;
 	}
 	return real_libc.recvmsg(fd, message, flags);
 }

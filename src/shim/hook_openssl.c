@@ -21,7 +21,7 @@ HOOK int SSL_connect(void *ssl)
 
 	if (library_is_nested(&c->api->library, CALLER) || !openssl_settle(c, ssl, true))
 		return c->api->SSL_connect(ssl);
-	int ret = REAL(c, SSL_connect(ssl));
+	int ret = REAL_HANDSHAKE(c, SSL_connect(ssl));
 	errno = c->real_errno;
 	return ret;
 }
@@ -33,7 +33,7 @@ HOOK int SSL_do_handshake(void *ssl)
 	/* The library's own call can be the first that we see: BIO_do_handshake. */
 	if ((c->kind != CONN_NEW && openssl_passes(c, CALLER)) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_do_handshake(ssl);
-	int ret = REAL(c, SSL_do_handshake(ssl));
+	int ret = REAL_HANDSHAKE(c, SSL_do_handshake(ssl));
 	errno = c->real_errno;
 	return ret;
 }
@@ -129,7 +129,7 @@ HOOK int SSL_write_early_data(void *ssl, const void *data, size_t len, size_t *w
 		return c->api->SSL_write_early_data(ssl, data, len, written);
 	/* As the real one does: the object may not know yet that it is a client. */
 	if (c->api->SSL_is_init_finished && !c->api->SSL_is_init_finished(ssl) &&
-	    REAL(c, SSL_connect(ssl)) <= 0) {
+	    REAL_HANDSHAKE(c, SSL_connect(ssl)) <= 0) {
 		errno = c->real_errno;
 		return 0;
 	}
@@ -162,7 +162,7 @@ HOOK int SSL_read(void *ssl, void *data, int len)
 		return c->api->SSL_read(ssl, data, len);
 	if (openssl_serve(c, data, (size_t)len, false, &got))
 		return (int)got;
-	int ret = REAL(c, SSL_read(ssl, data, len)), saved = c->real_errno;
+	int ret = REAL_HANDSHAKE(c, SSL_read(ssl, data, len)), saved = c->real_errno;
 	if (ret > 0)
 		gate_read(c->gate, bytes_of(data, (size_t)ret));
 	else if (openssl_serve(c, data, (size_t)len, false, &got))
@@ -184,7 +184,7 @@ HOOK int SSL_read_ex(void *ssl, void *data, size_t len, size_t *got)
 		*got = count;
 		return count > 0;
 	}
-	int ret = REAL(c, SSL_read_ex(ssl, data, len, got)), saved = c->real_errno;
+	int ret = REAL_HANDSHAKE(c, SSL_read_ex(ssl, data, len, got)), saved = c->real_errno;
 	if (ret > 0) {
 		gate_read(c->gate, bytes_of(data, *got));
 	} else if (openssl_serve(c, data, len, false, &count)) {
@@ -206,7 +206,7 @@ HOOK int SSL_peek(void *ssl, void *data, int len)
 		return c->api->SSL_peek(ssl, data, len);
 	if (openssl_serve(c, data, (size_t)len, true, &got))
 		return (int)got;
-	int ret = REAL(c, SSL_peek(ssl, data, len));
+	int ret = REAL_HANDSHAKE(c, SSL_peek(ssl, data, len));
 	errno = c->real_errno;
 	return ret;
 }
@@ -222,7 +222,7 @@ HOOK int SSL_peek_ex(void *ssl, void *data, size_t len, size_t *got)
 		*got = count;
 		return count > 0;
 	}
-	int ret = REAL(c, SSL_peek_ex(ssl, data, len, got));
+	int ret = REAL_HANDSHAKE(c, SSL_peek_ex(ssl, data, len, got));
 	errno = c->real_errno;
 	return ret;
 }

@@ -12,6 +12,8 @@
 #include "shim/gnutls.h"
 #include "shim/detour.h"
 #include "shim/journal.h"
+#include "shim/opaque.h"
+#include "shim/plain.h"
 #include "shim/real.h"
 #include "shim/rules.h"
 #include "shim/self.h"
@@ -35,6 +37,8 @@ static void in_child(void)
 	journal_in_child();
 	rules_in_child();
 	conn_reset_locks();
+	opaque_in_child();
+	plain_in_child();
 	real_reset_locks();
 	gnutls_reset_locks();
 }
@@ -67,7 +71,9 @@ __attribute__((destructor)) static void stop(void)
 {
 	int saved = errno;
 
-	if (conn_enabled)
+	if (conn_enabled) {
+		opaque_close();
 		journal_close();
+	}
 	errno = saved;
 }

@@ -76,6 +76,19 @@ static struct link_map *object_at(const void *address)
 	return dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) ? map : NULL;
 }
 
+void library_path_at(const void *address, char ret_path[LIBRARY_PATH_MAX])
+{
+	struct dl_find_object place;
+	const char *path = "";
+
+	if (_dl_find_object((void *)(uintptr_t)address, &place) == 0)
+		path = place.dlfo_link_map->l_name;
+	size_t len = strlen(path);
+	memcpy(ret_path, path, len < LIBRARY_PATH_MAX ? len + 1 : 0);
+	if (len >= LIBRARY_PATH_MAX)
+		ret_path[0] = '\0';
+}
+
 static struct library *table_at(const struct family *f, unsigned i)
 {
 	return (struct library *)((char *)f->tables + i * f->table_bytes);

@@ -85,6 +85,11 @@ void library_take_program(struct family *f, const struct library *table);
 extern __thread const void *library_detoured
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/* The path of the object whose code is at `address`; "" for the program itself, and when it is none
+ * (code made at run time). Takes no lock. */
+#define LIBRARY_PATH_MAX 256
+void library_path_at(const void *address, char ret_path[LIBRARY_PATH_MAX]);
+
 /* Stores the function `name` of an open library at `slot` (a function pointer); leaves it alone
  * when there is none. */
 void library_find(void *handle, const char *name, void *slot);

@@ -87,6 +87,28 @@ void openssl_reset(struct conn *c)
 	conn_reset(c);
 }
 
+/* ---- whose ClientHello? ---- */
+
+bool openssl_random(const struct conn *c, uint8_t ret_random[32])
+{
+	static const uint8_t none[32];
+	const void *ssl = c->session;
+
+	return ssl && c->api->SSL_get_client_random &&
+	       c->api->SSL_get_client_random(ssl, ret_random, 32) == 32 &&
+	       memcmp(ret_random, none, 32) != 0;
+}
+
+void openssl_tell(struct conn *c)
+{
+	uint8_t random[32];
+
+	if (c->told || !openssl_random(c, random))
+		return;
+	c->told = true;
+	hello_expect(random);
+}
+
 /* ---- the carrier ---- */
 
 /* Not a state that SSL_get_error asks the program to wait in, but an end. */
@@ -100,7 +122,7 @@ static enum carried carry(void *session, struct bytes data, size_t *ret_done)
 	struct conn *c = session;
 	void *ssl = (void *)(uintptr_t)c->session;
 	int len = data.len > INT_MAX ? INT_MAX : (int)data.len;
-	int ret = REAL(c, SSL_write(ssl, data.at, len)), error;
+	int ret = REAL_HANDSHAKE(c, SSL_write(ssl, data.at, len)), error;
 
 	c->last_ret = ret;
 	if (ret > 0) {
@@ -134,8 +156,7 @@ static void describe(void *session, struct link_facts *ret_facts)
 	if (api->SSL_get_rfd)
 		ret_facts->fd = api->SSL_get_rfd(ssl);
 	ret_facts->own_transport = ret_facts->fd < 0;
-	if (ret_facts->own_transport && api->SSL_get_client_random &&
-	    api->SSL_get_client_random(ssl, random, sizeof random) == sizeof random)
+	if (ret_facts->own_transport && openssl_random(c, random))
 		ret_facts->fd = fds_find(random);
 }
 
@@ -246,7 +267,7 @@ int openssl_write(struct conn *c, void *ssl, const void *data, size_t len)
 	}
 	/* Bytes are never held before the handshake is done: it needs the program's reads. */
 	if (c->api->SSL_is_init_finished && !c->api->SSL_is_init_finished(ssl)) {
-		ret = REAL(c, SSL_do_handshake(ssl));
+		ret = REAL_HANDSHAKE(c, SSL_do_handshake(ssl));
 		if (ret <= 0) {
 			errno = c->real_errno;
 			return ret;

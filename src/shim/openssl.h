@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "shim/conn.h"
+#include "shim/hello.h"
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
 
@@ -29,6 +30,20 @@
 		(c)->real_errno = errno;                                                           \
 		ret_;                                                                              \
 	})
+
+/* The same of a call that drives the handshake, so that its ClientHello is known for ours. */
+#define REAL_HANDSHAKE(c, call)                                                                    \
+	({                                                                                         \
+		struct hello_mark before_ = hello_enter(c, openssl_random);                        \
+		__auto_type ret_ = REAL(c, call);                                                  \
+		hello_leave(before_);                                                              \
+		openssl_tell(c);                                                                   \
+		ret_;                                                                              \
+	})
+
+/* The random of its ClientHello; false: it has made none yet. */
+bool openssl_random(const struct conn *c, uint8_t ret_random[32]);
+void openssl_tell(struct conn *c);
 
 /* The conn of an SSL*, made on first sight; its libssl is found through `caller`. Never NULL: when
  * there is none to be had, one that passes. */

@@ -29,8 +29,10 @@ static long early(long result)
 #define EARLY_CALL(n, a, b, c, d, e, f, ...)                                                       \
 	sys_call(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
+EARLY(int, socket, (int d, int t, int p), SYS_socket, d, t, p)
 EARLY(int, connect, (int fd, const struct sockaddr *a, socklen_t n), SYS_connect, fd, a, n)
 EARLY(int, close, (int fd), SYS_close, fd)
+EARLY(int, shutdown, (int fd, int how), SYS_shutdown, fd, how)
 EARLY(ssize_t, write, (int fd, const void *d, size_t n), SYS_write, fd, d, n)
 EARLY(ssize_t, writev, (int fd, const struct iovec *p, int n), SYS_writev, fd, p, n)
 EARLY(ssize_t, send, (int fd, const void *d, size_t n, int f), SYS_sendto, fd, d, n, f)
@@ -38,12 +40,22 @@ EARLY(ssize_t, sendto,
       (int fd, const void *d, size_t n, int f, const struct sockaddr *a, socklen_t an), SYS_sendto,
       fd, d, n, f, a, an)
 EARLY(ssize_t, sendmsg, (int fd, const struct msghdr *m, int f), SYS_sendmsg, fd, m, f)
+EARLY(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned n, int f), SYS_sendmmsg, fd, m, n, f)
+EARLY(ssize_t, sendfile, (int to, int from, off_t *o, size_t n), SYS_sendfile, to, from, o, n)
+EARLY(ssize_t, sendfile64, (int to, int from, off64_t *o, size_t n), SYS_sendfile, to, from, o, n)
 EARLY(ssize_t, read, (int fd, void *d, size_t n), SYS_read, fd, d, n)
 EARLY(ssize_t, readv, (int fd, const struct iovec *p, int n), SYS_readv, fd, p, n)
 EARLY(ssize_t, recv, (int fd, void *d, size_t n, int f), SYS_recvfrom, fd, d, n, f)
 EARLY(ssize_t, recvfrom, (int fd, void *d, size_t n, int f, struct sockaddr *a, socklen_t *an),
       SYS_recvfrom, fd, d, n, f, a, an)
 EARLY(ssize_t, recvmsg, (int fd, struct msghdr *m, int f), SYS_recvmsg, fd, m, f)
+EARLY(ssize_t, __read_chk, (int fd, void *d, size_t n, size_t room), SYS_read, fd, d,
+      n < room ? n : room)
+EARLY(ssize_t, __recv_chk, (int fd, void *d, size_t n, size_t room, int f), SYS_recvfrom, fd, d,
+      n < room ? n : room, f)
+EARLY(ssize_t, __recvfrom_chk,
+      (int fd, void *d, size_t n, size_t room, int f, struct sockaddr *a, socklen_t *an),
+      SYS_recvfrom, fd, d, n < room ? n : room, f, a, an)
 
 struct real_libc real_libc START_DATA = {
 #define LIBC_HOOK(ret, name, params) early_##name,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "audit/record.h"
 #include "audit/seal.h"
@@ -32,14 +33,20 @@ static const char *const names[] = {
 	"XDG_DATA_HOME=",
 	"XDG_STATE_HOME=",
 	"HOME=",
+	"AIGW_EXPLAIN=",
 };
 #define NAMES (sizeof names / sizeof names[0])
+
+/* Of the above, those that are read here. */
+enum { NAME_AIGW = 0, NAME_ENVIRONMENT = 3, NAME_EXPLAIN = 8 };
 
 /* Copies, because a program may overwrite its environment's memory to change its title. */
 static struct {
 	char *variables[NAMES + 1];
 	const char *environment_name;
-	bool off;
+	bool off, explains;
+	dev_t stderr_device;
+	ino_t stderr_inode;
 	char storage[VARIABLES_BYTES_MAX];
 } kept START_DATA = {.environment_name = ""};
 
@@ -59,24 +66,43 @@ void self_init(char *const *environment)
 			if (len > sizeof kept.storage - used)
 				break;
 			kept.variables[count++] = memcpy(kept.storage + used, *environment, len);
-			if (i == 0)
+			if (i == NAME_AIGW)
 				kept.off = strcmp(*environment + name, "off") == 0;
-			if (i == 3)
+			if (i == NAME_ENVIRONMENT)
 				kept.environment_name = kept.storage + used + name;
+			if (i == NAME_EXPLAIN)
+				kept.explains = strcmp(*environment + name, "1") == 0;
 			used += len;
 			break;
 		}
 	}
 	/* A privileged program takes no orders from who started it. */
 	if (getauxval(AT_SECURE)) {
-		kept.off = false;
+		kept.off = kept.explains = false;
 		kept.environment_name = "";
+	}
+	if (kept.explains) {
+		struct stat st;
+		kept.explains = sys_fstat(STDERR_FILENO, &st) == 0;
+		kept.stderr_device = st.st_dev;
+		kept.stderr_inode = st.st_ino;
 	}
 }
 
 bool self_is_off(void)
 {
 	return kept.off;
+}
+
+int self_explains(void)
+{
+	struct stat st;
+
+	/* The number may belong to something else by now. */
+	if (!kept.explains || sys_fstat(STDERR_FILENO, &st) < 0 ||
+	    st.st_dev != kept.stderr_device || st.st_ino != kept.stderr_inode)
+		return -1;
+	return STDERR_FILENO;
 }
 
 enum err self_places(struct places *ret_places)

@@ -17,6 +17,10 @@ void self_init(char *const *environment);
 /* AIGW=off: nothing is governed, nothing is looked at. */
 bool self_is_off(void);
 
+/* AIGW_EXPLAIN=1: the descriptor of standard error, while it is what it was at the start; else -1:
+ * nothing is to be said. */
+int self_explains(void);
+
 /* The places of this user, found anew. ERR_LIMIT, ERR_MISSING. */
 MUST_USE enum err self_places(struct places *ret_places);
 

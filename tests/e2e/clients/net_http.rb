@@ -3,7 +3,7 @@ require "net/http"
 
 url = URI(ARGV.shift)
 $stdout.binmode
-Net::HTTP.start(url.host, url.port, use_ssl: true, read_timeout: 20, max_retries: 0) do |http|
+Net::HTTP.start(url.host, url.port, use_ssl: url.scheme == "https", read_timeout: 20, max_retries: 0) do |http|
   ARGV.each do |name|
     request = Net::HTTP::Post.new(url, "Authorization" => "Bearer #{ENV.fetch('API_KEY')}",
                                        "Content-Type" => "application/json",

@@ -24,7 +24,8 @@ if len(FILES) == 1:
             show_status(error.code)
 else:
     where = urllib.parse.urlsplit(URL)
-    connection = http.client.HTTPSConnection(where.hostname, where.port)
+    kind = http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
+    connection = kind(where.hostname, where.port)
     for body in bodies():
         connection.request("POST", where.path, body, HEADERS)
         read(connection.getresponse())

@@ -111,10 +111,12 @@ void openssl_tell(struct conn *c)
 
 /* ---- the carrier ---- */
 
-/* Not a state that SSL_get_error asks the program to wait in, but an end. */
-static bool is_end(int error)
+/* Not a state that SSL_get_error asks the program to wait in, but an end. `number` is errno: some
+ * programs' own BIOs say only there that they would block (tcl-tls). */
+static bool is_end(int error, int number)
 {
-	return error == ERROR_SSL || error == ERROR_SYSCALL || error == ERROR_ZERO_RETURN;
+	return error == ERROR_SSL || error == ERROR_ZERO_RETURN ||
+	       (error == ERROR_SYSCALL && number != EAGAIN && number != EINTR);
 }
 
 static enum carried carry(void *session, struct bytes data, size_t *ret_done)
@@ -130,7 +132,7 @@ static enum carried carry(void *session, struct bytes data, size_t *ret_done)
 		return (size_t)ret == data.len ? CARRIED : CARRIED_PART;
 	}
 	error = REAL(c, SSL_get_error(ssl, ret));
-	return is_end(error) ? BROKEN : BLOCKED;
+	return is_end(error, c->real_errno) ? BROKEN : BLOCKED;
 }
 
 static void describe(void *session, struct link_facts *ret_facts)
@@ -288,7 +290,9 @@ int openssl_write(struct conn *c, void *ssl, const void *data, size_t len)
 /* How the library ended a read, for the gate. */
 void openssl_read_failed(struct conn *c, void *ssl, int ret)
 {
-	if (is_end(REAL(c, SSL_get_error(ssl, ret))) && c->gate)
+	int error = REAL(c, SSL_get_error(ssl, ret));
+
+	if (is_end(error, c->real_errno) && c->gate)
 		gate_ended(c->gate);
 }
 

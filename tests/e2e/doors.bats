@@ -37,6 +37,22 @@ copy_of_libssl() {
 		"-Wl,-rpath,$PWD" "./lib$1.so.3"
 }
 
+# As if it had been linked -Bsymbolic: it calls its own functions past everybody. Sets DF_SYMBOLIC.
+make_symbolic() {
+	local at
+	at=$((16#$(readelf -SW "$1" | sed -nE 's/.* \.dynamic +DYNAMIC +[0-9a-f]+ ([0-9a-f]+).*/\1/p')))
+	$PYTHON - "$1" "$at" <<-'END'
+		import struct, sys
+		with open(sys.argv[1], "r+b") as file:
+		    file.seek(int(sys.argv[2]))
+		    while (entry := struct.unpack("qQ", file.read(16)))[0] != 30:  # DT_FLAGS
+		        assert entry[0]
+		    file.seek(-8, 1)
+		    file.write(struct.pack("Q", entry[1] | 2))
+	END
+	readelf -d "$1" | grep -q SYMBOLIC
+}
+
 assert_no_request_byte() {
 	assert_equal "$(provider_saw '[.[].request_bytes // 0] | add // 0') request bytes" '0 request bytes'
 }
@@ -117,6 +133,8 @@ print(shape(open('/proc/self/maps').read(), 'libssl.so.3'))"
 @test 'two copies that are only known by handle are not mixed up' {
 	copy_of_libssl one
 	copy_of_libssl two
+	make_symbolic libone.so.3
+	make_symbolic libtwo.so.3
 	start_provider
 	body gpt-5 >call
 	body gpt-4o >refused
@@ -127,6 +145,24 @@ print(shape(open('/proc/self/maps').read(), 'libssl.so.3'))"
 	assert_answers 200 403 200 403
 	assert_provider_saw 2
 	assert_equal "$(records 'map(.connection.library // "") | unique | length')" 2
+}
+
+# ---- BIO_f_ssl ----
+
+@test 'a write through a BIO that blocks is carried on, also where only errno says that it blocks' {
+	for client in "tclsh $CLIENTS/tls.tcl" \
+		"env BIO_CLIENT=$BIN/bio_client BIO_MODE=nonblocking $PYTHON $CLIENTS/bio.py"; do
+		start_provider --slow-reader
+		big_body gpt-5 $((1 << 20)) >big
+		# shellcheck disable=SC2086  # words
+		run --separate-stderr shimmed timeout 60 $client "$OPENAI/chat/completions" big
+		assert_success
+		assert_answers 200
+		assert_provider_saw 1
+		assert_equal "$(provider_saw '.[] | select(.event == "request").body_sha256')" \
+			"$(sha256sum <big | cut -d' ' -f1)"
+		assert_recorded .outcome complete
+	done
 }
 
 # ---- dlsym and dlopen as ever ----

@@ -16,7 +16,8 @@
  *   --write-bytes N    at most N bytes in each write (all at once)
  *   --again-null       a blocked write is repeated as (NULL, 0), our bytes being gone by then
  *   --send HOW         send, send2, range, cork (uncorked at once), cork-wait, early (cork before
- *                      the handshake), early-data, file
+ *                      the handshake), late-cork (one byte before it, and a read), early-data,
+ *                      file
  *   --recv HOW         recv, seq or packet
  *   --poll-first       wait until the socket is readable before the first read
  *   --threads          one thread reads while the other writes
@@ -219,7 +220,12 @@ static void uncork(size_t len)
 static void send_input(const char *at, size_t len)
 {
 	bool corks = strstr(how.send, "cork") || is(how.send, "early");
+	char none[1];
 
+	if (is(how.send, "late-cork")) {
+		write_all(at++, 1);
+		len--;
+	}
 	if (corks && !is(how.send, "early"))
 		gnutls_record_cork(session);
 	/* declined: all of it again; accepted, which no test has: nothing more */
@@ -227,6 +233,9 @@ static void send_input(const char *at, size_t len)
 	    gnutls_session_get_flags(session) & GNUTLS_SFLAGS_EARLY_DATA)
 		return;
 	write_all(at, len);
+	if (is(how.send, "late-cork") &&
+	    gnutls_record_recv(session, none, sizeof none) != GNUTLS_E_AGAIN)
+		die("read too much", 0);
 	if (corks)
 		uncork(len);
 }

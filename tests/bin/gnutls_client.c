@@ -24,7 +24,7 @@
  *   --fork             a child frees its copy of the session first
  *   --resume           a first connection with a GET to /plain, then the real one, resumed
  *   --answers N        leave after N answers with a Content-Length (0: read until the end)
- *   --server           a server's session and a datagram session are made first, and used
+ *   --server           a server's, a datagram and a QUIC session are made first, and used
  * Exit: 0 the peer ended the connection properly (or N answers came), 1 it did not, 2 usage, 3
  * system. The last line on standard error says what was seen: "end=close_notify blocked=3 pending=1
  * bye=0 alpn=http/1.1 resumed=0".
@@ -446,11 +446,47 @@ static void connect_before(void)
 	close(transport.fd);
 }
 
-/* Not a client's, and not over a stream: these calls are to go straight through. */
+static bool saw_hello;
+
+static int see_hello(gnutls_session_t quic, gnutls_record_encryption_level_t level,
+		     gnutls_handshake_description_t type, const void *data, size_t len)
+{
+	saw_hello |= type == GNUTLS_HANDSHAKE_CLIENT_HELLO && memmem(data, len, "\2h3", 3);
+	return 0;
+}
+
+static ssize_t pull_later(gnutls_transport_ptr_t t, void *data, size_t len)
+{
+	errno = EAGAIN;
+	return -1;
+}
+
+/* To a provider, but the program carries the handshake messages itself: its ALPN stays. */
+static void begin_quic(void)
+{
+	static unsigned char h3[] = "h3";
+	gnutls_datum_t protocol = {h3, 2};
+	gnutls_session_t quic;
+
+	check("init", gnutls_init(&quic, GNUTLS_CLIENT | GNUTLS_NONBLOCK));
+	check("priority", gnutls_priority_set_direct(quic, "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL));
+	check("credentials", gnutls_credentials_set(quic, GNUTLS_CRD_CERTIFICATE, trust));
+	check("name", gnutls_server_name_set(quic, GNUTLS_NAME_DNS, "api.openai.com", 14));
+	check("alpn", gnutls_alpn_set_protocols(quic, &protocol, 1, 0));
+	gnutls_handshake_set_read_function(quic, see_hello);
+	gnutls_transport_set_pull_function(quic, pull_later);
+	(void)gnutls_handshake(quic);
+	if (!saw_hello)
+		die("the ALPN list of a QUIC session", 0);
+	gnutls_deinit(quic);
+}
+
+/* Not a client's, or not over a stream: these calls are to go straight through. */
 static void use_other_sessions(void)
 {
 	gnutls_session_t server, datagram;
 
+	begin_quic();
 	check("init", gnutls_init(&server, GNUTLS_SERVER));
 	check("init", gnutls_init(&datagram, GNUTLS_CLIENT | GNUTLS_DATAGRAM));
 	gnutls_record_cork(server);

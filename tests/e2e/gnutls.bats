@@ -171,7 +171,7 @@ WAYS=(--nonblocking --own --poll-first --threads --fork --server
 	diff bytes found
 }
 
-@test 'before the handshake, and as a server, the library answers by itself' {
+@test 'before the handshake, as a server, and for QUIC, the library answers by itself' {
 	printf 'GET /plain HTTP/1.1\r\nHost: plain.example.test\r\n\r\n' >request
 	run send_gnutls --server --name plain.example.test --answers 1 <request
 	assert_success

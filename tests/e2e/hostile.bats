@@ -86,7 +86,7 @@ assert_not_closed() {
 	assert_equal "$(last_record_in_full .response.text)" "$ANSWER"
 }
 
-@test 'calls of libc that are not TLS allocate nothing and keep errno' {
+@test 'calls of libc that are neither TLS nor HTTP allocate nothing and keep errno' {
 	hostile libc heap
 	assert_success
 	assert_output "$(lines 'LIBC allocations 0, errno kept' 'HEAP whole')"
@@ -250,10 +250,10 @@ listed() {
 		tr '\n' ' '
 }
 
-@test 'a program without TLS needs no system call beyond its own' {
+@test 'a program without TLS and HTTP needs no system call but its own and the one in aigw(7)' {
 	without_us only-syscalls "$OWN_PLAIN socketpair sendto recvfrom" libc
 	assert_success
-	hostile only-syscalls "$OWN_PLAIN socketpair sendto recvfrom" libc heap
+	hostile only-syscalls "$OWN_PLAIN socketpair sendto recvfrom $(listed 'on the first bytes')" libc heap
 	assert_success
 	assert_output --partial 'LIBC allocations 0'
 }
@@ -263,7 +263,7 @@ listed() {
 	assert_success
 	hostile only-syscalls "$OWN" plain plain
 	assert_output --partial 'FORBIDDEN system call'
-	hostile only-syscalls "$OWN $(listed 'on the first use of TLS')" plain plain
+	hostile only-syscalls "$OWN $(listed 'on the first use of TLS or HTTP')" plain plain
 	assert_success
 	assert_answers 200 200
 }
@@ -271,10 +271,10 @@ listed() {
 @test 'a program with requests to providers needs no system calls but its own and those in aigw(7)' {
 	without_us only-syscalls "$OWN" allow allow
 	assert_success
-	hostile only-syscalls "$OWN $(listed 'on the first use of TLS')" allow
+	hostile only-syscalls "$OWN $(listed 'on the first use of TLS or HTTP')" allow
 	assert_output --partial 'FORBIDDEN system call'
 	hostile limit-file-size 9000000 only-syscalls \
-		"$OWN $(listed 'on the first use of TLS') $(listed 'for requests to providers')" \
+		"$OWN $(listed 'on the first use of TLS or HTTP') $(listed 'for requests to providers')" \
 		allow refuse plain close-loop allow refuse heap
 	assert_success
 	assert_answers 200 403 200 200 403

@@ -107,7 +107,7 @@ print(u.urlopen('$PLAIN/plain', b'x' * 100000).read())"
 @test 'errors of TLS are reported as ever' {
 	start_provider
 	same_with_and_without curl -sS --cacert /dev/null "$PLAIN/plain"
-	same_with_and_without curl -sS "https://localhost:1/"
+	same_with_and_without sh -c 'curl -sS https://localhost:1/ 2>&1 | sed "s/after [0-9]* ms/after a while/"'
 	same_with_and_without $PYTHON -c "
 import ssl, socket
 try: ssl.create_default_context().wrap_socket(socket.create_connection(('127.0.0.1', $PORT)), server_hostname='wrong.test')

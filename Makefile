@@ -117,7 +117,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 TESTBINS = provider tls_client gnutls_client bio_client door_client doors/plugin.so doors/deep.so \
 	doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
-	start_bench
+	start_bench $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -127,6 +127,42 @@ $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c 
 $(BUILD)/tests/tls_client $(BUILD)/tests/bio_client: $(BUILD)/tests/%: tests/bin/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto
+
+# OpenSSL inside the executable: at a fixed address or not, with exported functions, with those in
+# the file's symbol table only, or with none.
+STATICBINS = $(patsubst %,static_client-%,pie pie-exported exec exec-exported stripped) static_host \
+	static_plugin.so static_plugin-own.so stub-plain stub-odd stub-loop stub-foreign stub-partial big_program
+STATICLIBS = -l:libssl.a -l:libcrypto.a -lpthread -ldl
+
+$(BUILD)/tests/static_client-pie: STATICFLAGS = -fPIE -pie
+$(BUILD)/tests/static_client-pie-exported: STATICFLAGS = -fPIE -pie -rdynamic
+$(BUILD)/tests/static_client-exec: STATICFLAGS = -fno-pie -no-pie
+$(BUILD)/tests/static_client-exec-exported: STATICFLAGS = -fno-pie -no-pie -rdynamic -Wl,--hash-style=sysv
+$(BUILD)/tests/static_client-stripped: STATICFLAGS = -fPIE -pie -s
+$(BUILD)/tests/static_client-%: tests/bin/tls_client.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) $(STATICFLAGS) -o $@ $^ $(STATICLIBS)
+
+# What it loads uses its functions, or brings a libssl.
+$(BUILD)/tests/static_host: tests/bin/static_host.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -rdynamic -o $@ $^ -Wl,--whole-archive -l:libssl.a -l:libcrypto.a \
+		-Wl,--no-whole-archive -lpthread -ldl
+
+$(BUILD)/tests/static_plugin-own.so: STATICFLAGS = -lssl -lcrypto
+$(BUILD)/tests/static_plugin.so $(BUILD)/tests/static_plugin-own.so: tests/bin/tls_client.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -fPIC -shared -o $@ $^ $(STATICFLAGS)
+
+# Functions with OpenSSL's names that must be left alone.
+$(BUILD)/tests/stub-%: tests/bin/stub.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -rdynamic -DSTUB_$* -o $@ $^
+
+# 50 MB, with a symbol table, and without OpenSSL.
+$(BUILD)/tests/big_program: tests/bin/big_program.sh
+	@mkdir -p $(@D)
+	$(Q)sh $< $(CC) $@
 
 $(BUILD)/tests/door_client: tests/bin/door_client.c
 	@mkdir -p $(@D)
@@ -176,7 +212,11 @@ $(BUILD)/tests/%_bench: tests/bench/%_bench.c
 
 tests-build: unit-build $(TESTBINS:%=$(BUILD)/tests/%)
 
-check: packages-check ## set up, build, run every test; ends with "N passed, N failed, N skipped"
+# Node.js and what its test clients import: from npm.
+node-clients:
+	@tools/dev/install-node-clients $(BUILD)/node
+
+check: packages-check node-clients ## set up, build, run every test; ends with "N passed, N failed, N skipped"
 	@$(MAKE) --no-print-directory -j$(JOBS) all tests-build
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-asan SAN=address,undefined CFLAGS='-O1 -g' unit-build
 	@BUILD=$(BUILD) tools/dev/check $(BUILD)
@@ -184,7 +224,7 @@ check: packages-check ## set up, build, run every test; ends with "N passed, N f
 unit: unit-build ## the unit tests and the replay of the fuzz corpora
 	@BUILD=$(BUILD) tools/dev/check $(BUILD) unit
 
-e2e: all tests-build ## the end-to-end tests with real programs
+e2e: all tests-build node-clients ## the end-to-end tests with real programs
 	@BUILD=$(BUILD) tools/dev/check $(BUILD) e2e
 
 # ---- lint: each file is looked at again only after it changed
@@ -283,7 +323,7 @@ clean: ## remove everything that was built
 # Everything that a change of these must rebuild.
 $(OBJ) $(SHIM:%.c=$(BUILD)/%.o): Makefile
 
-.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz packages-build packages-demo packages-check \
+.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz packages-build packages-demo packages-check node-clients \
 	demo bench install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -81,11 +81,14 @@ static const struct {
 	uint8_t at;
 	bool optional; /* may stay as it is where its code does not allow a detour */
 } doors[] = {
-	{AT_SSL_connect, false},   {AT_SSL_do_handshake, false},     {AT_SSL_write, false},
-	{AT_SSL_write_ex, false},  {AT_SSL_write_early_data, false}, {AT_SSL_sendfile, false},
-	{AT_SSL_read, false},      {AT_SSL_read_ex, false},          {AT_SSL_peek, false},
-	{AT_SSL_peek_ex, false},   {AT_SSL_pending, false},          {AT_SSL_has_pending, false},
-	{AT_SSL_get_error, false}, {AT_SSL_get_shutdown, true},      {AT_SSL_shutdown, false},
+	{AT_SSL_connect, false},     {AT_SSL_do_handshake, false},
+	{AT_SSL_write, false},	     {AT_SSL_write_ex, false},
+	{AT_SSL_write_ex2, false},   {AT_SSL_write_early_data, false},
+	{AT_SSL_sendfile, false},    {AT_SSL_read, false},
+	{AT_SSL_read_ex, false},     {AT_SSL_peek, false},
+	{AT_SSL_peek_ex, false},     {AT_SSL_pending, false},
+	{AT_SSL_has_pending, false}, {AT_SSL_get_error, false},
+	{AT_SSL_get_shutdown, true}, {AT_SSL_shutdown, false},
 	{AT_SSL_ctrl, true},
 };
 

@@ -9,7 +9,8 @@
 
 #include "shim/init.h"
 
-#define OWNER_WORDS 8 /* of an object, that may point to its library */
+#define OWNER_WORDS   8 /* of an object, that may point to its library */
+#define CALLERS_TRIED 8 /* places where a caller may be remembered */
 
 /* libc's own, whoever else stands in front of them: what we ask is not another preload's
  * business. */
@@ -282,19 +283,44 @@ static const struct library *resolve(struct family *f, const void *caller)
 	return f->nothing;
 }
 
-/* Apart from library_of, whose every call would set up this frame. */
+static const struct library *remembered(const struct family *f, const void *caller, unsigned slot)
+{
+	const struct library *library;
+
+	if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) != caller)
+		return NULL;
+	library = __atomic_load_n(&f->callers[slot].library, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller ? library
+										     : NULL;
+}
+
+/* Apart from library_of, whose every call would set up this frame. Callers whose place is taken go
+ * into one of the next: two that took it in turn would ask the loader at each call. */
 __attribute__((noinline)) static const struct library *remember(struct family *f,
 								const void *caller, unsigned slot)
 {
 	int saved = errno;
 	const struct library *library;
+	unsigned at = slot;
 
+	for (unsigned i = 1; i < CALLERS_TRIED; i++) {
+		library = remembered(f, caller, (slot + i) % LIBRARY_CALLERS);
+		if (library)
+			return recent[f->slot] = library;
+	}
 	find_clock();
 	library = resolve(f, caller);
-	__atomic_store_n(&f->callers[slot].caller, NULL, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < CALLERS_TRIED; i++) {
+		unsigned next = (slot + i) % LIBRARY_CALLERS;
+		if (!__atomic_load_n(&f->callers[next].caller, __ATOMIC_ACQUIRE)) {
+			at = next;
+			break;
+		}
+	}
+	__atomic_store_n(&f->callers[at].caller, NULL, __ATOMIC_RELEASE);
 	if (library != f->nothing) {
-		__atomic_store_n(&f->callers[slot].library, library, __ATOMIC_RELEASE);
-		__atomic_store_n(&f->callers[slot].caller, caller, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->callers[at].library, library, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->callers[at].caller, caller, __ATOMIC_RELEASE);
 	}
 	errno = saved;
 	return recent[f->slot] = library;
@@ -308,12 +334,9 @@ const struct library *library_of(struct family *f, const void *caller)
 	/* A tail call of the library that this thread went into last. */
 	if (library_is_ours(caller) && recent[f->slot])
 		return recent[f->slot];
-	if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller) {
-		library = __atomic_load_n(&f->callers[slot].library, __ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller &&
-		    library)
-			return recent[f->slot] = library;
-	}
+	library = remembered(f, caller, slot);
+	if (library)
+		return recent[f->slot] = library;
 	return remember(f, caller, slot);
 }
 

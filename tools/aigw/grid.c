@@ -51,10 +51,9 @@ void grid_print(struct grid *g, const char *indent)
 
 	for (size_t c = 0; c < g->columns; c++)
 		widths[c] = (int)strlen(g->titles[c]);
-	for (size_t i = 0; i < g->count; i++) {
-		int *w = &widths[i % g->columns];
+	for (size_t i = 0, c = 0; i < g->count; i++, c = c + 1 < g->columns ? c + 1 : 0) {
 		int here = (int)text_columns(buf_view(&g->cells[i].text));
-		*w = here > *w ? here : *w;
+		widths[c] = here > widths[c] ? here : widths[c];
 	}
 	left -= (int)strlen(indent);
 	for (size_t c = 0; c + 1 < g->columns; c++)
@@ -68,8 +67,7 @@ void grid_print(struct grid *g, const char *indent)
 		need(buf_put_str(&line, c + 1 < g->columns ? "  " : ""));
 	}
 	end_line(&line);
-	for (size_t i = 0; i < g->count; i++) {
-		size_t c = i % g->columns;
+	for (size_t i = 0, c = 0; i < g->count; i++, c = c + 1 < g->columns ? c + 1 : 0) {
 		need(buf_put_str(&line, c ? "  " : indent));
 		put_one(&line, buf_view(&g->cells[i].text), g->cells[i].colour, widths[c]);
 		if (c + 1 == g->columns)

@@ -6,6 +6,12 @@
 
 #include "tap.h"
 
+#ifdef __aarch64__
+#define LIBC "/lib/aarch64-linux-gnu/libc.so.6"
+#else
+#define LIBC "/lib/x86_64-linux-gnu/libc.so.6"
+#endif
+
 /* ---- a small file made by hand: every part stands where `layout` says ---- */
 
 enum {
@@ -14,8 +20,9 @@ enum {
 	AT_NAMES = AT_LOADER + 32,
 	AT_DYNAMIC = AT_NAMES + 64,
 	AT_SYMBOLS = AT_DYNAMIC + 6 * 16,
-	AT_SECTIONS = AT_SYMBOLS + 3 * 24,
-	FILE_BYTES = AT_SECTIONS + 5 * 64,
+	AT_HASH = AT_SYMBOLS + 3 * 24,
+	AT_SECTIONS = AT_HASH + 40,
+	FILE_BYTES = AT_SECTIONS + 7 * 64,
 	ADDRESS = 0x400000, /* where the file's first byte is loaded */
 };
 
@@ -33,6 +40,16 @@ static void put(union file *f, size_t at, const void *data, size_t len)
 	memcpy(f->bytes + at, data, len);
 }
 
+/* System V ABI, GNU extension: the hash of a name. */
+static uint32_t hash_of(const char *name)
+{
+	uint32_t hash = 5381;
+
+	for (; *name; name++)
+		hash = hash * 33 + (uint8_t)*name;
+	return hash;
+}
+
 static void make(union file *f)
 {
 	const Elf64_Ehdr head = {
@@ -44,7 +61,7 @@ static void make(union file *f)
 		.e_phnum = 3,
 		.e_shoff = AT_SECTIONS,
 		.e_shentsize = sizeof(Elf64_Shdr),
-		.e_shnum = 5,
+		.e_shnum = 7,
 		.e_shstrndx = 1,
 	};
 	const Elf64_Phdr segments[] = {
@@ -77,7 +94,22 @@ static void make(union file *f)
 		 .sh_size = sizeof symbols},
 		{.sh_type = SHT_PROGBITS, .sh_name = N_GO, .sh_offset = AT_LOADER, .sh_size = 4},
 		{.sh_type = SHT_NOBITS, .sh_name = N_RUNPATH, .sh_size = UINT64_MAX},
+		{.sh_type = SHT_GNU_HASH, .sh_offset = AT_HASH, .sh_size = 40},
+		{.sh_type = SHT_DYNSYM,
+		 .sh_link = 1,
+		 .sh_offset = AT_SYMBOLS,
+		 .sh_size = sizeof symbols},
 	};
+	/* one bucket, two symbols from the first on, one filter word, no shift */
+	const uint32_t hash[10] = {1,
+				   1,
+				   1,
+				   0,
+				   UINT32_MAX,
+				   UINT32_MAX,
+				   1,
+				   hash_of("libssl.so.3") & ~UINT32_C(1),
+				   hash_of("SSL_write") | 1};
 
 	memset(f, 0, sizeof *f);
 	put(f, 0, &head, sizeof head);
@@ -86,6 +118,7 @@ static void make(union file *f)
 	put(f, AT_NAMES, names, sizeof names);
 	put(f, AT_DYNAMIC, dynamic, sizeof dynamic);
 	put(f, AT_SYMBOLS, symbols, sizeof symbols);
+	put(f, AT_HASH, hash, sizeof hash);
 	put(f, AT_SECTIONS, sections, sizeof sections);
 }
 
@@ -109,6 +142,7 @@ static void ask_all(const struct elf *elf)
 	(void)elf_find_text(elf, DT_RUNPATH);
 	(void)elf_find_section(elf, ".go.buildinfo", &text);
 	(void)elf_find_symbols(elf, asked, 3);
+	(void)elf_exports(elf, "SSL_write");
 }
 
 static void what_a_file_says_is_found(void)
@@ -147,6 +181,23 @@ static void only_defined_symbols_count(void)
 	CHECK_U64(elf_find_symbols(&elf, asked, 3), 2);
 	CHECK_U64(elf_find_symbols(&elf, asked, 1), 0);
 	CHECK_U64(elf_find_symbols(&elf, asked, 0), 0);
+}
+
+static void exports_are_looked_up(void)
+{
+	static const uint32_t endless[] = {0, 0};
+	union file f;
+	struct elf elf;
+
+	make(&f);
+	CHECK_ERR(elf_parse(guarded(&f), &elf), OK);
+	CHECK(elf_exports(&elf, "SSL_write"));
+	CHECK(!elf_exports(&elf, "libssl.so.3")); /* undefined */
+	CHECK(!elf_exports(&elf, "SSL_read"));
+	/* a chain without an end stops at the end of the table */
+	put(&f, AT_HASH + 28, endless, sizeof endless);
+	CHECK_ERR(elf_parse(guarded(&f), &elf), OK);
+	CHECK(!elf_exports(&elf, "SSL_write"));
 }
 
 static void so_many_symbols_are_asked_for_at_most(void)
@@ -382,13 +433,20 @@ static void a_real_program_is_read(void)
 	CHECK(found);
 	CHECK_U64(elf_find_symbols(&elf, own, 2), 1);
 	buf_done(&file);
+	/* the C library, whose exports have a hash table */
+	file = tap_file(LIBC);
+	CHECK_ERR(elf_parse(buf_view(&file), &elf), OK);
+	CHECK(elf_exports(&elf, "malloc") && elf_exports(&elf, "getpwuid"));
+	CHECK(!elf_exports(&elf, "mallo") && !elf_exports(&elf, "") && !elf_exports(&elf, "main"));
+	buf_done(&file);
 }
 
 int main(void)
 {
 	RUN_TESTS(TEST(what_a_file_says_is_found), TEST(only_defined_symbols_count),
-		  TEST(so_many_symbols_are_asked_for_at_most), TEST(a_file_of_another_kind_is_told),
-		  TEST(what_is_no_elf_file_is_malformed), TEST(a_library_is_no_static_program),
+		  TEST(exports_are_looked_up), TEST(so_many_symbols_are_asked_for_at_most),
+		  TEST(a_file_of_another_kind_is_told), TEST(what_is_no_elf_file_is_malformed),
+		  TEST(a_library_is_no_static_program),
 		  TEST(a_file_cut_off_anywhere_is_read_safely),
 		  TEST(no_field_leads_out_of_the_file), TEST(so_many_libraries_are_looked_at),
 		  TEST(so_long_a_name_is_read), TEST(so_many_segments_are_looked_at),

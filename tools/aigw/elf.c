@@ -207,6 +207,55 @@ static uint32_t match(struct bytes names, uint64_t offset, const char *const *wa
 	return found;
 }
 
+static uint32_t u32_at(struct bytes from, uint64_t index)
+{
+	uint32_t v = 0;
+
+	(void)!read_at(from, index * sizeof v, &v, sizeof v);
+	return v;
+}
+
+/* The words of .gnu.hash: counts of buckets, of symbols before the first, of 64-bit filter words,
+ * a shift; the filter, the buckets, and for each symbol its hash with the last of a chain marked.
+ */
+bool elf_exports(const struct elf *elf, const char *name)
+{
+	Elf64_Shdr table, strings, hashes;
+	size_t len = strlen(name);
+	uint32_t hash = 5381;
+
+	if (!find_section_of_type(elf, SHT_GNU_HASH, &hashes) ||
+	    !find_section_of_type(elf, SHT_DYNSYM, &table) ||
+	    !read_section(elf, table.sh_link, &strings))
+		return false;
+	for (const char *c = name; *c; c++)
+		hash = hash * 33 + (uint8_t)*c;
+	struct bytes words = section_content(elf, &hashes);
+	struct bytes symbols = section_content(elf, &table);
+	struct bytes texts = section_content(elf, &strings);
+	uint32_t buckets = u32_at(words, 0), first = u32_at(words, 1), chained;
+	uint64_t bucket_at = 4 + (uint64_t)u32_at(words, 2) * 2;
+	uint64_t chain_at = bucket_at + buckets;
+	if (buckets == 0)
+		return false;
+	uint32_t at = u32_at(words, bucket_at + hash % buckets);
+	if (at < first)
+		return false;
+	do {
+		Elf64_Sym symbol;
+		uint64_t word = chain_at + (at - first);
+		if (word >= words.len / sizeof chained ||
+		    !read_at(symbols, (uint64_t)at * sizeof symbol, &symbol, sizeof symbol))
+			return false;
+		chained = u32_at(words, word);
+		if ((chained | 1) == (hash | 1) && symbol.st_shndx != SHN_UNDEF &&
+		    match(texts, symbol.st_name, &name, &len, 1))
+			return true;
+		at++;
+	} while (!(chained & 1));
+	return false;
+}
+
 /* One table of each of the two types is looked at; a file of many would only cost time. */
 uint32_t elf_find_symbols(const struct elf *elf, const char *const *names, size_t count)
 {

@@ -45,8 +45,12 @@ struct bytes elf_find_text(const struct elf *elf, int64_t tag);
 /* False: there is no section of that name. Its content is empty when the file holds none. */
 bool elf_find_section(const struct elf *elf, const char *name, struct bytes *ret_content);
 
+/* Is that name exported? Looked up as the loader does, in no time; false in a file without
+ * .gnu.hash. */
+bool elf_exports(const struct elf *elf, const char *name);
+
 /* Which of the names are defined in the file, exported or not: bit i for names[i]. At most
- * ELF_SYMBOLS_MAX names. Takes about 10 ns for each symbol of the file. */
+ * ELF_SYMBOLS_MAX names. Reads every symbol of the file: 90 ms for the 180,000 of Node.js. */
 uint32_t elf_find_symbols(const struct elf *elf, const char *const *names, size_t count);
 
 /* "x86-64", "aarch64", ...; NULL for a machine without a name here. */

@@ -34,10 +34,12 @@ static const struct {
 
 /* The symbols that tell what is inside a file, and their bits. */
 enum { HAS_SSL_WRITE = 1, HAS_CIPHERSUITES = 2, HAS_CUSTOM_VERIFY = 4, HAS_NAPI = 8 };
+#define SSL_WRITE "SSL_write"
+#define NAPI      "napi_create_function"
 static const char *const told_symbols[] = {
-	"SSL_write", "SSL_CTX_set_ciphersuites", /* OpenSSL since 1.1.1, not BoringSSL */
-	"SSL_CTX_set_custom_verify",             /* BoringSSL only */
-	"napi_create_function",                  /* JavaScript runtimes */
+	SSL_WRITE, "SSL_CTX_set_ciphersuites", /* OpenSSL since 1.1.1, not BoringSSL */
+	"SSL_CTX_set_custom_verify",           /* BoringSSL only */
+	NAPI,                                  /* JavaScript runtimes */
 };
 #define TOLD_COUNT (sizeof told_symbols / sizeof told_symbols[0])
 
@@ -163,25 +165,33 @@ static bool is_bun(const struct elf *elf)
 	return elf_find_section(elf, ".bun", &content);
 }
 
-static void look_inside(struct inspection *n, const struct elf *elf, const char *shown, bool whole)
+static void look_inside(struct inspection *n, const struct elf *elf, const char *shown)
 {
-	char version[VERSION_BYTES] = "";
+	char version[VERSION_BYTES];
 	uint32_t has = elf_find_symbols(elf, told_symbols, TOLD_COUNT);
 	bool has_tls = has & HAS_SSL_WRITE;
 
 	if (has_tls && has & HAS_CUSTOM_VERIFY) {
 		add(n, TLS_BORINGSSL, "", shown, NULL);
 	} else if (has_tls) {
-		if (whole)
-			find_version(elf->file, version);
+		find_version(elf->file, version);
 		add(n, TLS_OPENSSL_INSIDE, version, shown, NULL);
 	} else if (is_bun(elf)) {
 		add(n, TLS_BORINGSSL, "", shown, NULL);
 		has_tls = true;
 	}
-	if (whole)
-		look_at_texts(n, elf->file, shown, has_tls);
+	look_at_texts(n, elf->file, shown, has_tls);
 	if (has & HAS_NAPI && n->count == 0)
+		add(n, TLS_RUNTIME, "", shown, NULL);
+}
+
+/* The same without reading much: only what will be refused has to be known before a start. */
+static void glance_inside(struct inspection *n, const struct elf *elf, const char *shown)
+{
+	if (is_bun(elf))
+		add(n, TLS_BORINGSSL, "", shown, NULL);
+	else if (elf_exports(elf, NAPI) && !elf_exports(elf, SSL_WRITE) &&
+		 !(elf_find_symbols(elf, told_symbols, TOLD_COUNT) & HAS_SSL_WRITE))
 		add(n, TLS_RUNTIME, "", shown, NULL);
 }
 
@@ -271,8 +281,10 @@ static void look_at_program(struct inspection *n, const char *path, const char *
 			set_obstacle(n, OBSTACLE_GO);
 			if (!whole || contains(file, "crypto/", "tls."))
 				add(n, TLS_GO, "", shown, NULL);
+		} else if (whole) {
+			look_inside(n, &elf, shown);
 		} else {
-			look_inside(n, &elf, shown, whole);
+			glance_inside(n, &elf, shown);
 		}
 		/* Of the libraries only what is cheap: java's own say what it is. */
 		while (!whole && elf_next_needed(&elf, &at, &name)) {

@@ -19,8 +19,11 @@
  *   fork                    a child takes the steps after this one first, then the program does
  *   fork-storm SECONDS      two threads make calls, allowed and refused, while a third one forks;
  *                           the children connect, write and close
- *   libc                    thousands of calls of libc that have nothing to do with TLS: "LIBC
+ *   libc                    thousands of calls of libc on what is no connection: "LIBC
  *                           allocations <n>, errno kept"
+ *   talk                    connections with a protocol of their own: "TALK allocations <n>, errno
+ *                           kept"
+ *   clear-text              connections with HTTP, to no provider: "CLEAR TEXT errno kept"
  *   traffic                 what an established plain connection allocates: "TRAFFIC allocations
  * <n>" heap                    "HEAP whole" poison NAME             calls an exported name, to see
  * that it would be noticed Exit: 0 it took every step, 2 usage, 3 system, 31 forbidden system call;
@@ -289,17 +292,41 @@ static void step_libc(char **argument)
 			host_die("calls");
 		errno_is_kept &= errno == ERRNO_OF_OURS;
 	}
-	/* connected, written to in what is neither TLS nor HTTP, closed */
-	for (int i = 0; i < ROUNDS / 10; i++) {
-		int fd = host_dial();
-		errno = ERRNO_OF_OURS;
-		if (write(fd, "\0\1binary", 8) != 8 || close(fd))
-			host_die("calls");
-		errno_is_kept &= errno == ERRNO_OF_OURS;
-	}
 	close(null);
 	printf("LIBC allocations %lu, errno %s\n", host_allocations() - before,
 	       errno_is_kept ? "kept" : "lost");
+}
+
+static bool talk(const char *text, size_t len)
+{
+	int fd = host_dial();
+
+	errno = ERRNO_OF_OURS;
+	if (write(fd, text, len) != (ssize_t)len || close(fd))
+		host_die("talk");
+	return errno == ERRNO_OF_OURS;
+}
+
+static void step_talk(char **argument)
+{
+	static const char binary[] = "\0\0\0\10\4\322\26\57"; /* as PostgreSQL asks for TLS */
+	unsigned long before = host_allocations();
+	bool errno_is_kept = true;
+
+	for (int i = 0; i < ROUNDS / 10; i++)
+		errno_is_kept &= talk(binary, sizeof binary - 1);
+	printf("TALK allocations %lu, errno %s\n", host_allocations() - before,
+	       errno_is_kept ? "kept" : "lost");
+}
+
+static void step_clear_text(char **argument)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: " NO_PROVIDER "\r\n\r\n";
+	bool errno_is_kept = true;
+
+	for (int i = 0; i < ROUNDS / 10; i++)
+		errno_is_kept &= talk(text, sizeof text - 1);
+	printf("CLEAR TEXT errno %s\n", errno_is_kept ? "kept" : "lost");
 }
 
 static void step_traffic(char **argument)
@@ -361,6 +388,8 @@ static const struct step {
 	     {"fork", 0, step_fork},
 	     {"fork-storm", 1, step_fork_storm},
 	     {"libc", 0, step_libc},
+	     {"talk", 0, step_talk},
+	     {"clear-text", 0, step_clear_text},
 	     {"traffic", 0, step_traffic},
 	     {"heap", 0, step_heap},
 	     {"poison", 1, step_poison}};

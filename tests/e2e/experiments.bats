@@ -58,11 +58,8 @@ libssl() {
 	CHAT_WITH=shimmed run chat -d @body.json
 	assert_refused_without_leak
 	start_provider
-	# shellcheck disable=SC2016
-	run shimmed bash -c '{ printf "%b" "$1"; read -t 3; } | openssl s_client -quiet -connect 127.0.0.1:'"$PORT"' \
-		-servername api.openai.com 2>/dev/null' - "$(raw_request "$(<body.json)" | sed 's/\r$/\\r\\n/' | tr -d '\n')"
-	assert_output --partial 'HTTP/1.1 403'
-	assert_equal "$(requests_seen)" 0
+	run shimmed $PYTHON "$CLIENTS/s_client.py" "$OPENAI/chat/completions" body.json
+	assert_refused_without_leak
 }
 
 @test 'E3: a hook without a version is called, one in a foreign version node is not' {

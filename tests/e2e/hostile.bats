@@ -86,10 +86,11 @@ assert_not_closed() {
 	assert_equal "$(last_record_in_full .response.text)" "$ANSWER"
 }
 
-@test 'calls of libc that are neither TLS nor HTTP allocate nothing and keep errno' {
-	hostile libc heap
+@test 'calls of libc that are neither TLS nor HTTP allocate nothing, all of them keep errno' {
+	hostile libc talk clear-text heap
 	assert_success
-	assert_output "$(lines 'LIBC allocations 0, errno kept' 'HEAP whole')"
+	assert_output "$(lines 'LIBC allocations 0, errno kept' 'TALK allocations 0, errno kept' \
+		'CLEAR TEXT errno kept' 'HEAP whole')"
 }
 
 @test 'a connection to no provider allocates what it allocates without us' {
@@ -250,20 +251,29 @@ listed() {
 		tr '\n' ' '
 }
 
-@test 'a program without TLS and HTTP needs no system call but its own and the one in aigw(7)' {
+@test 'a program without connections needs no system call beyond its own' {
 	without_us only-syscalls "$OWN_PLAIN socketpair sendto recvfrom" libc
 	assert_success
-	hostile only-syscalls "$OWN_PLAIN socketpair sendto recvfrom $(listed 'on the first bytes')" libc heap
+	hostile only-syscalls "$OWN_PLAIN socketpair sendto recvfrom" libc heap
 	assert_success
 	assert_output --partial 'LIBC allocations 0'
 }
 
-@test 'a program with TLS to no provider needs no system calls but its own and those in aigw(7)' {
-	without_us only-syscalls "$OWN" plain plain
+@test 'a program with neither TLS nor HTTP needs no system calls but its own and those in aigw(7)' {
+	without_us only-syscalls "$OWN_PLAIN" talk
 	assert_success
-	hostile only-syscalls "$OWN" plain plain
+	hostile only-syscalls "$OWN_PLAIN $(listed 'for a connection')" talk heap
+	assert_success
+	assert_output --partial 'TALK allocations 0'
+}
+
+@test 'a program with TLS or HTTP to no provider needs no system calls but its own and those in aigw(7)' {
+	without_us only-syscalls "$OWN" clear-text plain plain
+	assert_success
+	hostile only-syscalls "$OWN $(listed 'for a connection')" plain plain
 	assert_output --partial 'FORBIDDEN system call'
-	hostile only-syscalls "$OWN $(listed 'on the first use of TLS or HTTP')" plain plain
+	hostile only-syscalls "$OWN $(listed 'for a connection') $(listed 'for TLS and HTTP')" \
+		clear-text plain plain
 	assert_success
 	assert_answers 200 200
 }
@@ -271,10 +281,10 @@ listed() {
 @test 'a program with requests to providers needs no system calls but its own and those in aigw(7)' {
 	without_us only-syscalls "$OWN" allow allow
 	assert_success
-	hostile only-syscalls "$OWN $(listed 'on the first use of TLS or HTTP')" allow
+	hostile only-syscalls "$OWN $(listed 'for a connection') $(listed 'for TLS and HTTP')" allow
 	assert_output --partial 'FORBIDDEN system call'
 	hostile limit-file-size 9000000 only-syscalls \
-		"$OWN $(listed 'on the first use of TLS or HTTP') $(listed 'for requests to providers')" \
+		"$OWN $(listed 'for a connection') $(listed 'for TLS and HTTP') $(listed 'for requests to providers')" \
 		allow refuse plain close-loop allow refuse heap
 	assert_success
 	assert_answers 200 403 200 200 403

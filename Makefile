@@ -115,8 +115,8 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 # ---- what the end-to-end tests and the benchmark run
 
-TESTBINS = provider tls_client gnutls_client bio_client door_client doors/plugin.so doors/deep.so \
-	doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
+TESTBINS = provider tls_client gnutls_client raw_client make-hello bio_client door_client doors/plugin.so \
+	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
 	start_bench $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
@@ -182,6 +182,14 @@ $(BUILD)/tests/doors/sub/libinner.so: tests/bin/doors/caller.c
 $(BUILD)/tests/gnutls_client: tests/bin/gnutls_client.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lgnutls -lpthread
+
+$(BUILD)/tests/raw_client: tests/bin/raw_client.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $^
+
+$(BUILD)/tests/make-hello: tests/bin/make-hello.c $(OBJ) $(LLOBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) -Itests/unit $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
 
 # The same client twice, the second time with an allocator of its own.
 $(BUILD)/tests/odd_malloc: tests/bin/odd_malloc.c

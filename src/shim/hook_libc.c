@@ -262,50 +262,66 @@ HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	return real_libc.sendmmsg(fd, messages, count, flags);
 }
 
-/* A governed request may have a file for its body. */
+/* What a file has for a connection that is looked at: sent piece by piece, as if the program had
+ * read it. False: the rest, from *at on, is none of our business (or cannot be read in this way).
+ */
+static bool send_pieces(int to, int from, off_t *at, size_t count, const void *caller, size_t *done,
+			ssize_t *ret_last)
+{
+	uint8_t room[FILE_PIECE_BYTES];
+	bool follow = true;
+
+	while (*done < count) {
+		size_t want = count - *done < sizeof room ? count - *done : sizeof room;
+		ssize_t got = sys_pread(from, room, want, *at);
+		if (got <= 0)
+			return got == 0;
+		struct iovec part = {room, (size_t)got};
+		struct sending s = {.fd = to, .parts = &part, .count = 1, .caller = caller};
+		if (!answered(&s, &follow)) {
+			if (!follow)
+				return false;
+			s.ret = sent(&s, follow, real_libc.write(to, room, (size_t)got));
+		}
+		*ret_last = s.ret;
+		if (s.ret < 0)
+			return true;
+		*done += (size_t)s.ret;
+		*at += s.ret;
+		if (s.ret < got)
+			return true;
+	}
+	return true;
+}
+
 static ssize_t send_file(int to, int from, off_t *offset, size_t count, const void *caller)
 {
-	uint8_t piece[FILE_PIECE_BYTES];
-	off_t at = offset ? *offset : (off_t)sys_seek(from, 0, SEEK_CUR);
+	off_t at = offset ? *offset : sys_seek(from, 0, SEEK_CUR);
 	size_t done = 0;
-	ssize_t got, n = 0;
+	ssize_t last = 0;
+	bool whole = at >= 0 && send_pieces(to, from, &at, count, caller, &done, &last);
 
-	while (done < count) {
-		size_t want = count - done < sizeof piece ? count - done : sizeof piece;
-		got = sys_pread(from, piece, want, at);
-		if (got <= 0) {
-			n = got;
-			if (got < 0)
-				errno = (int)-got;
-			break;
-		}
-		struct iovec part = {piece, (size_t)got};
-		struct sending s = {.fd = to, .parts = &part, .count = 1, .caller = caller};
-		n = plain_send(&s) ? s.ret : real_libc.write(to, piece, (size_t)got);
-		if (n < 0)
-			break;
-		done += (size_t)n;
-		at += n;
-		if (n < got)
-			break;
-	}
 	if (offset)
 		*offset = at;
 	else if (done)
 		(void)sys_seek(from, at, SEEK_SET);
-	return done ? (ssize_t)done : n < 0 ? -1 : 0;
+	if (!whole && !done)
+		return real_libc.sendfile(to, from, offset, count);
+	return done ? (ssize_t)done : last;
 }
 
 HOOK ssize_t sendfile(int to, int from, off_t *offset, size_t count)
 {
-	if (unlikely(fds_has(to, FDS_PLAIN)) && (!offset || sys_can_read(offset, sizeof *offset)))
+	if (unlikely(fds_has(to, FDS_FRESH | FDS_PLAIN)) &&
+	    (!offset || sys_can_read(offset, sizeof *offset)))
 		return send_file(to, from, offset, count, CALLER);
 	return real_libc.sendfile(to, from, offset, count);
 }
 
 HOOK ssize_t sendfile64(int to, int from, off64_t *offset, size_t count)
 {
-	if (unlikely(fds_has(to, FDS_PLAIN)) && (!offset || sys_can_read(offset, sizeof *offset)))
+	if (unlikely(fds_has(to, FDS_FRESH | FDS_PLAIN)) &&
+	    (!offset || sys_can_read(offset, sizeof *offset)))
 		return send_file(to, from, offset, count, CALLER);
 	return real_libc.sendfile64(to, from, offset, count);
 }

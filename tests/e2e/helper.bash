@@ -34,6 +34,7 @@ for name in api.openai.com api.anthropic.com api.openai.test plain.example.test 
 	echo "127.0.0.1 $name"
 done >"$NSS_WRAPPER_HOSTS"
 NAMES=libnss_wrapper.so
+NPM_CLIENTS=$ROOT/build/npm-clients # bun, deno: tools/dev/install-npm-clients
 
 # ---- the provider ----
 
@@ -65,6 +66,27 @@ stop_provider() {
 	kill "$PROVIDER_PID" 2>/dev/null || true
 	wait "$PROVIDER_PID" || return 1
 	PROVIDER_PID=
+}
+
+# start_proxy: HTTP and SOCKS 5, to the provider's port; sets $PROXY_PORT. stop_proxy: harmless twice.
+start_proxy() {
+	local ready
+	mkfifo "$BATS_TEST_TMPDIR/proxy-ready"
+	"$ROOT/tests/bin/proxy" "$BATS_TEST_TMPDIR/proxy-ready" >"$BATS_TEST_TMPDIR/proxy.out" 2>&1 3>&- &
+	PROXY_PID=$!
+	exec {ready}<>"$BATS_TEST_TMPDIR/proxy-ready"
+	if ! read -r -t 20 -u "$ready" PROXY_PORT; then
+		cat "$BATS_TEST_TMPDIR/proxy.out" >&2
+		return 1
+	fi
+	exec {ready}>&-
+}
+
+stop_proxy() {
+	[[ ${PROXY_PID:-} ]] || return 0
+	kill "$PROXY_PID" 2>/dev/null || true
+	wait "$PROXY_PID" 2>/dev/null || true
+	PROXY_PID=
 }
 
 # provider_saw EXPRESSION: what jq says of the provider's log (an array), the provider being over.
@@ -224,6 +246,25 @@ chat() {
 		-H 'Content-Type: application/json' -w '\nHTTP %{http_code}\n' "$@" \
 		"${CHAT_URL:-$OPENAI/chat/completions}"
 	"${CHAT_WITH:-governed}" "$@"
+}
+
+# the_policy_says TRANSPORT [PROVIDERS]: any provider's gpt-5* is allowed; these parts are JSON.
+the_policy_says() {
+	local providers=${2:-'{}'}
+	initialised
+	write_policy "{
+  \"version\": 1,
+  \"audit\": { \"recipients\": [\"$RECIPIENT\"] },
+  \"transport\": $1,
+  \"providers\": $providers,
+  \"environments\": { \"test\": { \"models\": { \"allow\": [\"*/gpt-5*\"] } } },
+  \"default_environment\": \"test\"
+}"
+}
+
+# connections [JQ]: all records of connections in the order of the log, refused or not.
+connections() {
+	aigw log --json | jq -rs 'flatten | map(select(.type | endswith("connection"))) | '"${1:-.}"
 }
 
 # raw_request MODEL_OR_BODY: a whole request as bytes, for tls_client.

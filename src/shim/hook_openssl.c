@@ -80,14 +80,24 @@ HOOK void SSL_set_connect_state(void *ssl)
 	c->api->SSL_set_connect_state(ssl);
 }
 
+/* A call with nothing to carry drives the handshake all the same: s_client begins so. */
+#define WITHOUT_BYTES(c, call)                                                                     \
+	({                                                                                         \
+		__auto_type answer_ = REAL_HANDSHAKE(c, call);                                     \
+		errno = (c)->real_errno;                                                           \
+		answer_;                                                                           \
+	})
+
 /* ---- writing ---- */
 
 HOOK int SSL_write(void *ssl, const void *data, int len)
 {
 	struct conn *c = openssl_conn(ssl, CALLER);
 
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len <= 0)
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_write(ssl, data, len);
+	if (len <= 0)
+		return WITHOUT_BYTES(c, SSL_write(ssl, data, len));
 	int ret = openssl_write(c, ssl, data, (size_t)len);
 	return ret > 0 ? len : ret;
 }
@@ -96,8 +106,10 @@ HOOK int SSL_write_ex(void *ssl, const void *data, size_t len, size_t *written)
 {
 	struct conn *c = openssl_conn(ssl, CALLER);
 
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len == 0)
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_write_ex(ssl, data, len, written);
+	if (len == 0)
+		return WITHOUT_BYTES(c, SSL_write_ex(ssl, data, len, written));
 	if (openssl_write(c, ssl, data, len) <= 0)
 		return 0;
 	if (written)
@@ -110,8 +122,10 @@ HOOK int SSL_write_ex2(void *ssl, const void *data, size_t len, uint64_t flags, 
 	struct conn *c = openssl_conn(ssl, CALLER);
 
 	/* The flags are about QUIC streams. */
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len == 0)
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_write_ex2(ssl, data, len, flags, written);
+	if (len == 0)
+		return WITHOUT_BYTES(c, SSL_write_ex2(ssl, data, len, flags, written));
 	if (openssl_write(c, ssl, data, len) <= 0)
 		return 0;
 	if (written)
@@ -125,8 +139,10 @@ HOOK int SSL_write_early_data(void *ssl, const void *data, size_t len, size_t *w
 {
 	struct conn *c = openssl_conn(ssl, CALLER);
 
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, true) || len == 0)
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, true))
 		return c->api->SSL_write_early_data(ssl, data, len, written);
+	if (len == 0)
+		return WITHOUT_BYTES(c, SSL_write_early_data(ssl, data, len, written));
 	/* As the real one does: the object may not know yet that it is a client. */
 	if (c->api->SSL_is_init_finished && !c->api->SSL_is_init_finished(ssl) &&
 	    REAL_HANDSHAKE(c, SSL_connect(ssl)) <= 0) {
@@ -158,8 +174,10 @@ HOOK int SSL_read(void *ssl, void *data, int len)
 	struct conn *c = openssl_conn(ssl, CALLER);
 	size_t got;
 
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len <= 0)
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_read(ssl, data, len);
+	if (len <= 0)
+		return WITHOUT_BYTES(c, SSL_read(ssl, data, len));
 	if (openssl_serve(c, data, (size_t)len, false, &got))
 		return (int)got;
 	int ret = REAL_HANDSHAKE(c, SSL_read(ssl, data, len)), saved = c->real_errno;
@@ -177,8 +195,10 @@ HOOK int SSL_read_ex(void *ssl, void *data, size_t len, size_t *got)
 {
 	struct conn *c = openssl_conn(ssl, CALLER);
 
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len == 0 || !got)
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_read_ex(ssl, data, len, got);
+	if (len == 0 || !got)
+		return WITHOUT_BYTES(c, SSL_read_ex(ssl, data, len, got));
 	size_t count;
 	if (openssl_serve(c, data, len, false, &count)) {
 		*got = count;
@@ -202,8 +222,10 @@ HOOK int SSL_peek(void *ssl, void *data, int len)
 	struct conn *c = openssl_conn(ssl, CALLER);
 	size_t got;
 
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len <= 0)
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_peek(ssl, data, len);
+	if (len <= 0)
+		return WITHOUT_BYTES(c, SSL_peek(ssl, data, len));
 	if (openssl_serve(c, data, (size_t)len, true, &got))
 		return (int)got;
 	int ret = REAL_HANDSHAKE(c, SSL_peek(ssl, data, len));
@@ -215,8 +237,10 @@ HOOK int SSL_peek_ex(void *ssl, void *data, size_t len, size_t *got)
 {
 	struct conn *c = openssl_conn(ssl, CALLER);
 
-	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false) || len == 0 || !got)
+	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_peek_ex(ssl, data, len, got);
+	if (len == 0 || !got)
+		return WITHOUT_BYTES(c, SSL_peek_ex(ssl, data, len, got));
 	size_t count;
 	if (openssl_serve(c, data, len, true, &count)) {
 		*got = count;

@@ -220,9 +220,10 @@ $(BUILD)/tests/%_bench: tests/bench/%_bench.c
 
 tests-build: unit-build $(TESTBINS:%=$(BUILD)/tests/%)
 
-# Node.js and what its test clients import: from npm.
+# Node.js and what its test clients import, bun and deno: from npm.
 node-clients:
 	@tools/dev/install-node-clients $(BUILD)/node
+	@tools/dev/install-npm-clients
 
 check: packages-check node-clients ## set up, build, run every test; ends with "N passed, N failed, N skipped"
 	@$(MAKE) --no-print-directory -j$(JOBS) all tests-build

@@ -81,15 +81,12 @@ static const struct {
 	uint8_t at;
 	bool optional; /* may stay as it is where its code does not allow a detour */
 } doors[] = {
-	{AT_SSL_connect, false},     {AT_SSL_do_handshake, false},
-	{AT_SSL_write, false},	     {AT_SSL_write_ex, false},
-	{AT_SSL_write_ex2, false},   {AT_SSL_write_early_data, false},
-	{AT_SSL_sendfile, false},    {AT_SSL_read, false},
-	{AT_SSL_read_ex, false},     {AT_SSL_peek, false},
-	{AT_SSL_peek_ex, false},     {AT_SSL_pending, false},
-	{AT_SSL_has_pending, false}, {AT_SSL_get_error, false},
-	{AT_SSL_get_shutdown, true}, {AT_SSL_shutdown, false},
-	{AT_SSL_ctrl, true},
+	{AT_SSL_connect, false},     {AT_SSL_do_handshake, false}, {AT_SSL_write, false},
+	{AT_SSL_write_ex, false},    {AT_SSL_write_ex2, false},    {AT_SSL_write_early_data, false},
+	{AT_SSL_sendfile, false},    {AT_SSL_read, false},         {AT_SSL_read_ex, false},
+	{AT_SSL_peek, false},        {AT_SSL_peek_ex, false},      {AT_SSL_pending, false},
+	{AT_SSL_has_pending, false}, {AT_SSL_get_error, false},    {AT_SSL_get_shutdown, true},
+	{AT_SSL_shutdown, false},    {AT_SSL_ctrl, true},
 };
 
 #define DOORS (sizeof doors / sizeof *doors)
@@ -156,9 +153,9 @@ static bool map_span(int fd, struct span span, struct mapped *ret)
 		return false;
 	at = sys_call(SYS_mmap, 0, (long)(span.len + skip), PROT_READ, MAP_PRIVATE | MAP_POPULATE,
 		      fd, (long)(span.at - skip));
-	if (at < 0 && at > -4096)
-		return false;
-	*ret = (struct mapped){.content = bytes_of((uint8_t *)at + skip, span.len),
+	if (at < PAGE_BYTES)
+		return false; /* an error number; no map begins there */
+	*ret = (struct mapped){.content = bytes_of((const void *)(at + (long)skip), span.len),
 			       .at = (void *)at,
 			       .len = span.len + skip};
 	return true;

@@ -106,15 +106,26 @@ static int given_descriptor(const struct conn *c)
 		       : -1;
 }
 
-static void find_descriptor(const struct conn *c, struct link_facts *ret_facts)
+bool gnutls_random(const struct conn *c, uint8_t ret_random[32])
 {
 	struct datum client = {0}, server = {0};
-	int found = -1, given = given_descriptor(c);
 
-	if (c->gnutls->gnutls_session_get_random)
-		c->gnutls->gnutls_session_get_random(session_of(c), &client, &server);
-	if (client.at && client.len == 32)
-		found = fds_find(client.at);
+	if (!c->session || !c->gnutls->gnutls_session_get_random)
+		return false;
+	c->gnutls->gnutls_session_get_random(session_of(c), &client, &server);
+	if (!client.at || client.len != 32)
+		return false;
+	memcpy(ret_random, client.at, 32);
+	return true;
+}
+
+static void find_descriptor(const struct conn *c, struct link_facts *ret_facts)
+{
+	int found = -1, given = given_descriptor(c);
+	uint8_t random[32];
+
+	if (gnutls_random(c, random))
+		found = fds_find(random);
 	ret_facts->own_transport = given < 0 || (found >= 0 && found != given);
 	ret_facts->fd = found >= 0 ? found : given;
 }

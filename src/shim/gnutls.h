@@ -78,6 +78,9 @@ void gnutls_pass(struct conn *c, void *session);
 bool gnutls_keep_alpn(struct conn *c, const struct datum *protocols, unsigned count,
 		      unsigned flags);
 
+/* The random of the session's ClientHello; false: it cannot be had. */
+bool gnutls_random(const struct conn *c, uint8_t ret_random[32]);
+
 /* The program writes: what gnutls_record_send answers. */
 ssize_t gnutls_write(struct conn *c, void *session, const void *data, size_t len);
 /* All of `data`, waiting as gnutls_record_send_range does: 0 or an error. */

@@ -151,8 +151,11 @@ HOOK int BIO_read(void *bio, void *data, int len)
 		errno = saved;
 		return (int)got;
 	}
+	struct hello_mark before = hello_enter(c, openssl_random);
 	ret = api->BIO_read(bio, data, len);
 	saved = errno;
+	hello_leave(before);
+	openssl_tell(c);
 	if (ret > 0) {
 		gate_read(c->gate, bytes_of(data, (size_t)ret));
 	} else if (openssl_serve(c, data, (size_t)len, false, &got)) {
@@ -181,8 +184,11 @@ HOOK int BIO_read_ex(void *bio, void *data, size_t len, size_t *got)
 		*got = count;
 		return count > 0;
 	}
+	struct hello_mark before = hello_enter(c, openssl_random);
 	ret = api->BIO_read_ex(bio, data, len, got);
 	saved = errno;
+	hello_leave(before);
+	openssl_tell(c);
 	if (ret > 0) {
 		gate_read(c->gate, bytes_of(data, *got));
 	} else if (openssl_serve(c, data, len, false, &count)) {

@@ -9,6 +9,7 @@
 
 #include "base/sys.h"
 #include "shim/gnutls.h"
+#include "shim/hello.h"
 #include "shim/hooks.h"
 
 /* Values of gnutls/gnutls.h. */
@@ -152,7 +153,10 @@ HOOK int gnutls_handshake(void *session)
 	if (likely(!c || c->kind == CONN_PASS) || library_is_nested(&c->gnutls->library, CALLER))
 		return gnutls_api(c, CALLER)->gnutls_handshake(session);
 	gnutls_settle(c, session);
+	/* GnuTLS hands the hello to a function that sends it, also where that is the program's. */
+	struct hello_mark before = hello_enter(c, gnutls_random);
 	int ret = REAL(c, gnutls_handshake(session));
+	hello_leave(before);
 	if (ret == 0)
 		c->ready = true;
 	errno = c->real_errno;

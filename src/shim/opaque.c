@@ -58,8 +58,8 @@ static const struct {
 
 static bool is_allowed(const struct policy *p, enum opaque_kind kind)
 {
-	return (kind == OPAQUE_TLS && !p->transport.opaque_tls_refuse) ||
-	       (kind == OPAQUE_QUIC && !p->transport.quic_refuse);
+	return p && ((kind == OPAQUE_TLS && !p->transport.opaque_tls_refuse) ||
+		     (kind == OPAQUE_QUIC && !p->transport.quic_refuse));
 }
 
 static void decide_opaque(const struct rules *r, enum opaque_kind kind, struct decision *ret)

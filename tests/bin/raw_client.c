@@ -13,7 +13,8 @@
  *   --send-buffer N    SO_SNDBUF
  *   --send-timeout MS  SO_SNDTIMEO; a call that times out is made again
  *   --bad              calls with bad pointers first: each must fail with EFAULT
- *   --dup              reads and writes through a copy of the descriptor, made before the first byte
+ *   --dup              reads and writes through a copy of the descriptor, made before the first
+ * byte
  *   --dup-later        the same, made after the first call
  *   --half-close       shutdown(SHUT_WR) after the input
  *   --glance           a reading call that does not wait before each writing call
@@ -389,7 +390,17 @@ static size_t read_input(char *input)
 
 static void parse(int argc, char **argv)
 {
-	enum { BAD = 1, DUP, DUP_LATER, HALF_CLOSE, GLANCE, LEAVE, NONBLOCKING, UDP, UDP_CONNECTED };
+	enum {
+		BAD = 1,
+		DUP,
+		DUP_LATER,
+		HALF_CLOSE,
+		GLANCE,
+		LEAVE,
+		NONBLOCKING,
+		UDP,
+		UDP_CONNECTED
+	};
 	static const struct option options[] = {{"way", 1, NULL, 'w'},
 						{"reading", 1, NULL, 'r'},
 						{"write-bytes", 1, NULL, 'b'},

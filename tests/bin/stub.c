@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * A program with functions that have the names of OpenSSL's. Built with STUB_plain, they can have
- * detours. In other ways they must be left alone: with STUB_odd, SSL_write starts with an instruction
- * that cannot be moved; with STUB_loop it jumps back to its start; with STUB_foreign there is a
- * function that only BoringSSL has; with STUB_partial SSL_read is missing. Calls what it has, and
- * prints the results and the code of some functions as it is in memory.
+ * detours. In other ways they must be left alone: with STUB_odd, SSL_write starts with an
+ * instruction that cannot be moved; with STUB_loop it jumps back to its start; with STUB_foreign
+ * there is a function that only BoringSSL has; with STUB_partial SSL_read is missing. Calls what it
+ * has, and prints the results and the code of some functions as it is in memory.
  */
 #include <stdio.h>
 #include <stdlib.h>

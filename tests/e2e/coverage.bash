@@ -21,8 +21,8 @@ wget                  | wget --version                 | wget         | $CLIENTS
 ? Node.js 22          | $NODES/22/node --version       | $NODES/22/node | $NODES/22/node $CLIENTS/node/fetch.mjs
 ? Node.js 24          | $NODES/24/node --version       | $NODES/24/node | $NODES/24/node $CLIENTS/node/fetch.mjs
 ? Java HttpClient     | java --version                 | $(java_compiler) | java $CLIENTS/Call.java
-? Bun fetch           | bun --version                  | bun          | bun $CLIENTS/node/fetch.mjs
-? Deno fetch          | deno --version                 | deno         | deno run --quiet --allow-all --cert $CERTS/ca.pem $CLIENTS/node/fetch.mjs
+? Bun fetch           | $NPM_CLIENTS/bun --version     | $NPM_CLIENTS/bun | $NPM_CLIENTS/bun $CLIENTS/node/fetch.mjs
+? Deno fetch          | $NPM_CLIENTS/deno --version    | $NPM_CLIENTS/deno | $NPM_CLIENTS/deno run --quiet --allow-all --cert $CERTS/ca.pem $CLIENTS/node/fetch.mjs
 ? Go, dynamic         | go version                     | $(go_program) | $(go_program)
 ? Go, static          | go version                     | $(go_program static) | $(go_program static)
 '

@@ -12,8 +12,8 @@ static const struct provider_host hosts[] = {
 	{"[::1]", 8000},
 };
 
-static const struct provider own = {"own", "own", &dialect_openai, hosts,
-				    sizeof hosts / sizeof hosts[0], false};
+static const struct provider own = {
+	"own", "own", &dialect_openai, hosts, sizeof hosts / sizeof hosts[0], false};
 
 struct host_case {
 	const char *host;

@@ -15,29 +15,56 @@ Python pycurl         | $(python_version pycurl)       | $(python_file pycurl) |
 Ruby net/http         | ruby --version                 | ruby         | ruby $CLIENTS/net_http.rb
 Perl LWP              | perl --version                 | perl         | perl $CLIENTS/lwp.pl
 PHP streams           | php --version                  | php          | php $CLIENTS/streams.php
+PHP curl              | php --version                  | $(php_extension curl) | php $CLIENTS/curl.php
+Qt                    | $(python_version PyQt5.QtCore QT_VERSION_STR) | $(one /usr/lib/*/libQt5Network.so.5) | env QT_QPA_PLATFORM=offscreen $PYTHON $CLIENTS/qt.py
+Tcl, tls              | tcl_version                    | tclsh | tclsh $CLIENTS/tls.tcl
+Lua, sec              | lua5.4 -v                      | lua5.4       | lua5.4 $CLIENTS/sec.lua
+socat                 | socat -V                       | socat        | $PYTHON $CLIENTS/socat.py
+stunnel               | stunnel4 -version              | stunnel4     | $PYTHON $CLIENTS/stunnel.py
+nginx as a proxy      | /usr/sbin/nginx -v             | /usr/sbin/nginx | $PYTHON $CLIENTS/nginx.py
 openssl s_client      | openssl version                | openssl      | $PYTHON $CLIENTS/s_client.py
 wget                  | wget --version                 | wget         | $CLIENTS/wget.sh
 ? Node.js 20          | $NODES/20/node --version       | $NODES/20/node | $NODES/20/node $CLIENTS/node/fetch.mjs
 ? Node.js 22          | $NODES/22/node --version       | $NODES/22/node | $NODES/22/node $CLIENTS/node/fetch.mjs
 ? Node.js 24          | $NODES/24/node --version       | $NODES/24/node | $NODES/24/node $CLIENTS/node/fetch.mjs
-? Java HttpClient     | java --version                 | $(java_compiler) | java $CLIENTS/Call.java
-? Bun fetch           | $NPM_CLIENTS/bun --version     | $NPM_CLIENTS/bun | $NPM_CLIENTS/bun $CLIENTS/node/fetch.mjs
-? Deno fetch          | $NPM_CLIENTS/deno --version    | $NPM_CLIENTS/deno | $NPM_CLIENTS/deno run --quiet --allow-all --cert $CERTS/ca.pem $CLIENTS/node/fetch.mjs
+? Java HttpClient     | java --version                 | $(java_compiler) | $(java_with_authority) $CLIENTS/Ask.java HTTP
+? Bun fetch           | $NPM_CLIENTS/bun --version     | $NPM_CLIENTS/bun | $NPM_CLIENTS/bun $CLIENTS/fetch.js
+? Deno fetch          | $NPM_CLIENTS/deno --version    | $NPM_CLIENTS/deno | $NPM_CLIENTS/deno run --quiet --allow-all --cert $CERTS/ca.pem $CLIENTS/fetch.js
 ? Go, dynamic         | go version                     | $(go_program) | $(go_program)
 ? Go, static          | go version                     | $(go_program static) | $(go_program static)
 '
 
+# python_version MODULE [NAME]: the command that prints it
 python_version() {
-	echo "$PYTHON -c \"import $1; print(getattr($1, '__version__', 0) or $1.version)\""
+	echo "$PYTHON -c \"import $1 as m; print(getattr(m, '${2:-__version__}', 0) or m.version)\""
+}
+
+php_extension() {
+	echo "$(php -r 'echo ini_get("extension_dir");')/$1.so"
+}
+
+tcl_version() {
+	echo 'puts [package require tls]' | tclsh
+}
+
+one() {
+	echo "$1"
 }
 
 python_file() {
 	"$PYTHON" -c "import $1; print($1.__file__)"
 }
 
-# Call.java is compiled as it starts: a runtime alone cannot.
+# Ask.java is compiled as it starts: a runtime alone cannot.
 java_compiler() {
 	java --list-modules 2>/dev/null | grep -q jdk.compiler && echo java || echo no-java-compiler
+}
+
+java_with_authority() {
+	local store=$BATS_TEST_TMPDIR/authority.p12
+	[[ -e $store ]] || keytool -importcert -noprompt -alias test -file "$CERTS/ca.pem" \
+		-keystore "$store" -storepass changeit >/dev/null 2>&1
+	echo "java -Djavax.net.ssl.trustStore=$store -Djavax.net.ssl.trustStorePassword=changeit"
 }
 
 # Built once for each build directory: the first time takes a minute.

@@ -203,7 +203,11 @@ static bool find_functions(const struct image *image, struct bytes *ret_function
 		ret_functions[i] = symbols_find_exported(image, names[i]);
 	if (exported && is_complete(ret_functions))
 		return true;
-	if (!exported && symbols_loaded_bytes(image) < FILE_BYTES_MIN)
+	/* A program with a TLS client inside opens connections itself, mostly; and OpenSSL asks for
+	 * variables in that way since glibc has it. */
+	if (!exported &&
+	    (symbols_loaded_bytes(image) < FILE_BYTES_MIN ||
+	     !symbols_is_named(image, "secure_getenv") || !symbols_is_named(image, "connect")))
 		return false;
 	fd = sys_open("/proc/self/exe", O_RDONLY, 0);
 	if (fd >= 0) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define NAME_BYTES_MAX 64         /* of a name looked for */
+#define PAIRS          1024       /* see hint_of; a power of two */
 #define CHAIN_MAX      (1u << 20) /* entries of one hash chain; more is no table of a linker's */
 
 static bool fits(uint64_t at, uint64_t len, uint64_t size)
@@ -119,6 +120,7 @@ static bool find_exports(const struct image *image, struct exports *ret_exports)
 	const Elf64_Phdr *dynamic = NULL;
 	Elf64_Dyn entry;
 
+	*ret_exports = e;
 	for (size_t i = 0; i < image->count; i++)
 		if (image->headers[i].p_type == PT_DYNAMIC)
 			dynamic = &image->headers[i];
@@ -230,6 +232,25 @@ struct bytes symbols_find_exported(const struct image *image, const char *name)
 	return e.gnu_hash ? find_by_gnu_hash(&e, name) : find_by_hash(&e, name);
 }
 
+bool symbols_is_named(const struct image *image, const char *name)
+{
+	struct exports e;
+	const uint8_t *at;
+	size_t len = strlen(name) + 1;
+
+	(void)find_exports(image, &e);
+	at = e.names ? loaded(image, e.names, e.names_bytes, PF_R) : NULL;
+	for (struct bytes rest = bytes_of(at, at ? e.names_bytes : 0); rest.len;) {
+		size_t found = bytes_find(rest, bytes_of(name, len));
+		if (found == SIZE_MAX)
+			return false;
+		if (rest.at + found > at && rest.at[found - 1] == '\0')
+			return true;
+		rest = bytes_from(rest, found + len);
+	}
+	return false;
+}
+
 /* ---- the file ---- */
 
 enum err symbols_find_sections(struct bytes head, uint64_t file_bytes, struct span *ret_sections)
@@ -275,6 +296,12 @@ enum err symbols_find_tables(struct bytes sections, uint64_t file_bytes, struct 
 	return ERR_MISSING;
 }
 
+/* Most names of a large program are told from those wanted by three of their first six bytes. */
+static unsigned hint_of(const uint8_t *name)
+{
+	return (name[0] * 7u + name[4] * 31u + name[5]) % PAIRS;
+}
+
 /* Which of the wanted ones has that name; `count` when none. */
 static size_t which(struct bytes names, uint32_t at, const char *const *wanted, const uint8_t *lens,
 		    size_t count)
@@ -290,7 +317,7 @@ enum err symbols_find_all(const struct image *image, struct bytes symbols, struc
 {
 	struct bytes found[SYMBOLS_NAMES_MAX] = {0}, function;
 	bool global[SYMBOLS_NAMES_MAX] = {0}, doubtful[SYMBOLS_NAMES_MAX] = {0}, is_global;
-	bool first[256] = {0};
+	bool hints[PAIRS] = {0};
 	uint8_t lens[SYMBOLS_NAMES_MAX]; /* with the zero behind */
 	Elf64_Sym symbol;
 	size_t i;
@@ -299,15 +326,16 @@ enum err symbols_find_all(const struct image *image, struct bytes symbols, struc
 		return ERR_LIMIT;
 	for (i = 0; i < count; i++) {
 		size_t len = strlen(wanted[i]) + 1;
-		if (len > NAME_BYTES_MAX)
+		if (len < SYMBOLS_NAME_MIN + 1 || len > SYMBOLS_NAME_MAX + 1)
 			return ERR_LIMIT;
 		lens[i] = (uint8_t)len;
-		first[(uint8_t)wanted[i][0]] = true;
+		hints[hint_of((const uint8_t *)wanted[i])] = true;
 	}
 	for (size_t at = 0; fits(at, sizeof symbol, symbols.len); at += sizeof symbol) {
 		memcpy(&symbol, symbols.at + at, sizeof symbol);
-		if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_name >= names.len ||
-		    !first[names.at[symbol.st_name]])
+		if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC ||
+		    !fits(symbol.st_name, SYMBOLS_NAME_MIN, names.len) ||
+		    !hints[hint_of(names.at + symbol.st_name)])
 			continue;
 		i = which(names, symbol.st_name, wanted, lens, count);
 		function = i < count ? function_of(image, &symbol) : BYTES_NONE;

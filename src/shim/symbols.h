@@ -17,6 +17,8 @@
 
 #define SYMBOLS_SECTIONS_MAX 256 /* section headers of a file; with more it is left alone */
 #define SYMBOLS_NAMES_MAX    64  /* functions looked for at a time */
+#define SYMBOLS_NAME_MIN     6   /* bytes of a name looked for in a file; */
+#define SYMBOLS_NAME_MAX     63  /* what is shorter or longer is refused */
 
 /* A loaded program. Borrows its program headers. */
 struct image {
@@ -38,6 +40,10 @@ void symbols_extent(const struct image *image, uintptr_t *ret_start, uintptr_t *
  * hundred nanoseconds, less when it is not there. */
 struct bytes symbols_find_exported(const struct image *image, const char *name);
 
+/* True when the program's dynamic symbols name it, as used or defined: cheaper than a look into the
+ * file, for saying no. */
+bool symbols_is_named(const struct image *image, const char *name);
+
 struct span {
 	uint64_t at, len; /* in the file */
 };
@@ -54,7 +60,7 @@ MUST_USE enum err symbols_find_tables(struct bytes sections, uint64_t file_bytes
 
 /* The code of `count` functions by a symbol table of the image's file, in one pass; none for
  * those it does not have. A global symbol goes before a local one. ERR_AMBIGUOUS: a name means
- * several functions. ERR_LIMIT: over SYMBOLS_NAMES_MAX. */
+ * several functions. ERR_LIMIT: too many names, or one too short or too long. */
 MUST_USE enum err symbols_find_all(const struct image *image, struct bytes symbols,
 				   struct bytes names, const char *const *wanted, size_t count,
 				   struct bytes *ret_functions);

@@ -143,6 +143,24 @@ static void exported_functions_are_found_through_either_hash(void)
 	check_found("SSL_write", 0, 0);
 }
 
+static void a_name_in_the_dynamic_symbols_is_seen(void)
+{
+	make_program(true, false, true);
+	CHECK(symbols_is_named(&image, "SSL_gone"));
+	CHECK(symbols_is_named(&image, "SSL_write"));
+	CHECK(!symbols_is_named(&image, "SL_write"));
+	CHECK(!symbols_is_named(&image, "SSL_writ"));
+	CHECK(!symbols_is_named(&image, "SSL_connect"));
+	put_dynamic(2, DT_STRSZ, sizeof strings - 2); /* without its last zero */
+	CHECK(!symbols_is_named(&image, "SSL_gone"));
+	put_dynamic(2, DT_STRSZ, UINT64_MAX);
+	CHECK(!symbols_is_named(&image, "SSL_write"));
+	make_program(false, false, false);
+	CHECK(symbols_is_named(&image, "SSL_write"));
+	program.headers[2].p_type = PT_NULL;
+	CHECK(!symbols_is_named(&image, "SSL_write"));
+}
+
 static void a_symbol_that_is_no_code_of_the_program_is_none(void)
 {
 	uint8_t *at = program.at + SYMBOLS_AT + 48;
@@ -353,12 +371,26 @@ static void only_so_many_names_are_looked_for(void)
 	CHECK_ERR(symbols_find_all(&image, BYTES_NONE, BYTES_NONE, many, SYMBOLS_NAMES_MAX + 1,
 				   found),
 		  ERR_LIMIT);
+	static const struct {
+		const char *name;
+		enum err e;
+	} cases[] = {
+		{"sixsix", OK},
+		{"five5", ERR_LIMIT},
+		{"123456789_123456789_123456789_123456789_123456789_123456789_123", OK},
+		{"123456789_123456789_123456789_123456789_123456789_123456789_1234", ERR_LIMIT},
+	};
+	for (size_t i = 0; i < 4; i++)
+		CHECK_ERR(
+			symbols_find_all(&image, BYTES_NONE, BYTES_NONE, &cases[i].name, 1, found),
+			cases[i].e);
 }
 
 int main(void)
 {
 	RUN_TESTS(TEST(a_program_without_its_place_is_not_opened),
 		  TEST(exported_functions_are_found_through_either_hash),
+		  TEST(a_name_in_the_dynamic_symbols_is_seen),
 		  TEST(a_symbol_that_is_no_code_of_the_program_is_none),
 		  TEST(tables_that_lead_astray_are_left), TEST(sizes_are_sums_of_what_is_loaded),
 		  TEST(section_headers_must_lie_in_the_file),

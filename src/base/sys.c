@@ -152,6 +152,13 @@ bool sys_is_readable(int fd)
 	return CALL(SYS_ppoll, &one, 1, &no_wait, 0) != 0;
 }
 
+bool sys_waits(int fd)
+{
+	long flags = CALL(SYS_fcntl, fd, F_GETFL);
+
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
 int sys_socket_type(int fd)
 {
 	int type = 0;

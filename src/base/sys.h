@@ -43,6 +43,7 @@ ssize_t sys_readlink(const char *path, char *ret_text, size_t cap); /* not NUL-t
 int sys_shutdown(int fd, int how);
 int sys_getpeername(int fd, struct sockaddr *ret_address, uint32_t *len);
 bool sys_is_readable(int fd); /* at once: data, an end or an error; also when it cannot be told */
+bool sys_waits(int fd);       /* calls that cannot be done at once wait (no O_NONBLOCK) */
 int sys_socket_type(int fd);  /* SOCK_STREAM...; < 0: no socket */
 /* Room to write to it at once, and nothing wrong with it. */
 bool sys_is_writable(int fd);

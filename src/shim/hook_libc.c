@@ -332,8 +332,10 @@ HOOK ssize_t sendfile64(int to, int from, off64_t *offset, size_t count)
  * result. */
 static bool served(struct receiving *r)
 {
-	if (fds_has(r->fd, FDS_HELD) && !sys_is_readable(r->fd))
-		opening_release(r->fd); /* it waits for an answer to what it has not ended */
+	/* It waits for an answer to what it has not ended. */
+	if (fds_has(r->fd, FDS_HELD) && !(r->flags & MSG_DONTWAIT) && sys_waits(r->fd) &&
+	    !sys_is_readable(r->fd))
+		opening_release(r->fd);
 	if (fds_has(r->fd, FDS_PLANTED) && !(r->flags & MSG_PEEK) && r->count &&
 	    r->parts[0].iov_base) {
 		int saved = errno;

@@ -619,6 +619,8 @@ static void a_descriptor_says_what_it_is_and_whether_it_takes_more(void)
 	close(pipes[0]);
 	CHECK(!sys_is_writable(pipes[1])); /* nobody reads: a write would kill */
 	CHECK(!sys_is_writable(-1));
+	CHECK(sys_waits(pair[0]) && !sys_waits(-1));
+	CHECK(fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0 && !sys_waits(pair[0]));
 	close(pair[0]), close(pair[1]), close(pipes[1]), close(null);
 }
 

@@ -35,10 +35,10 @@
 #define REAL_HANDSHAKE(c, call)                                                                    \
 	({                                                                                         \
 		struct hello_mark before_ = hello_enter(c, openssl_random);                        \
-		__auto_type answer_ = REAL(c, call);                                               \
+		__auto_type result_ = REAL(c, call);                                               \
 		hello_leave(before_);                                                              \
 		openssl_tell(c);                                                                   \
-		answer_;                                                                           \
+		result_;                                                                           \
 	})
 
 /* The random of its ClientHello; false: it has made none yet. */

@@ -26,6 +26,14 @@
 #define REASON_CONNECT         2
 #define REASON_ACCEPT          3
 
+/* No BIO_f_ssl. libssl comes here once for each record it writes and twice for each it reads, so
+ * the doors hold this and the real call alone. */
+static inline bool passes(const struct bio_api *api, void *bio)
+{
+	return likely(!conn_enabled || !bio || !api->BIO_method_type ||
+		      api->BIO_method_type(bio) != TYPE_SSL);
+}
+
 /* The governed connection of a BIO_f_ssl, with its SSL; NULL for all else. */
 static struct conn *governed(const struct bio_api *api, void *bio, const void *caller,
 			     void **ret_ssl)
@@ -33,9 +41,6 @@ static struct conn *governed(const struct bio_api *api, void *bio, const void *c
 	void *ssl = NULL;
 	struct conn *c;
 
-	if (likely(!conn_enabled || !bio || !api->BIO_method_type ||
-		   api->BIO_method_type(bio) != TYPE_SSL))
-		return NULL;
 	if (api->BIO_ctrl(bio, CTRL_GET_SSL, 0, &ssl) <= 0 || !ssl)
 		return NULL;
 	c = openssl_conn(ssl, caller);
@@ -94,25 +99,34 @@ static int write_all(const struct bio_api *api, void *bio, struct conn *c, void 
 
 /* ---- writing ---- */
 
-HOOK int BIO_write(void *bio, const void *data, int len)
+static __attribute__((noinline)) int write_ssl(const struct bio_api *api, const void *caller,
+					       void *bio, const void *data, int len)
 {
-	const struct bio_api *api = real_bio(CALLER);
 	void *ssl;
-	struct conn *c = governed(api, bio, CALLER, &ssl);
+	struct conn *c = governed(api, bio, caller, &ssl);
 
-	if (likely(!c) || !data || len <= 0)
+	if (!c || !data || len <= 0)
 		return api->BIO_write(bio, data, len);
 	int ret = write_all(api, bio, c, ssl, data, (size_t)len);
 	return ret > 0 ? len : ret;
 }
 
-HOOK int BIO_write_ex(void *bio, const void *data, size_t len, size_t *written)
+HOOK int BIO_write(void *bio, const void *data, int len)
 {
 	const struct bio_api *api = real_bio(CALLER);
-	void *ssl;
-	struct conn *c = governed(api, bio, CALLER, &ssl);
 
-	if (likely(!c) || !data || len == 0)
+	return passes(api, bio) ? api->BIO_write(bio, data, len)
+				: write_ssl(api, CALLER, bio, data, len);
+}
+
+static __attribute__((noinline)) int write_ex_ssl(const struct bio_api *api, const void *caller,
+						  void *bio, const void *data, size_t len,
+						  size_t *written)
+{
+	void *ssl;
+	struct conn *c = governed(api, bio, caller, &ssl);
+
+	if (!c || !data || len == 0)
 		return api->BIO_write_ex(bio, data, len, written);
 	if (write_all(api, bio, c, ssl, data, len) <= 0)
 		return 0;
@@ -121,29 +135,44 @@ HOOK int BIO_write_ex(void *bio, const void *data, size_t len, size_t *written)
 	return 1;
 }
 
-HOOK int BIO_puts(void *bio, const char *text)
+HOOK int BIO_write_ex(void *bio, const void *data, size_t len, size_t *written)
 {
 	const struct bio_api *api = real_bio(CALLER);
+
+	return passes(api, bio) ? api->BIO_write_ex(bio, data, len, written)
+				: write_ex_ssl(api, CALLER, bio, data, len, written);
+}
+
+static __attribute__((noinline)) int puts_ssl(const struct bio_api *api, const void *caller,
+					      void *bio, const char *text)
+{
 	void *ssl;
-	struct conn *c = governed(api, bio, CALLER, &ssl);
+	struct conn *c = governed(api, bio, caller, &ssl);
 	size_t len = c && text ? strlen(text) : 0;
 
-	if (likely(!c) || len == 0 || len > INT32_MAX)
+	if (!c || len == 0 || len > INT32_MAX)
 		return api->BIO_puts(bio, text);
 	int ret = write_all(api, bio, c, ssl, text, len);
 	return ret > 0 ? (int)len : ret;
 }
 
-/* ---- reading ---- */
-
-HOOK int BIO_read(void *bio, void *data, int len)
+HOOK int BIO_puts(void *bio, const char *text)
 {
 	const struct bio_api *api = real_bio(CALLER);
+
+	return passes(api, bio) ? api->BIO_puts(bio, text) : puts_ssl(api, CALLER, bio, text);
+}
+
+/* ---- reading ---- */
+
+static __attribute__((noinline)) int read_ssl(const struct bio_api *api, const void *caller,
+					      void *bio, void *data, int len)
+{
 	void *ssl;
-	struct conn *c = governed(api, bio, CALLER, &ssl);
+	struct conn *c = governed(api, bio, caller, &ssl);
 	size_t got;
 
-	if (likely(!c) || !data || len <= 0)
+	if (!c || !data || len <= 0)
 		return api->BIO_read(bio, data, len);
 	int saved = errno, ret;
 	if (openssl_serve(c, data, (size_t)len, false, &got)) {
@@ -168,14 +197,22 @@ HOOK int BIO_read(void *bio, void *data, int len)
 	return ret;
 }
 
-HOOK int BIO_read_ex(void *bio, void *data, size_t len, size_t *got)
+HOOK int BIO_read(void *bio, void *data, int len)
 {
 	const struct bio_api *api = real_bio(CALLER);
+
+	return passes(api, bio) ? api->BIO_read(bio, data, len)
+				: read_ssl(api, CALLER, bio, data, len);
+}
+
+static __attribute__((noinline)) int read_ex_ssl(const struct bio_api *api, const void *caller,
+						 void *bio, void *data, size_t len, size_t *got)
+{
 	void *ssl;
-	struct conn *c = governed(api, bio, CALLER, &ssl);
+	struct conn *c = governed(api, bio, caller, &ssl);
 	size_t count;
 
-	if (likely(!c) || !data || len == 0 || !got)
+	if (!c || !data || len == 0 || !got)
 		return api->BIO_read_ex(bio, data, len, got);
 	int saved = errno, ret;
 	if (openssl_serve(c, data, len, false, &count)) {
@@ -200,4 +237,12 @@ HOOK int BIO_read_ex(void *bio, void *data, size_t len, size_t *got)
 	}
 	errno = saved;
 	return ret;
+}
+
+HOOK int BIO_read_ex(void *bio, void *data, size_t len, size_t *got)
+{
+	const struct bio_api *api = real_bio(CALLER);
+
+	return passes(api, bio) ? api->BIO_read_ex(bio, data, len, got)
+				: read_ex_ssl(api, CALLER, bio, data, len, got);
 }

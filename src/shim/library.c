@@ -19,8 +19,7 @@ static void *(*libc_dlopen)(const char *, int)START_DATA;
 
 struct loader library_loader START_DATA = {.todo = 1};
 
-/* The copy of each family that this thread went into last. */
-static __thread const struct library *recent[LIBRARY_FAMILIES]
+__thread const struct library *library_recent[LIBRARY_FAMILIES]
 	__attribute__((tls_model("initial-exec")));
 
 __thread const void *library_detoured __attribute__((tls_model("initial-exec")));
@@ -177,7 +176,7 @@ static void *scope_find(const struct link_map *map, const char *name)
 
 const struct library *library_at(struct family *f, const void *address)
 {
-	const struct link_map *map = object_at(address), *self = object_at((void *)library_of);
+	const struct link_map *map = object_at(address), *self = object_at((void *)library_remember);
 
 	return map && map != self && map->l_name[0] ? table_of(f, map) : NULL;
 }
@@ -262,7 +261,7 @@ static const struct library *resolve(struct family *f, const void *caller)
 {
 	if (f->program && calls_program(f->program, caller))
 		return f->program;
-	const struct link_map *map = object_at(caller), *self = object_at((void *)library_of);
+	const struct link_map *map = object_at(caller), *self = object_at((void *)library_remember);
 	const struct library *library = NULL;
 	void *found = map && map != self ? scope_find(map, f->symbol) : NULL;
 
@@ -283,30 +282,21 @@ static const struct library *resolve(struct family *f, const void *caller)
 	return f->nothing;
 }
 
-static const struct library *remembered(const struct family *f, const void *caller, unsigned slot)
-{
-	const struct library *library;
-
-	if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) != caller)
-		return NULL;
-	library = __atomic_load_n(&f->callers[slot].library, __ATOMIC_ACQUIRE);
-	return __atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller ? library
-										     : NULL;
-}
-
-/* Apart from library_of, whose every call would set up this frame. Callers whose place is taken go
- * into one of the next: two that took it in turn would ask the loader at each call. */
-__attribute__((noinline)) static const struct library *remember(struct family *f,
-								const void *caller, unsigned slot)
+/* Callers whose place is taken go into one of the next: two that took it in turn would ask the
+ * loader at each call. */
+const struct library *library_remember(struct family *f, const void *caller)
 {
 	int saved = errno;
 	const struct library *library;
-	unsigned at = slot;
+	unsigned slot = library_slot(caller), at = slot;
 
+	/* A tail call of the library that this thread went into last. */
+	if (library_is_ours(caller) && library_recent[f->slot])
+		return library_recent[f->slot];
 	for (unsigned i = 1; i < CALLERS_TRIED; i++) {
-		library = remembered(f, caller, (slot + i) % LIBRARY_CALLERS);
+		library = library_remembered(f, caller, (slot + i) % LIBRARY_CALLERS);
 		if (library)
-			return recent[f->slot] = library;
+			return library_recent[f->slot] = library;
 	}
 	find_clock();
 	library = resolve(f, caller);
@@ -318,26 +308,13 @@ __attribute__((noinline)) static const struct library *remember(struct family *f
 		}
 	}
 	__atomic_store_n(&f->callers[at].caller, NULL, __ATOMIC_RELEASE);
-	if (library != f->nothing) {
+	/* Ourselves: another time it is the tail call of another library. */
+	if (library != f->nothing && !library_is_ours(caller)) {
 		__atomic_store_n(&f->callers[at].library, library, __ATOMIC_RELEASE);
 		__atomic_store_n(&f->callers[at].caller, caller, __ATOMIC_RELEASE);
 	}
 	errno = saved;
-	return recent[f->slot] = library;
-}
-
-const struct library *library_of(struct family *f, const void *caller)
-{
-	unsigned slot = (unsigned)(((uintptr_t)caller >> 2) * 2654435761u) % LIBRARY_CALLERS;
-	const struct library *library;
-
-	/* A tail call of the library that this thread went into last. */
-	if (library_is_ours(caller) && recent[f->slot])
-		return recent[f->slot];
-	library = remembered(f, caller, slot);
-	if (library)
-		return recent[f->slot] = library;
-	return remember(f, caller, slot);
+	return library_recent[f->slot] = library;
 }
 
 /* ---- for shim/rebind ---- */

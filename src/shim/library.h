@@ -18,8 +18,9 @@
 
 struct link_map;
 
-#define LIBRARY_COPIES_MAX 16  /* of one family in one process; one more is left alone */
-#define LIBRARY_CALLERS    256 /* return addresses remembered; a power of two */
+#define LIBRARY_COPIES_MAX   16 /* of one family in one process; one more is left alone */
+#define LIBRARY_CALLERS_BITS 8  /* of a hash, of return addresses */
+#define LIBRARY_CALLERS      (1 << LIBRARY_CALLERS_BITS) /* remembered */
 
 #define LIBRARY_TABLE_BYTES_MAX 1024
 
@@ -56,9 +57,38 @@ struct family {
 
 #define LIBRARY_FAMILIES 4
 
+/* The copy of each family that this thread went into last. */
+extern __thread const struct library *library_recent[LIBRARY_FAMILIES]
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static inline unsigned library_slot(const void *caller)
+{
+	return (uint32_t)((uintptr_t)caller * 2654435761u) >> (32 - LIBRARY_CALLERS_BITS);
+}
+
+static inline const struct library *library_remembered(const struct family *f, const void *caller,
+						       unsigned slot)
+{
+	const struct library *library;
+
+	if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) != caller)
+		return NULL;
+	library = __atomic_load_n(&f->callers[slot].library, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller ? library
+										     : NULL;
+}
+
+/* The slow way of library_of. */
+const struct library *library_remember(struct family *f, const void *caller);
+
 /* The copy that the code at `caller` (a return address) would have reached without us. Never NULL:
  * when there is none to be found, `nothing`. */
-const struct library *library_of(struct family *f, const void *caller);
+static inline const struct library *library_of(struct family *f, const void *caller)
+{
+	const struct library *library = library_remembered(f, caller, library_slot(caller));
+
+	return library ? library_recent[f->slot] = library : library_remember(f, caller);
+}
 
 /* The copy that an object of the library's belongs to: one with a pointer into that copy among its
  * first words, as an SSL has to its methods. NULL when none is found. */

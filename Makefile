@@ -223,7 +223,7 @@ tests-build: unit-build $(TESTBINS:%=$(BUILD)/tests/%)
 # Node.js and what its test clients import, bun and deno: from npm.
 node-clients:
 	@tools/dev/install-node-clients $(BUILD)/node
-	@tools/dev/install-npm-clients
+	@tools/dev/install-npm-clients $(BUILD)/npm-clients
 
 check: packages-check node-clients ## set up, build, run every test; ends with "N passed, N failed, N skipped"
 	@$(MAKE) --no-print-directory -j$(JOBS) all tests-build

@@ -34,7 +34,7 @@ for name in api.openai.com api.anthropic.com api.openai.test plain.example.test 
 	echo "127.0.0.1 $name"
 done >"$NSS_WRAPPER_HOSTS"
 NAMES=libnss_wrapper.so
-NPM_CLIENTS=$ROOT/build/npm-clients # bun, deno: tools/dev/install-npm-clients
+NPM_CLIENTS=$BUILD/npm-clients # bun, deno: tools/dev/install-npm-clients
 
 # ---- the provider ----
 

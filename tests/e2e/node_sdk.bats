@@ -33,7 +33,7 @@ node() {
 }
 
 openai_works() {
-	run node "$1" openai.mjs "$OPENAI" create stream tools responses
+	run --separate-stderr node "$1" openai.mjs "$OPENAI" create stream tools responses
 	assert_success
 	assert_output "create: $ANSWER 29
 stream: $ANSWER 29
@@ -50,7 +50,7 @@ responses: $ANSWER"
 }
 
 openai_is_refused() {
-	run node "$1" openai.mjs "$OPENAI" refused 'refused stream' create
+	run --separate-stderr node "$1" openai.mjs "$OPENAI" refused 'refused stream' create
 	assert_success
 	assert_line --index 0 --partial 'refused: PermissionDeniedError 403 policy_denied: '
 	assert_line --index 1 --partial 'refused stream: PermissionDeniedError 403 policy_denied: '
@@ -66,10 +66,10 @@ openai_is_refused() {
 }
 
 errors_of_the_provider() {
-	run node "$1" openai.mjs "$OPENAI" limited unknown
+	run --separate-stderr node "$1" openai.mjs "$OPENAI" limited unknown
 	assert_line --index 0 --partial 'limited: RateLimitError 429'
 	assert_line --index 1 --partial 'unknown: AuthenticationError 401'
-	run node "$1" anthropic.mjs "${ANTHROPIC%/v1}" limited unknown
+	run --separate-stderr node "$1" anthropic.mjs "${ANTHROPIC%/v1}" limited unknown
 	assert_line --index 0 --partial 'limited: RateLimitError 429'
 	assert_line --index 1 --partial 'unknown: AuthenticationError 401'
 	assert_equal "$(records 'map(.http.status) | join(" ")')" '429 401 429 401'
@@ -80,7 +80,7 @@ errors_of_the_provider() {
 }
 
 anthropic_works() {
-	run node "$1" anthropic.mjs "${ANTHROPIC%/v1}" create stream tools
+	run --separate-stderr node "$1" anthropic.mjs "${ANTHROPIC%/v1}" create stream tools
 	assert_success
 	assert_output "create: $ANSWER 10
 stream: $ANSWER end_turn
@@ -96,7 +96,7 @@ tools: end_turn"
 }
 
 anthropic_is_refused() {
-	run node "$1" anthropic.mjs "${ANTHROPIC%/v1}" refused 'refused stream' create
+	run --separate-stderr node "$1" anthropic.mjs "${ANTHROPIC%/v1}" refused 'refused stream' create
 	assert_success
 	assert_line --index 0 --partial 'refused: PermissionDeniedError 403 permission_error: '
 	assert_line --index 1 --partial 'refused stream: PermissionDeniedError 403 permission_error: '
@@ -114,7 +114,7 @@ threads() {
 	body gpt-5 >call
 	body gpt-4o >refused
 	big_body gpt-5 $((5 << 20)) >big
-	run node "$1" workers.mjs "$OPENAI/chat/completions" call big refused
+	run --separate-stderr node "$1" workers.mjs "$OPENAI/chat/completions" call big refused
 	assert_success
 	assert_output "$(printf 'HTTP %s\n' '200 big'{,,,} '200 call'{,,,} '403 refused'{,,,})"
 	assert_provider_saw 8
@@ -130,7 +130,7 @@ threads() {
 
 child_process() {
 	body gpt-4o >refused
-	run governed "$NODES/$1/node" -e 'require("node:child_process").spawnSync(process.execPath,
+	run --separate-stderr governed "$NODES/$1/node" -e 'require("node:child_process").spawnSync(process.execPath,
 		process.argv.slice(1), { stdio: "inherit" })' \
 		"$CLIENTS/node/fetch.mjs" "$OPENAI/chat/completions" refused
 	assert_refused_without_leak
@@ -141,7 +141,7 @@ child_process() {
 }
 
 http2_only() {
-	run node "$1" http2.mjs "$OPENAI/chat/completions"
+	run --separate-stderr node "$1" http2.mjs "$OPENAI/chat/completions"
 	assert_success
 	assert_output --regexp '^failed: ERR_HTTP2_'
 	assert_provider_saw 0
@@ -152,7 +152,7 @@ http2_only() {
 }
 
 not_governed() {
-	run node "$1" https.mjs "$PLAIN/plain" "$ROOT/LICENSE"
+	run --separate-stderr node "$1" https.mjs "$PLAIN/plain" "$ROOT/LICENSE"
 	assert_success
 	assert_answers 200
 	assert_equal "$(records length)" 0
@@ -169,7 +169,7 @@ not_governed() {
 strictly() {
 	body gpt-5 >call
 	body gpt-4o >refused
-	run governed $PYTHON "$CLIENTS/strictly.py" "$NODES/$1/node" --jitless \
+	run --separate-stderr governed $PYTHON "$CLIENTS/strictly.py" "$NODES/$1/node" --jitless \
 		"$CLIENTS/node/https.mjs" "$OPENAI/chat/completions" call refused
 	assert_success
 	assert_answers 200 403

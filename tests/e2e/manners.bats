@@ -88,7 +88,7 @@ with m.Pool(2) as pool: print(pool.map(abs, [-1, -2]))'
 	same_with_and_without curl -sS "$PLAIN/plain" -d 'any body'
 	same_with_and_without curl -sS "$PLAIN/plain" -d '{"model":"gpt-4o","model":"gpt-5"}'
 	same_with_and_without curl -sS "$PLAIN/bytes/3000000"
-	same_with_and_without curl -sS -I "$PLAIN/plain"
+	same_with_and_without sh -c "curl -sS -I '$PLAIN/plain' | grep -v ^Date:"
 	same_with_and_without curl -sS -o /dev/null -w '%{http_code}' "$PLAIN/nothing/204"
 	big_body gpt-4o $((40 << 20)) >big
 	same_with_and_without curl -sS "$PLAIN/plain" --data-binary @big

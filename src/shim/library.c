@@ -176,7 +176,8 @@ static void *scope_find(const struct link_map *map, const char *name)
 
 const struct library *library_at(struct family *f, const void *address)
 {
-	const struct link_map *map = object_at(address), *self = object_at((void *)library_remember);
+	const struct link_map *map = object_at(address),
+			      *self = object_at((void *)library_remember);
 
 	return map && map != self && map->l_name[0] ? table_of(f, map) : NULL;
 }

@@ -130,7 +130,7 @@ $(BUILD)/tests/tls_client $(BUILD)/tests/bio_client: $(BUILD)/tests/%: tests/bin
 
 # OpenSSL inside the executable: at a fixed address or not, with exported functions, with those in
 # the file's symbol table only, or with none.
-STATICBINS = $(patsubst %,static_client-%,pie pie-exported exec exec-exported stripped) static_host \
+STATICBINS = $(patsubst %,static_client-%,pie pie-exported exec exec-exported stripped) static_bio static_host \
 	static_plugin.so static_plugin-own.so stub-plain stub-odd stub-loop stub-foreign stub-partial big_program
 STATICLIBS = -l:libssl.a -l:libcrypto.a -lpthread -ldl
 
@@ -142,6 +142,10 @@ $(BUILD)/tests/static_client-stripped: STATICFLAGS = -fPIE -pie -s
 $(BUILD)/tests/static_client-%: tests/bin/tls_client.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) $(STATICFLAGS) -o $@ $^ $(STATICLIBS)
+
+$(BUILD)/tests/static_bio: tests/bin/bio_client.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $^ $(STATICLIBS)
 
 # What it loads uses its functions, or brings a libssl.
 $(BUILD)/tests/static_host: tests/bin/static_host.c

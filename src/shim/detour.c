@@ -40,7 +40,10 @@ const char *detour_status_text(enum detour_status which)
 enum {
 #define TLS_HOOK(ret, name, params) AT_##name,
 #define TLS_USE(ret, name, params)  AT_##name,
+#define BIO_HOOK(ret, name, params) AT_##name,
+#define BIO_USE(ret, name, params)  AT_##name,
 #include "shim/hooks.def"
+	AT_BIO_f_ssl,                  /* a connection can be used through a BIO */
 	AT_OPENSSL_version_major,      /* OpenSSL 3 */
 	AT_ossl_statem_connect,        /* OpenSSL 1.1 and 3; in each program that connects */
 	AT_SSL_CTX_set_grease_enabled, /* BoringSSL */
@@ -51,15 +54,26 @@ enum {
 static const char names[NAMES][32] = {
 #define TLS_HOOK(ret, name, params) [AT_##name] = #name,
 #define TLS_USE(ret, name, params)  [AT_##name] = #name,
+#define BIO_HOOK(ret, name, params) [AT_##name] = #name,
+#define BIO_USE(ret, name, params)  [AT_##name] = #name,
 #include "shim/hooks.def"
+	[AT_BIO_f_ssl] = "BIO_f_ssl",
 	[AT_OPENSSL_version_major] = "OPENSSL_version_major",
 	[AT_ossl_statem_connect] = "ossl_statem_connect",
 	[AT_SSL_CTX_set_grease_enabled] = "SSL_CTX_set_grease_enabled",
 };
 
+/* The tables of the program's own OpenSSL, and where in them each function goes. */
+struct program {
+	struct tls_api tls;
+	struct bio_api bio;
+};
+
 static const uint16_t slots[NAMES] = {
-#define TLS_HOOK(ret, name, params) [AT_##name] = offsetof(struct tls_api, name),
-#define TLS_USE(ret, name, params)  [AT_##name] = offsetof(struct tls_api, name),
+#define TLS_HOOK(ret, name, params) [AT_##name] = offsetof(struct program, tls.name),
+#define TLS_USE(ret, name, params)  [AT_##name] = offsetof(struct program, tls.name),
+#define BIO_HOOK(ret, name, params) [AT_##name] = offsetof(struct program, bio.name),
+#define BIO_USE(ret, name, params)  [AT_##name] = offsetof(struct program, bio.name),
 #include "shim/hooks.def"
 };
 
@@ -75,18 +89,35 @@ static const uint8_t needed[] = {
 	AT_CRYPTO_get_ex_new_index,
 };
 
+/* Nor without these, where it can be used through a BIO. */
+static const uint8_t needed_with_bio[] = {
+	AT_BIO_method_type,
+	AT_BIO_ctrl,
+	AT_BIO_set_flags,
+	AT_BIO_clear_flags,
+};
+
 /* Those that get a detour. Not SSL_clear and SSL_set_connect_state: the library calls them itself,
  * which nothing tells from the program's calls here (openssl_settle notices used objects). */
 static const struct {
 	uint8_t at;
-	bool optional; /* may stay as it is where its code does not allow a detour */
+	enum {
+		ALWAYS,  /* where the program has it */
+		ALLOWED, /* where its code allows it */
+		WITH_BIO /* where the program has BIO_f_ssl */
+	} when;
 } doors[] = {
-	{AT_SSL_connect, false},     {AT_SSL_do_handshake, false}, {AT_SSL_write, false},
-	{AT_SSL_write_ex, false},    {AT_SSL_write_ex2, false},    {AT_SSL_write_early_data, false},
-	{AT_SSL_sendfile, false},    {AT_SSL_read, false},         {AT_SSL_read_ex, false},
-	{AT_SSL_peek, false},        {AT_SSL_peek_ex, false},      {AT_SSL_pending, false},
-	{AT_SSL_has_pending, false}, {AT_SSL_get_error, false},    {AT_SSL_get_shutdown, true},
-	{AT_SSL_shutdown, false},    {AT_SSL_ctrl, true},
+	{AT_SSL_connect, ALWAYS},       {AT_SSL_do_handshake, ALWAYS},
+	{AT_SSL_write, ALWAYS},         {AT_SSL_write_ex, ALWAYS},
+	{AT_SSL_write_ex2, ALWAYS},     {AT_SSL_write_early_data, ALWAYS},
+	{AT_SSL_sendfile, ALWAYS},      {AT_SSL_read, ALWAYS},
+	{AT_SSL_read_ex, ALWAYS},       {AT_SSL_peek, ALWAYS},
+	{AT_SSL_peek_ex, ALWAYS},       {AT_SSL_pending, ALWAYS},
+	{AT_SSL_has_pending, ALWAYS},   {AT_SSL_get_error, ALWAYS},
+	{AT_SSL_get_shutdown, ALLOWED}, {AT_SSL_shutdown, ALWAYS},
+	{AT_SSL_ctrl, ALLOWED},         {AT_BIO_write, WITH_BIO},
+	{AT_BIO_write_ex, WITH_BIO},    {AT_BIO_puts, WITH_BIO},
+	{AT_BIO_read, WITH_BIO},        {AT_BIO_read_ex, WITH_BIO},
 };
 
 #define DOORS (sizeof doors / sizeof *doors)
@@ -99,6 +130,9 @@ static uintptr_t hook_of(uint8_t at)
 #define TLS_HOOK(ret, name, params)                                                                \
 	case AT_##name:                                                                            \
 		return (uintptr_t)name;
+#define BIO_HOOK(ret, name, params)                                                                \
+	case AT_##name:                                                                            \
+		return (uintptr_t)name;
 #include "shim/hooks.def"
 	}
 	return 0;
@@ -106,12 +140,19 @@ static uintptr_t hook_of(uint8_t at)
 
 #endif
 
-static bool is_complete(const struct bytes *functions)
+static bool has_all(const struct bytes *functions, const uint8_t *which, size_t count)
 {
-	for (size_t i = 0; i < sizeof needed; i++)
-		if (!functions[needed[i]].len)
+	for (size_t i = 0; i < count; i++)
+		if (!functions[which[i]].len)
 			return false;
 	return true;
+}
+
+static bool is_complete(const struct bytes *functions)
+{
+	return has_all(functions, needed, sizeof needed) &&
+	       (!functions[AT_BIO_f_ssl].len ||
+		has_all(functions, needed_with_bio, sizeof needed_with_bio));
 }
 
 /* ---- finding them ---- */
@@ -272,10 +313,10 @@ static enum detour_status choose(const struct bytes *functions, struct plan *pla
 
 	for (size_t i = 0; i < DOORS; i++) {
 		struct bytes function = functions[doors[i].at];
-		if (!function.len)
+		if (!function.len || (doors[i].when == WITH_BIO && !functions[AT_BIO_f_ssl].len))
 			continue;
 		if (insn_measure(function, &skip, &len)) {
-			if (doors[i].optional)
+			if (doors[i].when == ALLOWED)
 				continue;
 			return DETOUR_CODE;
 		}
@@ -311,26 +352,28 @@ static enum detour_status draw(const struct bytes *functions, struct plan *plan)
 
 static void adopt(const struct image *image, const struct bytes *functions, const struct plan *plan)
 {
-	struct tls_api api = {0};
+	struct program program = {0};
+	struct library *library = &program.tls.library;
 	uintptr_t at;
 	ssize_t len;
 
 	for (size_t i = 0; i < NAMES; i++) {
 		at = (uintptr_t)functions[i].at;
 		if (slots[i])
-			memcpy((char *)&api + slots[i], &at, sizeof at);
+			memcpy((char *)&program + slots[i], &at, sizeof at);
 	}
 	for (size_t i = 0; i < plan->count; i++) {
 		at = plan->place + i * PLOT_BYTES + START_AT;
-		memcpy((char *)&api + slots[plan->at[i]], &at, sizeof at);
+		memcpy((char *)&program + slots[plan->at[i]], &at, sizeof at);
 	}
-	api.library.base = image->base;
-	api.library.start = plan->place;
-	api.library.end = plan->place + CODE_BYTES;
-	len = sys_readlink("/proc/self/exe", api.library.path, sizeof api.library.path - 1);
+	library->base = image->base;
+	library->start = plan->place;
+	library->end = plan->place + CODE_BYTES;
+	len = sys_readlink("/proc/self/exe", library->path, sizeof library->path - 1);
 	if (len < 0)
-		api.library.path[0] = '\0';
-	real_adopt_tls(&api);
+		library->path[0] = '\0';
+	program.bio.library = *library;
+	real_take_program(&program.tls, functions[AT_BIO_f_ssl].len ? &program.bio : NULL);
 }
 
 static enum detour_status set(const struct image *image, const struct bytes *functions)

@@ -12,8 +12,6 @@
 #include "base/bytes.h"
 #include "shim/insn.h"
 
-#define PATCH_CODE_MAX 8192 /* bytes of new code */
-
 /* Room for `len` bytes of code within reach of a jump from anywhere in [start, end): below it,
  * where no heap grows. Not readable yet. NULL when there is none. */
 void *patch_reserve(uintptr_t start, uintptr_t end, size_t len);

@@ -122,12 +122,6 @@ const struct tls_api *real_tls(const void *caller)
 	return (const struct tls_api *)library_of(&openssl, caller);
 }
 
-void real_adopt_tls(struct tls_api *api)
-{
-	fill_gaps(api);
-	library_take_program(&openssl, &api->library);
-}
-
 const struct tls_api *real_tls_of(const void *ssl, const void *caller)
 {
 	int saved = errno;
@@ -139,16 +133,24 @@ const struct tls_api *real_tls_of(const void *ssl, const void *caller)
 
 /* ---- libcrypto ---- */
 
-static void fill_bio(void *table, void *handle)
+static void fill_bio_gaps(struct bio_api *api)
 {
-	struct bio_api *api = table;
 	int (*failing)(void) = fail;
 
 #define BIO_HOOK(ret, name, params)                                                                \
-	memcpy(&api->name, &failing, sizeof failing);                                              \
-	library_find(handle, #name, &api->name);
-#define BIO_USE(ret, name, params) library_find(handle, #name, &api->name);
+	if (!api->name)                                                                            \
+		memcpy(&api->name, &failing, sizeof failing);
 #include "shim/hooks.def"
+}
+
+static void fill_bio(void *table, void *handle)
+{
+	struct bio_api *api = table;
+
+#define BIO_HOOK(ret, name, params) library_find(handle, #name, &api->name);
+#define BIO_USE(ret, name, params)  library_find(handle, #name, &api->name);
+#include "shim/hooks.def"
+	fill_bio_gaps(api);
 }
 
 _Static_assert(sizeof(struct bio_api) <= LIBRARY_TABLE_BYTES_MAX, "fits");
@@ -169,6 +171,16 @@ const struct bio_api *real_bio(const void *caller)
 }
 
 /* ---- what was found by others ---- */
+
+void real_take_program(struct tls_api *tls, struct bio_api *bio_or_null)
+{
+	fill_gaps(tls);
+	library_take_program(&openssl, &tls->library);
+	if (!bio_or_null)
+		return;
+	fill_bio_gaps(bio_or_null);
+	library_take_program(&bio, &bio_or_null->library);
+}
 
 static struct family *family_of(enum hook_kind kind)
 {

@@ -50,8 +50,8 @@ void real_init(void);
 const struct tls_api *real_tls(const void *caller);
 
 /* The program has an OpenSSL inside: these are its functions, NULL for those it does not have. See
- * library_take_program. */
-void real_adopt_tls(struct tls_api *api);
+ * library_take_program. `bio_or_null`: NULL when BIOs cannot be connections. */
+void real_take_program(struct tls_api *tls, struct bio_api *bio_or_null);
 /* The libssl that made that SSL; when it cannot be told, the caller's. Never NULL. Keeps errno. */
 const struct tls_api *real_tls_of(const void *ssl, const void *caller);
 /* The caller's libcrypto. Never NULL; one that was not found has no BIO_method_type. */

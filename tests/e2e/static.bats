@@ -125,6 +125,22 @@ kept_alive() {
 	each kept_alive send VARIANT
 }
 
+@test 'a connection used through a BIO is governed' {
+	body gpt-5 >call
+	body gpt-4o >refused
+	for mode in plain ex buffered nonblocking; do
+		echo "# $mode"
+		BIO_MODE=$mode BIO_CLIENT=$BIN/static_bio run --separate-stderr shimmed timeout 60 $PYTHON \
+			"$CLIENTS/bio.py" "$OPENAI/chat/completions" call refused
+		assert_success
+		assert_answers 200 403
+	done
+	assert_provider_saw 4
+	assert_equal "$(records 'map(.decision.action) | join(" ")')" \
+		'allow refuse allow refuse allow refuse allow refuse'
+	assert_log_whole
+}
+
 @test 'the same where no page may become executable' {
 	each allowed send_strictly VARIANT
 	each refused send_strictly VARIANT

@@ -61,8 +61,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	must(symbols_open_image(headers, 3, &image) == OK);
 	must(image.base == (uintptr_t)program);
-	for (unsigned i = 0; i < 3; i++)
-		must_be_inside(symbols_find_exported(&image, wanted[i]), program, len);
+	for (unsigned i = 0; i < 3; i++) {
+		struct bytes found = symbols_find_exported(&image, wanted[i]);
+		must_be_inside(found, program, len);
+		(void)symbols_is_named(&image, wanted[i]);
+	}
 	read_as_file(&image, bytes_of(program, len));
 	free(program);
 	return 0;

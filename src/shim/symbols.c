@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#define NAME_BYTES_MAX 64         /* of a name looked for */
-#define PAIRS          1024       /* see hint_of; a power of two */
-#define CHAIN_MAX      (1u << 20) /* entries of one hash chain; more is no table of a linker's */
+#define NAME_BYTES_MAX 64   /* of a name looked for */
+#define PAIRS          1024 /* see hint_of; a power of two */
+#define CHAIN_MAX      4096 /* entries of one hash chain; more is no table of a linker's */
 
 static bool fits(uint64_t at, uint64_t len, uint64_t size)
 {

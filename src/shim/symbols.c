@@ -234,19 +234,21 @@ struct bytes symbols_find_exported(const struct image *image, const char *name)
 
 bool symbols_is_named(const struct image *image, const char *name)
 {
+	struct bytes whole = bytes_of(name, strlen(name) + 1), names;
 	struct exports e;
 	const uint8_t *at;
-	size_t len = strlen(name) + 1;
+	size_t found;
 
 	(void)find_exports(image, &e);
 	at = e.names ? loaded(image, e.names, e.names_bytes, PF_R) : NULL;
-	for (struct bytes rest = bytes_of(at, at ? e.names_bytes : 0); rest.len;) {
-		size_t found = bytes_find(rest, bytes_of(name, len));
+	names = bytes_of(at, at ? e.names_bytes : 0);
+	for (size_t from = 0; from < names.len; from += whole.len) {
+		found = bytes_find(bytes_from(names, from), whole);
 		if (found == SIZE_MAX)
 			return false;
-		if (rest.at + found > at && rest.at[found - 1] == '\0')
+		from += found;
+		if (from > 0 && names.at[from - 1] == '\0') /* not the end of a longer name */
 			return true;
-		rest = bytes_from(rest, found + len);
 	}
 	return false;
 }

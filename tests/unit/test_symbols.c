@@ -153,6 +153,11 @@ static void a_name_in_the_dynamic_symbols_is_seen(void)
 	CHECK(!symbols_is_named(&image, "SSL_connect"));
 	put_dynamic(2, DT_STRSZ, sizeof strings - 2); /* without its last zero */
 	CHECK(!symbols_is_named(&image, "SSL_gone"));
+	memcpy(program.at + NAMES_AT, "\0xSSL_gone\0SSL_gone", 20);
+	put_dynamic(2, DT_STRSZ, 11);
+	CHECK(!symbols_is_named(&image, "SSL_gone"));
+	put_dynamic(2, DT_STRSZ, 20);
+	CHECK(symbols_is_named(&image, "SSL_gone"));
 	put_dynamic(2, DT_STRSZ, UINT64_MAX);
 	CHECK(!symbols_is_named(&image, "SSL_write"));
 	make_program(false, false, false);

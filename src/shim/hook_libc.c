@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -57,6 +59,8 @@ HOOK int connect(int fd, const struct sockaddr *address, socklen_t len)
 	/* The kernel has read the address. */
 	if ((ret == 0 || errno == EINPROGRESS) && address && is_internet(address, len)) {
 		int saved = errno;
+		if (fds_has(fd, FDS_PLAIN))
+			plain_close(fd); /* another connection on the same socket */
 		fds_note_connect(fd, port_of(address, len));
 		errno = saved;
 	}
@@ -192,6 +196,21 @@ HOOK ssize_t sendto(int fd, const void *data, size_t len, int flags, const struc
 	return real_libc.sendto(fd, data, len, flags, address, address_len);
 }
 
+/* Of one sendmsg that the kernel is to cut into datagrams; 0: it is not. */
+static size_t segment_of(const struct msghdr *message)
+{
+	uint16_t bytes = 0;
+
+	if (!sending_can_read_again(message->msg_control, message->msg_controllen))
+		return 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c;
+	     c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)message, c))
+		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_SEGMENT &&
+		    c->cmsg_len == CMSG_LEN(sizeof bytes))
+			memcpy(&bytes, CMSG_DATA(c), sizeof bytes);
+	return bytes;
+}
+
 /* True when the message can be read as far as it is needed. */
 static bool read_message(int fd, const struct msghdr *message, int flags, const void *caller,
 			 struct sending *ret)
@@ -213,6 +232,8 @@ static bool read_message(int fd, const struct msghdr *message, int flags, const 
 				.caller = caller,
 				.to = message->msg_namelen ? message->msg_name : NULL,
 				.to_len = message->msg_name ? message->msg_namelen : 0};
+	if (message->msg_controllen && fds_has(fd, FDS_UDP | FDS_UDP_443))
+		ret->segment = segment_of(message);
 	note_fast_open(ret);
 	return true;
 }

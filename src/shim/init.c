@@ -13,7 +13,9 @@
 #include "shim/detour.h"
 #include "shim/journal.h"
 #include "shim/opaque.h"
+#include "shim/opening.h"
 #include "shim/plain.h"
+#include "shim/quic.h"
 #include "shim/real.h"
 #include "shim/rules.h"
 #include "shim/self.h"
@@ -38,7 +40,9 @@ static void in_child(void)
 	rules_in_child();
 	conn_reset_locks();
 	opaque_in_child();
+	opening_in_child();
 	plain_in_child();
+	quic_in_child();
 	real_reset_locks();
 	gnutls_reset_locks();
 }

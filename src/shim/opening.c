@@ -501,3 +501,11 @@ void opening_close(int fd)
 	}
 	errno = saved;
 }
+
+/* What a thread that does not exist here was in the middle of is not to be trusted. */
+void opening_in_child(void)
+{
+	for (struct opening *o = openings; o < openings + OPENINGS_MAX; o++)
+		if (o->busy)
+			memset(o, 0, sizeof *o);
+}

@@ -39,4 +39,7 @@ void opening_release(int fd);
 /* The program closes the descriptor. */
 void opening_close(int fd);
 
+/* For the child after fork. */
+void opening_in_child(void);
+
 #endif

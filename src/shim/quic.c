@@ -117,7 +117,11 @@ static bool look(struct sending *s, struct bytes datagram, uint64_t inode)
 
 	if (!f)
 		return false;
-	e = quic_initial_feed(&f->initial, datagram);
+	do {
+		struct bytes one = s->segment ? bytes_slice(datagram, 0, s->segment) : datagram;
+		e = quic_initial_feed(&f->initial, one);
+		datagram = bytes_from(datagram, one.len);
+	} while (e == ERR_MORE && datagram.len);
 	if (e == OK || f->initial.hello.has_name) {
 		refused = decide_quic(s, &f->initial.hello);
 		/* A connected socket has one connection; it is known now. */
@@ -145,4 +149,9 @@ bool quic_send(struct sending *s)
 	errno = refused ? ECONNREFUSED : saved;
 	s->ret = -1;
 	return refused;
+}
+
+void quic_in_child(void)
+{
+	memset(followings, 0, sizeof followings);
 }

@@ -19,4 +19,7 @@
  * s->to may be a bad pointer. True: refused, s->ret and errno say how. Keeps errno otherwise. */
 bool quic_send(struct sending *s);
 
+/* For the child after fork. */
+void quic_in_child(void);
+
 #endif

@@ -21,7 +21,9 @@ struct sending {
 	const void *caller; /* return address */
 	const struct sockaddr *to;
 	socklen_t to_len; /* 0: where the descriptor is connected to */
-	ssize_t ret;      /* once it is answered; the error is in errno then */
+	size_t segment; /* the kernel cuts it into datagrams of so many bytes (udp(7), UDP_SEGMENT)
+			 */
+	ssize_t ret;    /* once it is answered; the error is in errno then */
 };
 
 /* The bytes of one part, in pieces that lie in one page each: cuts the first off *part. */

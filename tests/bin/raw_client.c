@@ -13,8 +13,7 @@
  *   --send-buffer N    SO_SNDBUF
  *   --send-timeout MS  SO_SNDTIMEO; a call that times out is made again
  *   --bad              calls with bad pointers first: each must fail with EFAULT
- *   --dup              reads and writes through a copy of the descriptor, made before the first
- * byte
+ *   --dup              reads and writes through a copy of the descriptor from the start
  *   --dup-later        the same, made after the first call
  *   --half-close       shutdown(SHUT_WR) after the input
  *   --glance           a reading call that does not wait before each writing call
@@ -22,6 +21,7 @@
  *   --wait-after N     after N bytes reads, waiting, until something comes
  *   --via KIND:HOST:PORT  through a proxy on PORT: connect or socks5, to that host and port
  *   --answers N        leave after N answers with a Content-Length (0: read until the end)
+ *   --segment N        one sendmsg, which the kernel cuts into datagrams of N bytes (UDP_SEGMENT)
  *   --udp              datagrams, to an address given with each
  *   --udp-connected    datagrams on a connected socket
  * Exit: 0 the peer ended the connection properly (or N answers came), 1 it did not or a call
@@ -33,6 +33,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -57,7 +58,7 @@ ssize_t __read_chk(int fd, void *at, size_t len, size_t room);
 
 static struct {
 	const char *way, *reading, *via;
-	size_t write_bytes, wait_after;
+	size_t write_bytes, wait_after, segment;
 	int send_buffer, send_timeout_ms, answers, port;
 	bool nonblocking, bad, dup, dup_later, half_close, glance, leave, udp, udp_connected;
 } how = {.way = "write", .reading = "read"};
@@ -114,12 +115,21 @@ static ssize_t call_write(const void *at, size_t len)
 				 {(char *)at + len / 3, len - len / 3}};
 	struct mmsghdr message = {.msg_hdr = {.msg_iov = parts, .msg_iovlen = 3}};
 	struct sockaddr *to = (struct sockaddr *)&peer;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = "";
 	bool with_address = how.udp || (is(how.way, "fast-open") && calls == 0);
 
 	calls++;
 	if (with_address) {
 		message.msg_hdr.msg_name = to;
 		message.msg_hdr.msg_namelen = sizeof peer;
+	}
+	if (how.segment) {
+		uint16_t bytes = (uint16_t)how.segment;
+		message.msg_hdr.msg_control = control;
+		message.msg_hdr.msg_controllen = sizeof control;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&message.msg_hdr);
+		*c = (struct cmsghdr){CMSG_LEN(sizeof bytes), SOL_UDP, UDP_SEGMENT};
+		memcpy(CMSG_DATA(c), &bytes, sizeof bytes);
 	}
 	if (is(how.way, "writev"))
 		return writev(fd, parts, 3);
@@ -407,6 +417,7 @@ static void parse(int argc, char **argv)
 						{"send-buffer", 1, NULL, 's'},
 						{"send-timeout", 1, NULL, 't'},
 						{"wait-after", 1, NULL, 'W'},
+						{"segment", 1, NULL, 'S'},
 						{"via", 1, NULL, 'v'},
 						{"answers", 1, NULL, 'a'},
 						{"nonblocking", 0, NULL, NONBLOCKING},
@@ -445,6 +456,8 @@ static void parse(int argc, char **argv)
 			how.send_timeout_ms = atoi(optarg);
 		else if (option == 'W')
 			how.wait_after = strtoul(optarg, NULL, 10);
+		else if (option == 'S')
+			how.segment = strtoul(optarg, NULL, 10);
 		else if (option == 'v')
 			how.via = optarg;
 		else if (option == 'a')

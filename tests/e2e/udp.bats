@@ -36,6 +36,14 @@ datagrams() {
 @test 'a ClientHello in two datagrams is refused by the second' {
 	datagrams two --udp --way sendto 443
 	assert_equal "$stderr" 'write: ECONNREFUSED calls=2'
+	# both by one call
+	datagrams two --write-bytes 2400 --segment 1200 --udp --way sendmsg 443
+	assert_equal "$stderr" 'write: ECONNREFUSED calls=1'
+	datagrams two --write-bytes 2400 --segment 1200 --udp-connected --way sendmmsg 443
+	assert_equal "$stderr" 'write: ECONNREFUSED calls=1'
+	cat other other >twice
+	datagrams twice --write-bytes 2400 --segment 1200 --udp --way sendmsg 443
+	assert_equal "$stderr" 'left calls=1'
 }
 
 @test 'other names, other ports, and quic: allow go out' {

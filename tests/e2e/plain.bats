@@ -157,8 +157,8 @@ restart_provider() {
 }
 
 @test 'a call to a plaintext provider that cannot be recorded is refused' {
-	[[ $(id -u) != 0 ]] || skip 'root can write everywhere'
-	chmod 500 "$AIGW_HOME"
+	rm -r "$AIGW_HOME/audit"
+	touch "$AIGW_HOME/audit" # where the log's directory would be
 	run_shimmed "$CLIENTS/curl.sh" "$LOCAL/chat/completions" call
 	assert_answers 503
 }

@@ -31,7 +31,7 @@ preloading() {
 # What two threads and a child that all make calls print, whatever the order they came in.
 threads_and_a_child() {
 	cat <<-END
-		import http.client, os, sys, threading
+		import http.client, os, socket, sys, threading
 		sys.path.insert(0, "$CLIENTS")
 		sys.argv = ["", "$OPENAI/chat/completions"]
 		from common import HEADERS
@@ -39,6 +39,8 @@ threads_and_a_child() {
 		def calls(model):
 		    for i in range(4):
 		        c = http.client.HTTPSConnection("api.openai.com", $PORT)
+		        # nss_wrapper loses names when threads ask it at the same time, also without us
+		        c._create_connection = lambda *_: socket.create_connection(("127.0.0.1", $PORT))
 		        c.request("POST", "/v1/chat/completions", open(model, "rb").read(), HEADERS)
 		        answer = c.getresponse()
 		        answer.read()
@@ -131,7 +133,6 @@ same_beside() {
 }
 
 @test 'libfaketime before and after us' {
-	skip 'on a busy machine python under libfaketime and us did not end in time, twice of three runs; not understood yet'
 	AROUND=(FAKETIME=+2d FAKETIME_DONT_RESET=1)
 	stands_beside "$(library faketime/libfaketimeMT.so.1)"
 }

@@ -22,7 +22,7 @@
  *   --poll-first       wait until the socket is readable before the first read
  *   --threads          one thread reads while the other writes
  *   --fork             a child frees its copy of the session first
- *   --resume           a first connection with a GET to /plain, then the real one, resumed
+ *   --resume           a first connection with a GET to /plain, verified (after), then the real one
  *   --answers N        leave after N answers with a Content-Length (0: read until the end)
  *   --server           a server's, a datagram and a QUIC session are made first, and used
  * Exit: 0 the peer ended the connection properly (or N answers came), 1 it did not, 2 usage, 3
@@ -412,7 +412,7 @@ static void set_session_up(void)
 	}
 }
 
-static void connect_tls(const char *early, size_t len)
+static void connect_tls(const char *early, size_t len, bool verifies_after)
 {
 	int ret;
 
@@ -426,7 +426,7 @@ static void connect_tls(const char *early, size_t len)
 	while ((ret = gnutls_handshake(session)) < 0)
 		if (!wait_as_told(ret) && gnutls_error_is_fatal(ret))
 			die("handshake", ret);
-	if (is(how.verify, "after"))
+	if (verifies_after)
 		verify_after();
 }
 
@@ -438,7 +438,7 @@ static void connect_before(void)
 			   how.name);
 
 	connect_tcp();
-	connect_tls(NULL, 0);
+	connect_tls(NULL, 0, is(how.verify, "after") || is(how.verify, "never"));
 	write_all(request, (size_t)len);
 	(void)read_until_end(1, NULL);
 	check("session data", gnutls_session_get_data2(session, &resumption));
@@ -639,7 +639,7 @@ int main(int argc, char **argv)
 	if (how.resume)
 		connect_before();
 	connect_tcp();
-	connect_tls(input, len);
+	connect_tls(input, len, is(how.verify, "after"));
 	if (how.forks)
 		free_in_child();
 	if (how.threads && (errno = pthread_create(&reader, NULL, read_in_thread, &end)) != 0)

@@ -226,7 +226,8 @@ assert_refused_unverified() {
 			assert_seen resumed=1
 			grep -q '^HTTP/1.1 200 ' found || fail "$how: $(cat found)"
 		done
-		send_gnutls --resume --set-tls $version --verify never <request >found 2>seen
+		send_gnutls --resume --set-tls $version --verify never <request >found 2>seen ||
+			fail "never: $(cat seen)"
 		assert_seen resumed=1
 		grep -q '^HTTP/1.1 403 ' found
 	done

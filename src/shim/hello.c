@@ -19,7 +19,7 @@ struct hello_mark hello_enter(const struct conn *c, hello_random_of *random_of)
 {
 	struct hello_mark before = mark;
 
-	mark = (struct hello_mark){c, random_of};
+	mark = (struct hello_mark){c, c->session, c->functions, random_of};
 	return before;
 }
 
@@ -55,8 +55,10 @@ bool hello_is_known(const uint8_t random[32])
 	struct hello_mark now = mark;
 	uint8_t made[32];
 
-	if (now.conn && __atomic_load_n(&now.conn->session, __ATOMIC_ACQUIRE) &&
-	    now.random_of(now.conn, made) && memcmp(made, random, sizeof made) == 0)
+	if (now.conn && now.session &&
+	    __atomic_load_n(&now.conn->session, __ATOMIC_ACQUIRE) == now.session &&
+	    now.conn->functions == now.functions && now.random_of(now.conn, made) &&
+	    memcmp(made, random, sizeof made) == 0)
 		return true;
 	return is_expected(random);
 }

@@ -23,6 +23,7 @@ typedef bool hello_random_of(const struct conn *c, uint8_t ret_random[32]);
  * out of a callback, does no harm: its session's random is another one. */
 struct hello_mark {
 	const struct conn *conn;
+	const void *session, *functions; /* of that conn, which may be another session's by now */
 	hello_random_of *random_of;
 };
 

@@ -60,6 +60,26 @@ static void the_session_that_the_thread_is_in_is_asked_when_it_writes(void)
 	CHECK(!hello_is_known(random));
 }
 
+/* Its table of functions would be asked for another library's session. */
+static void a_connection_that_is_another_one_by_now_is_not_asked(void)
+{
+	static const int library, other_library;
+	struct conn session = {.session = &session, .functions = &library}, other;
+	uint8_t random[32];
+
+	number_to(random, 11);
+	number_to(made, 11);
+	has_made = true;
+	struct hello_mark before = hello_enter(&session, random_of);
+	CHECK(hello_is_known(random));
+	session.functions = &other_library;
+	CHECK(!hello_is_known(random));
+	session.functions = &library;
+	session.session = &other;
+	CHECK(!hello_is_known(random));
+	hello_leave(before);
+}
+
 static void *ask(void *random)
 {
 	return hello_is_known(random) ? random : NULL;
@@ -105,6 +125,7 @@ int main(void)
 {
 	RUN_TESTS(TEST(a_stranger_is_not_known),
 		  TEST(the_session_that_the_thread_is_in_is_asked_when_it_writes),
+		  TEST(a_connection_that_is_another_one_by_now_is_not_asked),
 		  TEST(other_threads_have_marks_of_their_own),
 		  TEST(an_announced_hello_is_known_until_as_many_others_were));
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "shim/conn.h"
 #include "shim/fds.h"
 #include "shim/hooks.h"
 #include "shim/opening.h"
@@ -29,7 +30,8 @@ HOOK int socket(int domain, int type, int protocol)
 {
 	int fd = real_libc.socket(domain, type, protocol);
 
-	if (fd >= 0 && (fds_has(fd, UINT8_MAX) || domain == AF_INET || domain == AF_INET6)) {
+	if (conn_enabled && fd >= 0 &&
+	    (fds_has(fd, UINT8_MAX) || domain == AF_INET || domain == AF_INET6)) {
 		int saved = errno;
 		bool internet = domain == AF_INET || domain == AF_INET6;
 		fds_note_socket(fd, internet ? type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) : -1);
@@ -57,7 +59,8 @@ HOOK int connect(int fd, const struct sockaddr *address, socklen_t len)
 	int ret = real_libc.connect(fd, address, len);
 
 	/* The kernel has read the address. */
-	if ((ret == 0 || errno == EINPROGRESS) && address && is_internet(address, len)) {
+	if (conn_enabled && (ret == 0 || errno == EINPROGRESS) && address &&
+	    is_internet(address, len)) {
 		int saved = errno;
 		if (fds_has(fd, FDS_PLAIN))
 			plain_close(fd); /* another connection on the same socket */
@@ -169,8 +172,8 @@ HOOK ssize_t send(int fd, const void *data, size_t len, int flags)
 /* TCP Fast Open connects and sends at once. */
 static void note_fast_open(const struct sending *s)
 {
-	if (s->flags & MSG_FASTOPEN && s->to_len && sys_can_read(s->to, s->to_len) &&
-	    is_internet(s->to, s->to_len))
+	if (conn_enabled && s->flags & MSG_FASTOPEN && s->to_len &&
+	    sys_can_read(s->to, s->to_len) && is_internet(s->to, s->to_len))
 		fds_note_connect(s->fd, port_of(s->to, s->to_len));
 }
 
@@ -276,9 +279,27 @@ static int send_one_by_one(int fd, struct mmsghdr *messages, unsigned count, int
 	return done || !count ? (int)done : real_libc.sendmmsg(fd, messages, count, flags);
 }
 
+/* Of datagrams, only the first of a connection to port 443: whoever sends many at once does so to
+ * save system calls. */
+static bool concern_us(int fd, const struct mmsghdr *messages, unsigned count, const void *caller)
+{
+	struct sending s;
+
+	if (fds_has(fd, FDS_FRESH | FDS_PLAIN))
+		return true;
+	for (unsigned i = 0; i < count; i++) {
+		if (!sending_can_read_again(&messages[i], sizeof messages[i]))
+			return false;
+		if (read_message(fd, &messages[i].msg_hdr, 0, caller, &s) && quic_concerns(&s))
+			return true;
+	}
+	return false;
+}
+
 HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-	if (unlikely(fds_has(fd, FDS_WRITES | FDS_UDP)) && count <= UIO_MAXIOV)
+	if (unlikely(fds_has(fd, FDS_WRITES | FDS_UDP)) && count <= UIO_MAXIOV &&
+	    concern_us(fd, messages, count, CALLER))
 		return send_one_by_one(fd, messages, count, flags, CALLER);
 	return real_libc.sendmmsg(fd, messages, count, flags);
 }

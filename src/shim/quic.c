@@ -38,7 +38,19 @@ static bool is_https(const struct sending *s)
 	       address.sin_port == htons(HTTPS_PORT);
 }
 
-/* The beginning of the datagram in one piece; nothing when it is no first packet, or unreadable. */
+bool quic_concerns(const struct sending *s)
+{
+	size_t i = 0;
+
+	if (!is_https(s))
+		return false;
+	while (i < s->count && s->parts[i].iov_len == 0)
+		i++;
+	return i < s->count && sending_can_read_again(s->parts[i].iov_base, 1) &&
+	       (*(const uint8_t *)s->parts[i].iov_base & LONG_HEADER) == LONG_HEADER;
+}
+
+/* The beginning of the datagram in one piece; nothing when it is unreadable. */
 static struct bytes gather(const struct sending *s, uint8_t room[DATAGRAM_BYTES_MAX])
 {
 	size_t len = 0;
@@ -49,8 +61,6 @@ static struct bytes gather(const struct sending *s, uint8_t room[DATAGRAM_BYTES_
 			struct bytes piece = sending_cut_piece(&part);
 			piece = bytes_slice(piece, 0, DATAGRAM_BYTES_MAX - len);
 			if (!sys_can_read(piece.at, piece.len))
-				return BYTES_NONE;
-			if (len == 0 && (piece.at[0] & LONG_HEADER) != LONG_HEADER)
 				return BYTES_NONE;
 			memcpy(room + len, piece.at, piece.len);
 			len += piece.len;
@@ -141,7 +151,7 @@ bool quic_send(struct sending *s)
 	uint64_t inode;
 	bool refused = false;
 
-	if (!is_https(s))
+	if (!quic_concerns(s))
 		return false;
 	datagram = gather(s, room);
 	if (datagram.len && fds_are_ours() && (inode = fds_inode(s->fd)))

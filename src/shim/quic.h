@@ -15,6 +15,10 @@
 
 #define QUICS_MAX 8
 
+/* The first packet of a connection to port 443, as far as its first byte tells: on a descriptor
+ * with FDS_UDP_443, or with FDS_UDP to an address. Everything else is none of our business. */
+bool quic_concerns(const struct sending *s);
+
 /* The program sends one datagram on a descriptor with FDS_UDP_443, or with FDS_UDP to an address:
  * s->to may be a bad pointer. True: refused, s->ret and errno say how. Keeps errno otherwise. */
 bool quic_send(struct sending *s);

@@ -267,6 +267,14 @@ listed() {
 	assert_output --partial 'TALK allocations 0'
 }
 
+@test 'with AIGW=off no program needs a system call beyond its own' {
+	hostile_with AIGW=off -- only-syscalls "$OWN_PLAIN" talk heap
+	assert_success
+	hostile_with AIGW=off -- only-syscalls "$OWN" clear-text plain plain
+	assert_success
+	assert_answers 200 200
+}
+
 @test 'a program with TLS or HTTP to no provider needs no system calls but its own and those in aigw(7)' {
 	without_us only-syscalls "$OWN" clear-text plain plain
 	assert_success

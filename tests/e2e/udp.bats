@@ -69,3 +69,19 @@ datagrams() {
 	datagrams hello --udp --bad --way sendto 443
 	assert_equal "$stderr" 'write: ECONNREFUSED calls=1'
 }
+
+@test 'datagrams that are no first packets stay together' {
+	cc -shared -fPIC -o apart.so -x c - <<-'EOF'
+		#define _GNU_SOURCE
+		#include <sys/socket.h>
+		#include <stdlib.h>
+		ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { abort(); }
+	EOF
+	printf 'short header' >later
+	SHIM="$SHIM:$PWD/apart.so" datagrams later --udp --way sendmmsg 443
+	assert_equal "$stderr" 'left calls=1'
+	SHIM="$SHIM:$PWD/apart.so" datagrams hello --udp --way sendmmsg 4433
+	assert_equal "$stderr" 'left calls=1'
+	SHIM="$SHIM:$PWD/apart.so" datagrams other --udp --way sendmmsg 443
+	assert_failure 134
+}

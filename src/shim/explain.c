@@ -52,6 +52,29 @@ static bool was_said(struct bytes name, const char *rule)
 	return false;
 }
 
+/* Neither waits for a reader nor dies (SIGPIPE) because there is none. */
+static void say(int fd, struct line *l)
+{
+	l->text[l->len++] = '\n';
+	if (sys_is_writable(fd))
+		(void)sys_write(fd, l->text, l->len);
+}
+
+void explain_limit(const char *what)
+{
+	int fd = self_explains();
+	struct line l = {.len = 0};
+
+	if (fd < 0)
+		return;
+	put_str(&l, "aigw: ");
+	put_str(&l, what);
+	put_str(&l,
+		"; what it sends to providers by its own TLS is refused, or let go unseen where "
+		"transport.opaque_tls says allow");
+	say(fd, &l);
+}
+
 void explain_refusal(struct bytes name, const char *rule, const char *reason)
 {
 	int fd = self_explains();
@@ -69,8 +92,5 @@ void explain_refusal(struct bytes name, const char *rule, const char *reason)
 	put_str(&l, " (");
 	put_str(&l, rule);
 	put_str(&l, ")");
-	l.text[l.len++] = '\n';
-	/* Neither waits for a reader nor dies (SIGPIPE) because there is none. */
-	if (sys_is_writable(fd))
-		(void)sys_write(fd, l.text, l.len);
+	say(fd, &l);
 }

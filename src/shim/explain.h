@@ -13,4 +13,7 @@
  * which says what to do. Once per process, name and rule. */
 void explain_refusal(struct bytes name, const char *rule, const char *reason);
 
+/* Says what this process cannot be governed in, when it starts. */
+void explain_limit(const char *what);
+
 #endif

@@ -9,8 +9,9 @@
 #include <pthread.h>
 
 #include "shim/conn.h"
-#include "shim/gnutls.h"
 #include "shim/detour.h"
+#include "shim/explain.h"
+#include "shim/gnutls.h"
 #include "shim/journal.h"
 #include "shim/opaque.h"
 #include "shim/opening.h"
@@ -66,8 +67,11 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	real_init();
 	self_init(environment);
 	conn_enabled = !self_is_off();
-	if (conn_enabled)
+	if (conn_enabled) {
 		detour_init();
+		if (detour_status() != DETOUR_NONE && detour_status() != DETOUR_SET)
+			explain_limit(detour_status_text(detour_status()));
+	}
 	errno = saved;
 }
 

@@ -473,7 +473,8 @@ void opening_sent(const struct sending *s, ssize_t taken)
 	errno = saved;
 }
 
-void opening_release(int fd)
+/* What is held goes out; `gone`: and nothing more comes. */
+static void let_out(int fd, bool gone)
 {
 	uint64_t inode = fds_inode(fd);
 	int saved = errno;
@@ -482,24 +483,21 @@ void opening_release(int fd)
 
 	if (o) {
 		(void)send_held(o, fd);
+		if (gone)
+			forget(o);
 		let_go(o);
 	}
 	errno = saved;
 }
 
+void opening_release(int fd)
+{
+	let_out(fd, false);
+}
+
 void opening_close(int fd)
 {
-	uint64_t inode = fds_inode(fd);
-	int saved = errno;
-	bool busy;
-	struct opening *o = inode && fds_are_ours() ? find(fd, inode, &busy) : NULL;
-
-	if (o) {
-		(void)send_held(o, fd);
-		forget(o);
-		let_go(o);
-	}
-	errno = saved;
+	let_out(fd, true);
 }
 
 /* What a thread that does not exist here was in the middle of is not to be trusted. */

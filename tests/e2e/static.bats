@@ -189,6 +189,9 @@ kept_alive() {
 	for why in odd loop foreign partial; do
 		same_with_and_without "$BIN/stub-$why"
 	done
+	run --separate-stderr env AIGW_EXPLAIN=1 LD_PRELOAD="$SHIM" "$BIN/stub-odd"
+	assert_success
+	assert_regex "$stderr" '^aigw: .*; what it sends to providers by its own TLS is refused'
 }
 
 @test 'what such a program loads uses its OpenSSL, and is governed' {

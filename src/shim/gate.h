@@ -64,9 +64,9 @@ enum gate_answer {
 /* The program writes. */
 enum gate_answer gate_write(struct gate *g, struct bytes data);
 
-/* The program reads while bytes of a connection without a name are held that do not look like HTTP
- * so far: perhaps it waits for an answer to them. GATE_OPENED: they went out; GATE_TAKEN: nothing
- * was to do; GATE_BLOCKED, GATE_BROKEN as in gate_write. */
+/* The program reads, or ends its half, while bytes of a connection without a name are held that do
+ * not look like HTTP so far: perhaps it waits for an answer to them. GATE_OPENED: they went out;
+ * GATE_TAKEN: nothing was to do; GATE_BLOCKED, GATE_BROKEN as in gate_write. */
 enum gate_answer gate_let_go(struct gate *g);
 
 enum gate_serving {

@@ -24,6 +24,7 @@
  *   --fork             a child frees its copy of the session first
  *   --resume           a first connection with a GET to /plain, verified (after), then the real one
  *   --answers N        leave after N answers with a Content-Length (0: read until the end)
+ *   --leave            no reading: says goodbye after the input
  *   --server           a server's, a datagram and a QUIC session are made first, and used
  * Exit: 0 the peer ended the connection properly (or N answers came), 1 it did not, 2 usage, 3
  * system. The last line on standard error says what was seen: "end=close_notify blocked=3 pending=1
@@ -56,7 +57,8 @@ static struct {
 	const char *name, *ca, *verify, *tls, *alpn, *send, *recv;
 	size_t write_bytes;
 	int send_buffer, answers, port;
-	bool nonblocking, own, again_null, poll_first, alpn_first, threads, forks, resume, server;
+	bool nonblocking, own, again_null, poll_first, alpn_first, threads, forks, resume, server,
+		leave;
 } how = {.name = "api.openai.com", .verify = "after", .send = "send", .recv = "recv"};
 
 struct transport {
@@ -535,17 +537,27 @@ static char *read_input(size_t *ret_len)
 
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"name", 1, NULL, 'n'},        {"ca", 1, NULL, 'c'},
-		{"verify", 1, NULL, 'v'},      {"set-tls", 1, NULL, 't'},
-		{"alpn", 1, NULL, 'a'},        {"alpn-first", 0, NULL, 'A'},
-		{"nonblocking", 0, NULL, 'N'}, {"own", 0, NULL, 'o'},
-		{"send-buffer", 1, NULL, 'b'}, {"write-bytes", 1, NULL, 'w'},
-		{"again-null", 0, NULL, '0'},  {"send", 1, NULL, 's'},
-		{"recv", 1, NULL, 'r'},        {"poll-first", 0, NULL, 'P'},
-		{"threads", 0, NULL, 'T'},     {"fork", 0, NULL, 'F'},
-		{"resume", 0, NULL, 'R'},      {"answers", 1, NULL, 'i'},
-		{"server", 0, NULL, 'S'},      {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"name", 1, NULL, 'n'},
+						{"ca", 1, NULL, 'c'},
+						{"verify", 1, NULL, 'v'},
+						{"set-tls", 1, NULL, 't'},
+						{"alpn", 1, NULL, 'a'},
+						{"alpn-first", 0, NULL, 'A'},
+						{"nonblocking", 0, NULL, 'N'},
+						{"own", 0, NULL, 'o'},
+						{"send-buffer", 1, NULL, 'b'},
+						{"write-bytes", 1, NULL, 'w'},
+						{"again-null", 0, NULL, '0'},
+						{"send", 1, NULL, 's'},
+						{"recv", 1, NULL, 'r'},
+						{"poll-first", 0, NULL, 'P'},
+						{"threads", 0, NULL, 'T'},
+						{"fork", 0, NULL, 'F'},
+						{"resume", 0, NULL, 'R'},
+						{"answers", 1, NULL, 'i'},
+						{"server", 0, NULL, 'S'},
+						{"leave", 0, NULL, 'l'},
+						{NULL, 0, NULL, 0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -607,6 +619,9 @@ static void parse(int argc, char **argv)
 		case 'S':
 			how.server = true;
 			break;
+		case 'l':
+			how.leave = true;
+			break;
 		default:
 			exit(2);
 		}
@@ -651,7 +666,7 @@ int main(int argc, char **argv)
 	if (how.threads)
 		pthread_join(reader, NULL);
 	else
-		end = read_until_end(how.answers, stdout);
+		end = how.leave ? 1 : read_until_end(how.answers, stdout);
 	(void)gnutls_alpn_get_selected_protocol(session, &chosen);
 	resumed = gnutls_session_is_resumed(session);
 	/* Where the peer's end was seen, waiting for it once more is no wait. */

@@ -528,3 +528,16 @@ refused_bytes() { # STATUS [TEXT] <REQUEST
 	assert_provider_saw 1
 	assert_equal "$(provider_saw '[.[].stray_bytes // 0] | add')" 0
 }
+
+@test 'what does not look like a request arrives, also when nothing is read after it' {
+	for text in '\n' 'PING' 'x'; do
+		run "$ROOT/tests/bin/hear" "$CERTS/cert.pem" "$CERTS/key.pem" env LD_PRELOAD="$SHIM" "$PYTHON" -c '
+import socket, ssl, sys
+unverified = ssl._create_unverified_context()
+tls = unverified.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[2]))))
+tls.sendall(sys.argv[1].encode().decode("unicode_escape").encode())
+tls.unwrap()' "$text"
+		assert_success
+		assert_line "b'$text'"
+	done
+}

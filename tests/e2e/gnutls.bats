@@ -233,6 +233,16 @@ assert_refused_unverified() {
 	done
 }
 
+@test 'what does not look like a request arrives, also when nothing is read after it' {
+	for text in '\n' 'PING' 'x'; do
+		printf "$text" >bytes
+		run "$ROOT/tests/bin/hear" "$CERTS/cert.pem" "$CERTS/key.pem" \
+			env LD_PRELOAD="$SHIM" "$BIN/gnutls_client" --name '' --verify never --leave <bytes
+		assert_success
+		assert_line "b'$text'"
+	done
+}
+
 # ---- early data ----
 
 # A server that takes early data, which our provider does not; $PORT leads to it. It answers what it

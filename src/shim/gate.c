@@ -12,6 +12,7 @@
 #include "shim/peer.h"
 #include "shim/rules.h"
 #include "shim/wake.h"
+#include "wire/first_bytes.h"
 
 #define HTTP_PORT          80
 #define HTTPS_PORT         443
@@ -774,6 +775,24 @@ enum gate_answer gate_let_go(struct gate *g)
 	}
 	lock_drop(&g->lock);
 	return answer;
+}
+
+bool gate_disowns(struct gate *g, struct bytes first)
+{
+	struct first_bytes f = {0};
+	struct bytes rest = first;
+	bool begun;
+	enum err e;
+
+	if (!is_sniffing(g) || !enter(g))
+		return false;
+	begun = exchange_request(g->exchange)->raw.len || g->out.len || g->refused || g->opening;
+	lock_drop(&g->lock);
+	e = first_bytes_feed(&f, &rest);
+	/* After a method and a blank a target is on its way. */
+	if (e == ERR_MORE && f.kind == FIRST_UNDECIDED)
+		return !begun && bytes_find_byte(first, ' ') == SIZE_MAX;
+	return !begun && f.kind != FIRST_HTTP1 && f.kind != FIRST_HTTP2 && f.kind != FIRST_CONNECT;
 }
 
 /* ---- the program reads ---- */

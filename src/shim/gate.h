@@ -69,6 +69,10 @@ enum gate_answer gate_write(struct gate *g, struct bytes data);
  * GATE_TAKEN: nothing was to do; GATE_BLOCKED, GATE_BROKEN as in gate_write. */
 enum gate_answer gate_let_go(struct gate *g);
 
+/* The first bytes of a connection are to leave as early data, before the handshake. True: it has no
+ * name, and they do not look like a request so far: it is none of our business from now on. */
+bool gate_disowns(struct gate *g, struct bytes first);
+
 enum gate_serving {
 	GATE_NOTHING, /* read from the library */
 	GATE_SERVED,  /* *ret_len bytes of a refusal */

@@ -143,6 +143,10 @@ HOOK int SSL_write_early_data(void *ssl, const void *data, size_t len, size_t *w
 		return c->api->SSL_write_early_data(ssl, data, len, written);
 	if (len == 0)
 		return WITHOUT_BYTES(c, SSL_write_early_data(ssl, data, len, written));
+	if (c->gate && gate_disowns(c->gate, bytes_of(data, len))) {
+		c->kind = CONN_PASS;
+		return c->api->SSL_write_early_data(ssl, data, len, written);
+	}
 	/* As the real one does: the object may not know yet that it is a client. */
 	if (c->api->SSL_is_init_finished && !c->api->SSL_is_init_finished(ssl) &&
 	    REAL_HANDSHAKE(c, SSL_connect(ssl)) <= 0) {

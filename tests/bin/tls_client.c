@@ -6,7 +6,7 @@
  * way.
  *
  * usage: tls_client [options] PORT        (always to 127.0.0.1)
- *   --name NAME        server name sent and verified (api.openai.com)
+ *   --name NAME        server name sent and verified (api.openai.com); empty: none
  *   --ca FILE          whom to trust; none: the peer is not verified
  *   --write-bytes N    at most N bytes in each write (all at once)
  *   --nonblocking      a non-blocking socket and poll
@@ -301,8 +301,8 @@ static void connect_tls(void)
 	}
 	ssl = SSL_new(c);
 	SSL_CTX_free(c);
-	if (!ssl || SSL_set_tlsext_host_name(ssl, how.name) != 1 ||
-	    SSL_set1_host(ssl, how.name) != 1)
+	if (!ssl || (*how.name && (SSL_set_tlsext_host_name(ssl, how.name) != 1 ||
+				   SSL_set1_host(ssl, how.name) != 1)))
 		die("SSL_new");
 	if (how.memory) {
 		from_peer = BIO_new(BIO_s_mem());

@@ -30,6 +30,28 @@ bool ledger_parse(struct bytes file, size_t at, struct ledger_item *ret_item)
 	return true;
 }
 
+/* A torn entry of which only a few bytes were missing looks whole when what was written behind it
+ * happens to begin with just these bytes. That says that it skipped the torn one. */
+static size_t find_skipping(struct bytes file, const struct ledger_item *torn)
+{
+	size_t end = torn->offset + torn->whole.len + FORMAT_MAC_BYTES, at = torn->offset + 1;
+	struct ledger_item item;
+
+	while (at < end) {
+		size_t hit = bytes_find(
+			bytes_slice(file, at, end - at + sizeof FORMAT_LEDGER_MAGIC),
+			BYTES(FORMAT_LEDGER_MAGIC));
+		if (hit == SIZE_MAX)
+			break;
+		at += hit;
+		if (at < end && ledger_parse(file, at, &item) &&
+		    at - torn->offset <= item.head.skipped_bytes)
+			return at;
+		at++;
+	}
+	return torn->offset;
+}
+
 size_t ledger_find(struct bytes file, size_t from)
 {
 	struct ledger_item item;
@@ -39,7 +61,7 @@ size_t ledger_find(struct bytes file, size_t from)
 		if (hit == SIZE_MAX)
 			return file.len;
 		if (ledger_parse(file, from + hit, &item))
-			return from + hit;
+			return find_skipping(file, &item);
 		from += hit + 1;
 	}
 	return file.len;

@@ -29,6 +29,8 @@ class CPython(Suite):
 
     parts = ("test_ssl test_httplib test_urllib2_localnet test_asyncio test_socket test_subprocess "
              "test_threading test_signal test_ftplib test_poplib test_imaplib test_smtplib").split()
+    # Hangs where there is a /dev/vsock with nobody behind it, with us and without.
+    ignored = {"test_socket": "*VSOCK*"}
     quick = "test_ssl test_httplib test_urllib2_localnet test_ftplib".split()
 
     @staticmethod
@@ -45,8 +47,9 @@ class CPython(Suite):
     def results(self, runner, parts, shimmed):
         results = {}
         for module in parts:
-            text = runner.run([PYTHON, "-m", "unittest", "-v", f"test.{module}"], shimmed,
-                              runner.work(shimmed), module)
+            command = ([PYTHON, "-m", "test", "-v", "-i", self.ignored[module], module]
+                       if module in self.ignored else [PYTHON, "-m", "unittest", "-v", f"test.{module}"])
+            text = runner.run(command, shimmed, runner.work(shimmed), module)
             results.update({f"{module}: {name}": verdict for name, verdict in self.read(text).items()})
         return results
 

@@ -319,6 +319,43 @@ static void every_cut_of_an_entry_is_recovered(void)
 	kit_free(k);
 }
 
+/* Then what is written next makes it look whole. */
+static void an_entry_cut_before_bytes_that_come_again_is_recovered(void)
+{
+	struct kit_log *k = new_ledger();
+	struct buf after = {0};
+
+	CHECK_ERR(put(k, 1), OK);
+	struct buf state = tap_file(kit_path(k, LEDGER_STATE_FILE));
+	struct buf before = tap_file(kit_path(k, LEDGER_FILE));
+	for (uint64_t n = 16; n < 16 + 10000; n++) { /* one in 256 ends like that */
+		buf_done(&after);
+		kit_write(kit_path(k, LEDGER_STATE_FILE), buf_view(&state));
+		kit_write(kit_path(k, LEDGER_FILE), buf_view(&before));
+		CHECK_ERR(put(k, n), OK);
+		after = tap_file(kit_path(k, LEDGER_FILE));
+		if (after.at[after.len - 1] == (uint8_t)FORMAT_LEDGER_MAGIC[0])
+			break;
+	}
+	CHECK_U64(after.at[after.len - 1], (uint8_t)FORMAT_LEDGER_MAGIC[0]);
+	for (int killed = 0; killed < 2; killed++) {
+		kit_write(kit_path(k, LEDGER_STATE_FILE), buf_view(&state));
+		kit_write(kit_path(k, LEDGER_FILE),
+			  bytes_slice(buf_view(&after), 0, after.len - 1));
+		CHECK_ERR(put(k, 4), OK);
+		if (killed) /* before it saved its state */
+			kit_write(kit_path(k, LEDGER_STATE_FILE), buf_view(&state));
+		CHECK_ERR(put(k, 8), OK);
+		struct seen s = look(k, true);
+		CHECK_U64(s.broken + s.wrong + s.unchecked + s.flags, 0);
+		CHECK_U64(s.records_sum, 13);
+	}
+	buf_done(&after);
+	buf_done(&state);
+	buf_done(&before);
+	kit_free(k);
+}
+
 static void torn_twice_is_recovered_too(void)
 {
 	struct kit_log *k = new_ledger();
@@ -546,7 +583,9 @@ int main(void)
 		  TEST(new_recipients_begin_an_epoch_that_descends_from_the_old),
 		  TEST(sixteen_writers_share_one_ledger),
 		  TEST(no_entry_is_lost_when_writers_are_killed),
-		  TEST(every_cut_of_an_entry_is_recovered), TEST(torn_twice_is_recovered_too),
+		  TEST(every_cut_of_an_entry_is_recovered),
+		  TEST(an_entry_cut_before_bytes_that_come_again_is_recovered),
+		  TEST(torn_twice_is_recovered_too),
 		  TEST(a_lost_state_or_a_cut_ledger_is_told_by_an_epoch),
 		  TEST(a_state_that_is_damaged_is_not_used), TEST(every_flipped_bit_is_noticed),
 		  TEST(an_entry_made_without_the_key_is_found),

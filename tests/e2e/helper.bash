@@ -68,7 +68,7 @@ stop_provider() {
 	PROVIDER_PID=
 }
 
-# start_proxy: HTTP and SOCKS 5, to the provider's port; sets $PROXY_PORT. stop_proxy: harmless twice.
+# start_proxy: HTTP and SOCKS, to the provider's port; sets $PROXY_PORT. stop_proxy: harmless twice.
 start_proxy() {
 	local ready
 	mkfifo "$BATS_TEST_TMPDIR/proxy-ready"

@@ -45,7 +45,8 @@ struct gate {
 			  */
 	size_t credit;   /* of them, those a shorter retry did not cover: they come again, and are
 			    skipped */
-	size_t sent_before; /* bytes of the first request that are not to go out again */
+	size_t sent_before; /* bytes of the next request that are not to go out again */
+	size_t beginning;   /* of it, what is going out: see let_beginning_out */
 	bool opening;       /* once `out` is gone, the connection is none of our business */
 	/* a refusal */
 	bool refused, woken;
@@ -573,9 +574,9 @@ static void release_head(struct gate *g)
 	if (q->chunked) {
 		e = buf_put(&g->staged, bytes_slice(raw, 0, q->head_bytes));
 	} else {
-		/* The request line; an empty line may stand before it (RFC 9112 2.2). */
-		line = bytes_from(raw, q->target.at - strlen(q->method) - 1);
-		line = bytes_slice(line, 0, bytes_find_byte(line, '\n') + 1);
+		/* The request line, and an empty line before it (RFC 9112 2.2). */
+		line = bytes_from(raw, q->target.at);
+		line = bytes_slice(raw, 0, q->target.at + bytes_find_byte(line, '\n') + 1);
 		e = buf_put(&g->staged, line);
 		for (size_t i = 0; !e && i < q->field_count; i++) {
 			struct bytes name = http1_field_name(q, i);
@@ -640,6 +641,8 @@ static enum gate_answer flush(struct gate *g)
 			return GATE_BROKEN;
 		}
 	}
+	g->sent_before = g->beginning;
+	g->beginning = 0;
 	if (g->staged.cap > RECORD_IDLE_MAX)
 		buf_done(&g->staged);
 	if (exchange_request(g->exchange)->complete) {
@@ -656,6 +659,15 @@ static bool is_elsewhere(const struct gate *g)
 	return !is_sniffing(g) && g->peer.port && !fds_is_proxied(g->link.fd) &&
 	       !policy_find_provider(g->rules ? g->rules->policy : NULL, bytes_str(g->server_name),
 				     g->peer.port);
+}
+
+/* A connection without a name, and bytes that may be the beginning of a request, or of anything:
+ * the program may now wait for an answer to them. They go out, and come along when the rest is
+ * judged. */
+static void let_beginning_out(struct gate *g)
+{
+	g->out = buf_view(&exchange_request(g->exchange)->raw);
+	g->beginning = g->out.len;
 }
 
 /* Takes from the front of the program's bytes up to the end of a request. */
@@ -691,6 +703,8 @@ static size_t take(struct gate *g, struct bytes data)
 		handle_fault(g, e);
 	else if (q->head_bytes && q->expects_continue)
 		release_head(g);
+	else if (is_sniffing(g) && !q->head_bytes && !http1_request_target(q).len)
+		let_beginning_out(g);
 	return used;
 }
 
@@ -757,23 +771,6 @@ enum gate_answer gate_write(struct gate *g, struct bytes data)
 		answer = write_held(g, data);
 		lock_drop(&g->lock);
 	}
-	return answer;
-}
-
-enum gate_answer gate_let_go(struct gate *g)
-{
-	const struct http1_request *q = exchange_request(g->exchange);
-	enum gate_answer answer = GATE_TAKEN;
-
-	if (!is_sniffing(g) || !enter(g))
-		return GATE_TAKEN;
-	/* Once a target was read, it is HTTP, and a Host field is on its way. */
-	if (q->raw.len && !q->head_bytes && !http1_request_target(q).len && !g->out.len &&
-	    !g->refused && !g->opening) {
-		open_up(g, BYTES_NONE);
-		answer = flush(g);
-	}
-	lock_drop(&g->lock);
 	return answer;
 }
 

@@ -64,11 +64,6 @@ enum gate_answer {
 /* The program writes. */
 enum gate_answer gate_write(struct gate *g, struct bytes data);
 
-/* The program reads, or ends its half, while bytes of a connection without a name are held that do
- * not look like HTTP so far: perhaps it waits for an answer to them. GATE_OPENED: they went out;
- * GATE_TAKEN: nothing was to do; GATE_BLOCKED, GATE_BROKEN as in gate_write. */
-enum gate_answer gate_let_go(struct gate *g);
-
 /* The first bytes of a connection are to leave as early data, before the handshake. True: it has no
  * name, and they do not look like a request so far: it is none of our business from now on. */
 bool gate_disowns(struct gate *g, struct bytes first);

@@ -387,17 +387,10 @@ int gnutls_uncork(struct conn *c, bool wait)
 	return (int)len;
 }
 
-void gnutls_let_go(struct conn *c)
-{
-	if (c->gate && gate_let_go(c->gate) == GATE_OPENED)
-		let_go(c);
-}
-
 bool gnutls_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret_len)
 {
 	enum gate_serving serving;
 
-	gnutls_let_go(c);
 	serving = gate_serve(c->gate, data, cap, peek, ret_len);
 	if (serving == GATE_END)
 		*ret_len = 0;

@@ -88,9 +88,6 @@ ssize_t gnutls_write_all(struct conn *c, void *session, struct bytes data);
 /* What gnutls_record_uncork answers. */
 int gnutls_uncork(struct conn *c, bool wait);
 
-/* As openssl_let_go. */
-void gnutls_let_go(struct conn *c);
-
 /* The program reads. True when the gate answers: *ret_len bytes, or 0 for the end. */
 bool gnutls_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret_len);
 /* The library ended a read with `ret`, 0 or an error. */

@@ -172,7 +172,6 @@ HOOK int gnutls_bye(void *session, int how)
 	/* Where a refusal stands: not a word more, and nothing planted is to be parsed. */
 	if (c->hushed)
 		return 0;
-	gnutls_let_go(c);
 	int ret = REAL(c, gnutls_bye(session, how));
 	errno = c->real_errno;
 	return ret;

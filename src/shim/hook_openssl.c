@@ -306,7 +306,6 @@ HOOK int SSL_shutdown(void *ssl)
 
 	if (likely(c->kind != CONN_GATED) || library_is_nested(&c->api->library, CALLER))
 		return c->api->SSL_shutdown(ssl);
-	openssl_let_go(c);
 	c->forced_error = 0;
 	c->ended = false;
 	/* Quiet already where a refusal stands (gate: hush), so that nothing planted is parsed. */

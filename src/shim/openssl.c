@@ -296,12 +296,6 @@ void openssl_read_failed(struct conn *c, void *ssl, int ret)
 		gate_ended(c->gate);
 }
 
-void openssl_let_go(struct conn *c)
-{
-	if (c->gate && gate_let_go(c->gate) == GATE_OPENED)
-		c->kind = CONN_PASS;
-}
-
 bool openssl_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret_len)
 {
 	enum gate_serving serving;
@@ -312,7 +306,6 @@ bool openssl_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *re
 		*ret_len = 0;
 		return true;
 	}
-	openssl_let_go(c);
 	serving = gate_serve(c->gate, data, cap, peek, ret_len);
 	if (serving == GATE_END) {
 		c->forced_error = ERROR_ZERO_RETURN;

@@ -67,10 +67,6 @@ void openssl_reset(struct conn *c);
  * less). */
 int openssl_write(struct conn *c, void *ssl, const void *data, size_t len);
 
-/* The program reads, or says that it writes no more: perhaps the peer is to see what is held of a
- * connection without a name (gate_let_go). */
-void openssl_let_go(struct conn *c);
-
 /* The program reads. True when the gate answers: *ret_len bytes, or 0 for the end. */
 bool openssl_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret_len);
 /* How the library ended a read, for the gate. */

@@ -539,15 +539,42 @@ refused_bytes() { # STATUS [TEXT] <REQUEST
 	assert_equal "$(provider_saw '[.[].stray_bytes // 0] | add')" 0
 }
 
-@test 'what does not look like a request arrives, also when nothing is read after it' {
-	for text in '\n' 'PING' 'x'; do
-		run "$ROOT/tests/bin/hear" "$CERTS/cert.pem" "$CERTS/key.pem" env LD_PRELOAD="$SHIM" "$PYTHON" -c '
-import socket, ssl, sys
+# speak TEXT: to a server that prints what it hears, without a server name; waits for $ANSWER, if there
+# is one, as asyncio does: without a call of the TLS library until something is there.
+speak() {
+	"$ROOT/tests/bin/hear" "$CERTS/cert.pem" "$CERTS/key.pem" env LD_PRELOAD="$SHIM" "$PYTHON" -c '
+import os, select, socket, ssl, sys
 unverified = ssl._create_unverified_context()
 tls = unverified.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[2]))))
 tls.sendall(sys.argv[1].encode().decode("unicode_escape").encode())
-tls.unwrap()' "$text"
+if "ANSWER" in os.environ:
+    assert select.select([tls], [], [], 20)[0] and tls.recv(1) == b"!"
+tls.unwrap()' "$1"
+}
+
+@test 'what does not look like a request arrives at once, whatever the program does then' {
+	for text in '\n' PING x 'HELO you\n'; do
+		run speak "$text"
+		assert_success
+		assert_line "b'$text'"
+		ANSWER='!' run speak "$text"
 		assert_success
 		assert_line "b'$text'"
 	done
+}
+
+@test 'a request on a connection without a name is governed in any pieces' {
+	raw_request "$(body gpt-4o)" >refused
+	raw_request "$(body gpt-5)" >allowed
+	for pieces in 1 2 7; do
+		run send_raw --name '' --write-bytes $pieces <refused
+		assert_output --partial 'HTTP/1.1 403 '
+		run send_raw --name '' --write-bytes $pieces --answers 1 <allowed
+		assert_output --partial "$ANSWER"
+	done
+	# Until it shows to be a request, it goes out: "POST " and "POST" of the refused ones, no more.
+	assert_equal "$(provider_saw '[.[].stray_bytes // 0] | sort | join(" ")')" "0 0 0 0 4 5"
+	assert_equal "$(requests_seen)" 3
+	assert_equal "$(provider_saw '[.[] | select(.event == "request").body_sha256] | unique | length')" 1
+	assert_equal "$(records 'map(.decision.action) | unique | join(" ")')" 'allow refuse'
 }

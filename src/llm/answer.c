@@ -127,6 +127,37 @@ void answer_set_usage(struct usage *usage, enum usage_kind kind, const struct js
 	answer_set_count(&usage->presence[kind], &usage->tokens[kind], value);
 }
 
+void answer_set_part(struct answer *answer, enum part_kind kind, const struct json_token *value)
+{
+	answer_set_count(&answer->parts[kind].presence, &answer->parts[kind].tokens, value);
+}
+
+static void add(struct part *sum, uint8_t presence, uint64_t tokens)
+{
+	if (presence == PRESENT && __builtin_add_overflow(sum->tokens, tokens, &sum->tokens))
+		sum->tokens = UINT64_MAX;
+}
+
+void answer_sum(struct answer *answer, enum usage_kind sum, enum part_kind first,
+		enum part_kind second, enum usage_kind third, enum usage_kind fourth)
+{
+	struct usage *u = &answer->usage;
+	struct part total = answer->parts[first];
+
+	if (total.presence == ABSENT)
+		return;
+	u->presence[sum] = total.presence;
+	if (total.presence != PRESENT)
+		return;
+	if (second < PART_COUNT)
+		add(&total, answer->parts[second].presence, answer->parts[second].tokens);
+	if (third < USAGE_COUNT)
+		add(&total, u->presence[third], u->tokens[third]);
+	if (fourth < USAGE_COUNT)
+		add(&total, u->presence[fourth], u->tokens[fourth]);
+	u->tokens[sum] = total.tokens;
+}
+
 bool answer_is_error(const struct json_token *value)
 {
 	return value->kind != JSON_NULL && value->kind != JSON_FALSE &&
@@ -143,17 +174,21 @@ static size_t whole_characters(struct bytes text, size_t room)
 	return len;
 }
 
+static enum err put_beginning(struct buf *text, struct bytes words)
+{
+	size_t room = text->max > text->len ? text->max - text->len : 0;
+
+	return buf_put(text, bytes_slice(words, 0, whole_characters(words, room)));
+}
+
 /* The part of a string that the buffer still has room for. */
 static enum err put_what_fits(struct buf *text, const struct json_token *value)
 {
 	struct buf meaning = {0};
 	enum err e = json_put_unescaped(&meaning, value);
 
-	if (!e) {
-		size_t room = text->max > text->len ? text->max - text->len : 0;
-		size_t len = whole_characters(buf_view(&meaning), room);
-		e = buf_put(text, bytes_of(meaning.at, len));
-	}
+	if (!e)
+		e = put_beginning(text, buf_view(&meaning));
 	buf_done(&meaning);
 	return e;
 }
@@ -168,6 +203,20 @@ enum err answer_put_text(struct answer *answer, struct buf *text, const struct j
 	if (e == ERR_LIMIT) {
 		answer->text_cut = true;
 		e = put_what_fits(text, value);
+	}
+	return e;
+}
+
+enum err answer_put_raw(struct answer *answer, struct buf *text, struct bytes words)
+{
+	enum err e;
+
+	if (!text || answer->text_cut || !bytes_is_utf8(words))
+		return OK;
+	e = buf_put(text, words);
+	if (e == ERR_LIMIT) {
+		answer->text_cut = true;
+		e = put_beginning(text, words);
 	}
 	return e;
 }

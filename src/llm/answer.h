@@ -12,7 +12,7 @@
 #include "llm/call.h"
 #include "wire/json.h"
 
-#define ANSWER_PATH_MAX   6
+#define ANSWER_PATH_MAX   7
 #define ANSWER_FIELDS_MAX 64
 
 /* The place of one value: names of members from the top down, "*" for any element of an array, the
@@ -43,6 +43,14 @@ void answer_set_count(uint8_t *presence, uint64_t *tokens, const struct json_tok
 /* As answer_set_count, for one kind of usage. */
 void answer_set_usage(struct usage *usage, enum usage_kind kind, const struct json_token *value);
 
+/* A count that usage holds only as part of a sum. */
+void answer_set_part(struct answer *answer, enum part_kind kind, const struct json_token *value);
+/* usage's input or output made anew from its parts: the first kind of part must be there, the
+ * second (PART_COUNT: none) and the usages (USAGE_COUNT: none) count when they are. Sums stop at
+ * UINT64_MAX. */
+void answer_sum(struct answer *answer, enum usage_kind sum, enum part_kind first,
+		enum part_kind second, enum usage_kind third, enum usage_kind fourth);
+
 /* True for what a program would take for an error: anything but null, false and "". */
 bool answer_is_error(const struct json_token *value);
 
@@ -50,5 +58,8 @@ bool answer_is_error(const struct json_token *value);
  * appended, up to a whole character, answer->text_cut is set, and nothing after that. */
 MUST_USE enum err answer_put_text(struct answer *answer, struct buf *text,
 				  const struct json_token *value);
+
+/* The same for text that is no JSON. */
+MUST_USE enum err answer_put_raw(struct answer *answer, struct buf *text, struct bytes words);
 
 #endif

@@ -3,9 +3,9 @@
 
 static const struct {
 	const char *name;
-	bool needs_model;
+	bool reads;
 } operations[] = {
-#define OPERATION(name, text, needs_model) {text, needs_model},
+#define OPERATION(name, text, reads) {text, reads},
 	OPERATIONS(OPERATION)
 #undef OPERATION
 };
@@ -26,9 +26,18 @@ const char *operation_name(enum operation op)
 	return operations[row(op)].name;
 }
 
-bool operation_needs_model(enum operation op)
+bool operation_reads(enum operation op)
 {
-	return operations[row(op)].needs_model;
+	return operations[row(op)].reads;
+}
+
+enum operation operation_find(struct bytes name)
+{
+	unsigned op = 0;
+
+	while (op < OP_COUNT && !bytes_equal(name, bytes_str(operations[op].name)))
+		op++;
+	return (enum operation)op;
 }
 
 const char *usage_name(enum usage_kind kind)

@@ -13,24 +13,52 @@
 #define MODEL_BYTES_MAX       256 /* a longer model name is refused as malformed */
 #define RESPONSE_ID_BYTES_MAX 128
 
-/* OPERATION(name, gen_ai.operation.name, whether a model must be named in the request) */
+/* OPERATION(name, gen_ai.operation.name, whether it only reads what the provider keeps, and runs no
+ * model) */
 #define OPERATIONS(OPERATION)                                                                      \
 	OPERATION(OP_UNKNOWN, "unknown", false)                                                    \
-	OPERATION(OP_CHAT, "chat", true)                                                           \
-	OPERATION(OP_EMBEDDINGS, "embeddings", true)                                               \
-	OPERATION(OP_LIST_MODELS, "list_models", false)                                            \
-	OPERATION(OP_COUNT_TOKENS, "count_tokens", true)                                           \
-	OPERATION(OP_READ_RESPONSE, "read_response", false)
+	OPERATION(OP_CHAT, "chat", false)                                                          \
+	OPERATION(OP_TEXT_COMPLETION, "text_completion", false)                                    \
+	OPERATION(OP_GENERATE_CONTENT, "generate_content", false)                                  \
+	OPERATION(OP_EMBEDDINGS, "embeddings", false)                                              \
+	OPERATION(OP_RERANK, "rerank", false)                                                      \
+	OPERATION(OP_CLASSIFY, "classify", false)                                                  \
+	OPERATION(OP_MODERATION, "moderation", false)                                              \
+	OPERATION(OP_IMAGE, "image_generation", false)                                             \
+	OPERATION(OP_VIDEO, "video_generation", false)                                             \
+	OPERATION(OP_TRANSCRIPTION, "audio_transcription", false)                                  \
+	OPERATION(OP_SPEECH, "audio_speech", false)                                                \
+	OPERATION(OP_REALTIME, "realtime", false)                                                  \
+	OPERATION(OP_PREDICT, "predict", false)                                                    \
+	OPERATION(OP_LIST_MODELS, "list_models", true)                                             \
+	OPERATION(OP_MANAGE_MODELS, "manage_models", false)                                        \
+	OPERATION(OP_COUNT_TOKENS, "count_tokens", false)                                          \
+	OPERATION(OP_READ_RESPONSE, "read_response", true)                                         \
+	OPERATION(OP_FILES, "files", false)                                                        \
+	OPERATION(OP_BATCHES, "batches", false)                                                    \
+	OPERATION(OP_FINE_TUNING, "fine_tuning", false)                                            \
+	OPERATION(OP_ASSISTANTS, "assistants", false)                                              \
+	OPERATION(OP_AGENTS, "agents", false)                                                      \
+	OPERATION(OP_VECTOR_STORES, "vector_stores", false)                                        \
+	OPERATION(OP_CONVERSATIONS, "conversations", false)                                        \
+	OPERATION(OP_CONTAINERS, "containers", false)                                              \
+	OPERATION(OP_EVALS, "evals", false)                                                        \
+	OPERATION(OP_SKILLS, "skills", false)                                                      \
+	OPERATION(OP_CACHED_CONTENTS, "cached_contents", false)                                    \
+	OPERATION(OP_ACCOUNT, "account", true)
 
 enum operation {
-#define OPERATION(name, text, needs_model) name,
+#define OPERATION(name, text, reads) name,
 	OPERATIONS(OPERATION)
 #undef OPERATION
 		OP_COUNT
 };
 
 const char *operation_name(enum operation op);
-bool operation_needs_model(enum operation op);
+/* True when the operation reads what the provider keeps and runs no model. */
+bool operation_reads(enum operation op);
+/* The operation of that name; OP_COUNT when there is none. */
+enum operation operation_find(struct bytes name);
 
 /* What a request asks. */
 struct call {
@@ -66,6 +94,19 @@ struct usage {
 	uint64_t tokens[USAGE_COUNT];
 };
 
+/* What providers count apart and OpenTelemetry counts together. */
+enum part_kind {
+	PART_INPUT, /* input without the cache (Anthropic, Bedrock) or without tools (Gemini) */
+	PART_TOOL_INPUT, /* what tools gave to the model (Gemini) */
+	PART_OUTPUT,     /* output without reasoning (Gemini, xAI) */
+	PART_COUNT
+};
+
+struct part {
+	uint8_t presence; /* enum presence */
+	uint64_t tokens;
+};
+
 /* What the answer said of itself. */
 struct answer {
 	struct usage usage;
@@ -77,10 +118,15 @@ struct answer {
 	char id[RESPONSE_ID_BYTES_MAX + 1]; /* "" when not said */
 	char finish_reason[64];             /* of the first choice; "" when not said */
 	bool text_cut; /* the text buffer's limit was met: nothing is appended after that */
-	/* Anthropic's input_tokens as sent, without the cache; usage holds the sum. Kept because
-	 * later events of a stream restate single parts. */
-	uint8_t uncached_input_presence; /* enum presence */
-	uint64_t uncached_input_tokens;
+	/* Counts as sent where usage holds a sum of them, kept because later events of a stream
+	 * restate single parts (answer_sum). */
+	struct part parts[PART_COUNT];
+	/* The tool calls as a JSON array of {"id","name","arguments"} under way, see llm/tools.
+	 * NULL: not wanted; borrowed. */
+	struct buf *tool_calls;
+	bool tools_cut;      /* its limit was met: nothing is appended after that */
+	uint64_t tool_index; /* of the call under way, as the provider counts */
+	uint32_t tool_state; /* of llm/tools */
 };
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "llm/catalogue.h"
 
+#include "llm/request.h"
+
 const struct provider *catalogue_find(struct bytes name)
 {
 	for (size_t i = 0; i < catalogue_count; i++)
@@ -50,12 +52,13 @@ static bool host_matches(struct bytes pattern, struct bytes host)
 	return p == pattern.len;
 }
 
-bool provider_has_host(const struct provider *p, struct bytes host, uint16_t port)
+const struct provider_host *provider_find_host(const struct provider *p, struct bytes host,
+					       uint16_t port)
 {
 	if (host.len && host.at[host.len - 1] == '.')
 		host.len--;
 	if (!is_well_formed(host))
-		return false;
+		return NULL;
 	for (size_t i = 0; i < p->host_count; i++) {
 		const struct provider_host *known = &p->hosts[i];
 		struct bytes pattern = bytes_str(known->name);
@@ -63,7 +66,111 @@ bool provider_has_host(const struct provider *p, struct bytes host, uint16_t por
 			continue;
 		if (is_bracketed(host) || is_bracketed(pattern) ? bytes_equal_nocase(pattern, host)
 								: host_matches(pattern, host))
-			return true;
+			return known;
 	}
+	return NULL;
+}
+
+bool provider_has_host(const struct provider *p, struct bytes host, uint16_t port)
+{
+	return provider_find_host(p, host, port) != NULL;
+}
+
+/* -- endpoints ----------------------------------------------------------------------------- */
+
+/* "GET /models" of the list of those that the provider does not have. */
+static bool is_dropped(const struct provider *p, const struct endpoint *e)
+{
+	struct bytes rest = bytes_str(p->dropped), line;
+
+	while (endpoint_next_line(&rest, &line))
+		if (bytes_equal(line, bytes_str(e->match)))
+			return true;
 	return false;
+}
+
+static bool match_list(const struct provider *p, const struct endpoints *list, struct bytes method,
+		       struct bytes path, struct match *m)
+{
+	m->endpoint = endpoint_find(list, method, path, p->loose, &m->model);
+	if (m->endpoint && is_dropped(p, m->endpoint))
+		m->endpoint = NULL;
+	return m->endpoint != NULL;
+}
+
+/* Remembers the dialect of the longest base that the path is below: an unknown endpoint is answered
+ * in its words. */
+static bool match_mount(const struct provider *p, const struct mount *mount, struct bytes method,
+			size_t *longest, struct match *m)
+{
+	struct bytes path = bytes_of(m->path.at, m->path.len);
+	size_t base = p->loose ? 0 : endpoint_base(mount->base, path);
+
+	if (base == SIZE_MAX)
+		return false;
+	if (*longest == SIZE_MAX || base > *longest) {
+		*longest = base;
+		m->dialect = mount->dialect;
+	}
+	if (!match_list(p, &mount->dialect->facts->endpoints, method, bytes_from(path, base), m))
+		return false;
+	m->dialect = mount->dialect;
+	return true;
+}
+
+void provider_match(const struct provider *p, struct bytes method, struct bytes path,
+		    struct match *ret_match)
+{
+	const struct mount anywhere = {p->dialect, ""};
+	struct match *m = ret_match;
+	size_t longest = SIZE_MAX;
+
+	m->dialect = p->dialect;
+	m->endpoint = NULL;
+	m->model = BYTES_NONE;
+	endpoint_path_set(&m->path, path);
+	path = bytes_of(m->path.at, m->path.len);
+	if (match_list(p, &p->own, method, path, m)) {
+		if (m->endpoint->dialect)
+			m->dialect = m->endpoint->dialect;
+		return;
+	}
+	/* Of a server of one's own, its dialect's endpoints come first. */
+	if (p->loose && match_mount(p, &anywhere, method, &longest, m))
+		return;
+	for (size_t i = 0; i < p->mount_count; i++)
+		if (match_mount(p, &p->mounts[i], method, &longest, m))
+			return;
+	if (!p->loose && !p->mount_count && !p->no_mounts)
+		(void)match_mount(p, &anywhere, method, &longest, m);
+}
+
+enum err provider_read_call(const struct provider *p, const struct request_view *request,
+			    struct call *ret_call, struct fault *ret_fault)
+{
+	struct match match;
+
+	provider_match(p, request->method, request->path, &match);
+	return request_read(request, match.endpoint, match.model, ret_call, ret_fault);
+}
+
+/* -- refusals ------------------------------------------------------------------------------ */
+
+const char *provider_request_id_header(const struct provider *p, const struct dialect *d)
+{
+	return p && p->request_id_header && d == p->dialect ? p->request_id_header
+							    : d->facts->request_id_header;
+}
+
+const struct error_shape *provider_refusal(const struct provider *p, const struct dialect *d)
+{
+	return p && p->refusal && d == p->dialect ? p->refusal
+						  : error_shape_find(bytes_str(d->facts->refusal));
+}
+
+enum err provider_put_refusal(const struct provider *p, const struct dialect *d,
+			      const struct refusal *refusal, struct buf *out)
+{
+	return error_shape_put_refusal(provider_refusal(p, d), provider_request_id_header(p, d),
+				       refusal, out);
 }

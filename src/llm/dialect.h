@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * dialect: one API family's ways: which path is which operation, where the model stands, how an
- * answer and its stream are read, how its errors look. One constant table per dialect
- * (dialect_<name>.c); everything else is a call through it.
+ * dialect: one API family's ways: how an answer and its stream are read (dialect_<name>.c), and the
+ * facts of it in the catalogue: its endpoints, how its errors look, where its keys stand.
  *
  * Pure. Views given in are borrowed for the call only.
  */
@@ -10,6 +9,8 @@
 #define AIGW_LLM_DIALECT_H
 
 #include "llm/call.h"
+#include "llm/endpoint.h"
+#include "llm/error_shape.h"
 
 /* A complete request as the exchange hands it over. `body` has transfer codings removed. */
 struct request_view {
@@ -18,6 +19,7 @@ struct request_view {
 	struct bytes query;  /* without '?'; empty when none */
 	struct bytes content_type;     /* empty when none */
 	struct bytes content_encoding; /* empty when none */
+	struct bytes accept;           /* empty when none */
 	struct bytes body;
 };
 
@@ -28,48 +30,44 @@ struct fault {
 	size_t at;          /* byte offset in the body, SIZE_MAX when it has no place */
 };
 
-/* A refusal as the provider's SDK expects it. */
-struct refusal {
-	int status;       /* HTTP status: 400 401 403 413 429 503 */
-	const char *code; /* "policy_denied", "request_too_large" ... */
-	struct bytes message;
-	struct bytes rule; /* the rule that decided */
-	struct bytes id;   /* the record's ULID, 26 characters */
-	bool head;         /* the request was HEAD: no body */
-};
-
 struct sse_event;
+
+/* What policy/providers.json says of a dialect; made by tools/dev/make-catalogue. */
+struct dialect_facts {
+	struct endpoints endpoints;
+	const char *refusal;           /* the name of an error shape */
+	const char *request_id_header; /* "x-request-id" */
+	const char *credentials;       /* "header authorization bearer" ...; one a line */
+};
 
 struct dialect {
 	const char *name; /* as in the policy: "openai" */
-	/* Fills *ret_call. OK; ERR_AMBIGUOUS, ERR_BAD, ERR_UNSUPPORTED, ERR_LIMIT with *ret_fault.
-	 * An unknown path is OK with OP_UNKNOWN (and the model, when the body is JSON that names
-	 * one). */
-	enum err (*read_call)(const struct request_view *request, struct call *ret_call,
-			      struct fault *ret_fault);
+	const struct dialect_facts *facts;
 	/* One event of a stream; updates *answer, appends the assistant's words to *text unless it
-	 * is NULL. An event that is not understood is not an error. Never fails but for
-	 * ERR_NOMEM/LIMIT. */
+	 * is NULL. What is no server-sent event arrives as one too: a line of JSON and an element
+	 * of an array without a name, a message of an AWS event stream under its `:event-type` (or
+	 * `:exception-type`). An event that is not understood is not an error. Never fails but for
+	 * ERR_NOMEM. */
 	enum err (*read_event)(const struct sse_event *event, struct answer *answer,
 			       struct buf *text);
 	/* A whole answer body, JSON. As read_event. */
 	enum err (*read_body)(struct bytes body, struct answer *answer, struct buf *text);
-	/* Appends the JSON body of a refusal. */
-	enum err (*put_error)(const struct refusal *refusal, struct buf *out);
-	/* The provider's own name for the request id header: "x-request-id". */
-	const char *request_id_header;
 };
 
-extern const struct dialect dialect_openai;
-extern const struct dialect dialect_anthropic;
+#define DIALECT(id, text)                                                                          \
+	extern const struct dialect dialect_##id;                                                  \
+	extern const struct dialect_facts dialect_facts_##id;
+#include "llm/dialect.def"
+#undef DIALECT
 
+/* The dialects one after the other; NULL at the end. */
+const struct dialect *dialect_at(size_t i);
 /* By its name in the policy; NULL when there is none. */
 const struct dialect *dialect_find(struct bytes name);
-/* "openai, anthropic": for error messages. */
+/* "openai, anthropic, ...": for error messages. */
 const char *dialect_names(void);
 
-/* Appends a complete HTTP/1.1 response: status line, the headers of design.md section 5
- * (x-aigw-decision, x-aigw-rule, x-should-retry: false, connection: close), the body. */
+/* Appends a complete refusal in the dialect's own shape: see error_shape_put_refusal. */
 MUST_USE enum err dialect_put_refusal(const struct dialect *d, const struct refusal *refusal,
 				      struct buf *out);
 

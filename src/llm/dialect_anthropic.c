@@ -3,26 +3,9 @@
  * The Anthropic API: messages, token counting, models. Facts: Anthropic API reference and the
  * anthropic-sdk-python, autumn 2026.
  */
-#include "llm/dialect.h"
+#include "llm/readers.h"
 
-#include "llm/answer.h"
-#include "llm/request.h"
-#include "wire/sse.h"
-
-/* -- the request --------------------------------------------------------------------------- */
-
-static const struct route routes[] = {
-	{"POST", "/v1/messages", OP_CHAT},
-	{"POST", "/v1/messages/count_tokens", OP_COUNT_TOKENS},
-	{"GET", "/v1/models", OP_LIST_MODELS},
-	{"GET", "/v1/models/*", OP_LIST_MODELS},
-};
-
-static enum err read_call(const struct request_view *request, struct call *ret_call,
-			  struct fault *ret_fault)
-{
-	return request_read(request, routes, sizeof routes / sizeof routes[0], ret_call, ret_fault);
-}
+#include "llm/tools.h"
 
 /* -- the answer ---------------------------------------------------------------------------- */
 
@@ -37,6 +20,10 @@ enum field {
 	FIELD_PART,
 	FIELD_PART_TYPE,
 	FIELD_PART_TEXT,
+	FIELD_TOOL_ID,
+	FIELD_TOOL_NAME,
+	FIELD_TOOL_INPUT,
+	FIELD_TOOL_FRAGMENT,
 	FIELD_USAGE,
 	FIELD_UNCACHED_INPUT,
 	FIELD_USAGE_FIRST, /* + enum usage_kind */
@@ -67,6 +54,14 @@ static const struct answer_field fields[] = {
 	{FIELD_PART, {"content", "*"}},
 	{FIELD_PART_TYPE, {"content", "*", "type"}},
 	{FIELD_PART_TEXT, {"content", "*", "text"}},
+	{FIELD_TOOL_ID, {"content", "*", "id"}},
+	{FIELD_TOOL_NAME, {"content", "*", "name"}},
+	{FIELD_TOOL_INPUT, {"content", "*", "input"}},
+	/* content_block_start: a tool's input follows in content_block_delta */
+	{FIELD_PART_TYPE, {"content_block", "type"}},
+	{FIELD_TOOL_ID, {"content_block", "id"}},
+	{FIELD_TOOL_NAME, {"content_block", "name"}},
+	{FIELD_TOOL_FRAGMENT, {"delta", "partial_json"}},
 	/* message_start holds the message, message_delta a part of it */
 	{FIELD_ID, {"message", "id"}},
 	{FIELD_MODEL, {"message", "model"}},
@@ -87,6 +82,10 @@ struct reading {
 	struct buf *text; /* NULL: not wanted */
 	struct json_token type, delta_type, delta_text, part_type, part_text;
 	bool has_type, has_delta_type, has_delta_text, has_part_type, has_part_text;
+	struct bytes json;
+	struct tool_piece tool;
+	struct json_token fragment;
+	bool has_fragment;
 };
 
 /* The end of a content block: its text counts when it is the assistant's words. */
@@ -94,7 +93,15 @@ static enum err settle(struct reading *r)
 {
 	bool counts = r->has_part_text &&
 		      (!r->has_part_type || json_token_is(&r->part_type, BYTES("text")));
+	struct tool_piece tool = r->tool;
 
+	r->tool = (struct tool_piece){0};
+	if (r->has_part_type && json_token_is(&r->part_type, BYTES("tool_use"))) {
+		r->has_part_type = r->has_part_text = false;
+		enum err e = tools_begin(&r->answer, &tool);
+		return e || !tool.has_arguments ? e
+						: tools_put(&r->answer, r->json, &tool.arguments);
+	}
 	r->has_part_type = r->has_part_text = false;
 	return counts ? answer_put_text(&r->answer, r->text, &r->part_text) : OK;
 }
@@ -139,36 +146,32 @@ static enum err take(void *context, uint8_t id, const struct json_token *value)
 		r->part_text = *value;
 		r->has_part_text = true;
 		break;
+	case FIELD_TOOL_ID:
+		r->tool.id = *value;
+		r->tool.has_id = true;
+		break;
+	case FIELD_TOOL_NAME:
+		r->tool.name = *value;
+		r->tool.has_name = true;
+		break;
+	case FIELD_TOOL_INPUT:
+		r->tool.arguments = *value;
+		r->tool.has_arguments = true;
+		break;
+	case FIELD_TOOL_FRAGMENT:
+		r->fragment = *value;
+		r->has_fragment = value->kind == JSON_STRING;
+		break;
 	case FIELD_USAGE:
 		a->has_usage = a->has_usage || value->kind == JSON_OBJECT;
 		break;
 	case FIELD_UNCACHED_INPUT:
-		answer_set_count(&a->uncached_input_presence, &a->uncached_input_tokens, value);
+		answer_set_part(a, PART_INPUT, value);
 		break;
 	default:
 		answer_set_usage(&a->usage, (enum usage_kind)(id - FIELD_USAGE_FIRST), value);
 	}
 	return OK;
-}
-
-static uint64_t add_present(uint64_t sum, const struct usage *u, enum usage_kind kind)
-{
-	if (u->presence[kind] == PRESENT && __builtin_add_overflow(sum, u->tokens[kind], &sum))
-		return UINT64_MAX;
-	return sum;
-}
-
-/* OpenTelemetry counts the cache within the input. Made anew from the parts after each text, since
- * every part is cumulative and a later event replaces only those that it restates. */
-static void sum_input(struct answer *a)
-{
-	uint64_t sum = a->uncached_input_tokens;
-
-	a->usage.presence[USAGE_INPUT] = a->uncached_input_presence;
-	if (a->uncached_input_presence != PRESENT)
-		return;
-	sum = add_present(sum, &a->usage, USAGE_CACHE_READ);
-	a->usage.tokens[USAGE_INPUT] = add_present(sum, &a->usage, USAGE_CACHE_CREATION);
 }
 
 static bool is_type(const struct reading *r, struct bytes event_name, struct bytes text)
@@ -182,6 +185,9 @@ static enum err read_type(struct reading *r, struct bytes event_name)
 		r->answer.terminated = true;
 	if (is_type(r, event_name, BYTES("error")))
 		r->answer.failed = true;
+	if (r->has_fragment && r->has_delta_type &&
+	    json_token_is(&r->delta_type, BYTES("input_json_delta")))
+		return tools_put(&r->answer, r->json, &r->fragment);
 	if (r->has_delta_text && r->has_delta_type &&
 	    json_token_is(&r->delta_type, BYTES("text_delta")))
 		return answer_put_text(&r->answer, r->text, &r->delta_text);
@@ -189,83 +195,46 @@ static enum err read_type(struct reading *r, struct bytes event_name)
 }
 
 /* A text that turns out not to be JSON leaves no trace. */
-static enum err read_json(struct bytes json, struct bytes event_name, struct answer *answer,
-			  struct buf *text)
+enum err read_anthropic(struct bytes json, struct bytes name, struct answer *answer,
+			struct buf *text)
 {
 	size_t len_before = text ? text->len : 0;
-	struct reading r = {.answer = *answer, .text = text};
+	struct tools_mark mark = tools_mark(answer);
+	struct reading r = {.answer = *answer, .text = text, .json = json};
 	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
 
 	if (!e)
 		e = settle(&r);
 	if (!e)
-		e = read_type(&r, event_name);
+		e = read_type(&r, name);
 	if (!e) {
-		sum_input(&r.answer);
+		/* OpenTelemetry counts the cache within the input. Made anew from the parts after
+		 * each text, since every part is cumulative and a later event replaces only those
+		 * that it restates. */
+		answer_sum(&r.answer, USAGE_INPUT, PART_INPUT, PART_COUNT, USAGE_CACHE_READ,
+			   USAGE_CACHE_CREATION);
 		*answer = r.answer;
-	} else if (text) {
-		text->len = len_before;
+	} else {
+		tools_back(answer, mark);
+		if (text)
+			text->len = len_before;
 	}
 	return e == ERR_NOMEM ? e : OK;
 }
 
 static enum err read_event(const struct sse_event *event, struct answer *answer, struct buf *text)
 {
-	return read_json(event->data, event->name, answer, text);
+	return read_anthropic(event->data, event->name, answer, text);
 }
 
 static enum err read_body(struct bytes body, struct answer *answer, struct buf *text)
 {
-	return read_json(body, BYTES_NONE, answer, text);
-}
-
-/* -- the refusal --------------------------------------------------------------------------- */
-
-static const char *error_type(int status)
-{
-	switch (status) {
-	case 400:
-		return "invalid_request_error";
-	case 401:
-		return "authentication_error";
-	case 403:
-		return "permission_error";
-	case 413:
-		return "request_too_large";
-	case 429:
-		return "rate_limit_error";
-	default:
-		return "api_error";
-	}
-}
-
-static enum err put_error(const struct refusal *refusal, struct buf *out)
-{
-	size_t len_before = out->len;
-	enum err e = buf_put_str(out, "{\"type\":\"error\",\"error\":{\"type\":\"");
-
-	if (!e)
-		e = buf_put_str(out, error_type(refusal->status));
-	if (!e)
-		e = buf_put_str(out, "\",\"message\":");
-	if (!e)
-		e = buf_put_json_string(out, refusal->message);
-	if (!e)
-		e = buf_put_str(out, "},\"request_id\":");
-	if (!e)
-		e = buf_put_json_string(out, refusal->id);
-	if (!e)
-		e = buf_put_str(out, "}");
-	if (e)
-		out->len = len_before;
-	return e;
+	return read_anthropic(body, BYTES_NONE, answer, text);
 }
 
 const struct dialect dialect_anthropic = {
 	.name = "anthropic",
-	.read_call = read_call,
+	.facts = &dialect_facts_anthropic,
 	.read_event = read_event,
 	.read_body = read_body,
-	.put_error = put_error,
-	.request_id_header = "request-id",
 };

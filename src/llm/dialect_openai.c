@@ -3,35 +3,9 @@
  * The OpenAI API: chat completions, responses, embeddings, models, at OpenAI and at the many
  * servers that speak it too. Facts: OpenAI API reference and the openai-python SDK, autumn 2026.
  */
-#include "llm/dialect.h"
+#include "llm/readers.h"
 
-#include "llm/answer.h"
-#include "llm/request.h"
-#include "wire/sse.h"
-
-/* -- the request --------------------------------------------------------------------------- */
-
-/* The first row that fits counts, so fixed names stand before `*`. */
-static const struct route routes[] = {
-	{"POST", "/chat/completions", OP_CHAT},
-	{"POST", "/responses", OP_CHAT},
-	{"POST", "/responses/compact", OP_CHAT}, /* a model summarises a conversation */
-	{"POST", "/responses/input_tokens", OP_COUNT_TOKENS},
-	{"GET", "/responses/*", OP_READ_RESPONSE},
-	{"DELETE", "/responses/*", OP_READ_RESPONSE},
-	{"POST", "/responses/*", OP_READ_RESPONSE},
-	{"POST", "/responses/*/cancel", OP_READ_RESPONSE},
-	{"GET", "/responses/*/input_items", OP_READ_RESPONSE},
-	{"POST", "/embeddings", OP_EMBEDDINGS},
-	{"GET", "/models", OP_LIST_MODELS},
-	{"GET", "/models/*", OP_LIST_MODELS},
-};
-
-static enum err read_call(const struct request_view *request, struct call *ret_call,
-			  struct fault *ret_fault)
-{
-	return request_read(request, routes, sizeof routes / sizeof routes[0], ret_call, ret_fault);
-}
+#include "llm/tools.h"
 
 /* -- the answer ---------------------------------------------------------------------------- */
 
@@ -47,6 +21,7 @@ enum field {
 	FIELD_CHOICE_INDEX,
 	FIELD_FINISH,
 	FIELD_TEXT,
+	FIELD_TRANSCRIPT,
 	FIELD_PART,
 	FIELD_PART_TYPE,
 	FIELD_USAGE,
@@ -108,9 +83,17 @@ static const struct answer_field fields[] = {
 	{FIELD_PART_TYPE, {"output", "*", "content", "*", "type"}},
 	{FIELD_TEXT, {"output", "*", "content", "*", "text"}},
 	/* Groq: the usage of a stream's last chunk */
-	USAGE_FIELDS("x_groq", "usage"),
-	/* DeepSeek's name for cached tokens */
+	{FIELD_USAGE, {"x_groq", "usage"}},
+	{TOKENS(USAGE_INPUT), {"x_groq", "usage", "prompt_tokens"}},
+	{TOKENS(USAGE_OUTPUT), {"x_groq", "usage", "completion_tokens"}},
+	/* the names of DeepSeek and Mistral for cached tokens */
 	{TOKENS(USAGE_CACHE_READ), {"usage", "prompt_cache_hit_tokens"}},
+	{TOKENS(USAGE_CACHE_READ), {"usage", "num_cached_tokens"}},
+	/* Mistral: words among thoughts */
+	{FIELD_TEXT, {"choices", "*", "delta", "content", "*", "text"}},
+	{FIELD_TEXT, {"choices", "*", "message", "content", "*", "text"}},
+	/* a transcription */
+	{FIELD_TRANSCRIPT, {"text"}},
 };
 
 #define FIELD_COUNT (sizeof fields / sizeof fields[0])
@@ -121,8 +104,8 @@ _Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per fi
 struct reading {
 	struct answer answer;
 	struct buf *text; /* NULL: not wanted */
-	struct json_token type, delta, finish, incomplete;
-	bool has_type, has_delta, has_finish, has_incomplete;
+	struct json_token type, delta, finish, incomplete, transcript;
+	bool has_type, has_delta, has_finish, has_incomplete, has_transcript;
 	/* The choice or part now read; when it turns out not to count, its text is taken back. */
 	size_t text_len_before;
 	bool text_cut_before, passed_over;
@@ -201,6 +184,10 @@ static enum err take(void *context, uint8_t id, const struct json_token *value)
 		r->finish = *value;
 		r->has_finish = true;
 		break;
+	case FIELD_TRANSCRIPT:
+		r->transcript = *value;
+		r->has_transcript = true;
+		break;
 	case FIELD_TEXT:
 		return answer_put_text(a, r->text, value);
 	case FIELD_USAGE:
@@ -222,15 +209,20 @@ static enum err read_type(struct reading *r, struct bytes event_name)
 {
 	struct answer *a = &r->answer;
 
-	if (is_type(r, event_name, BYTES("response.output_text.delta")))
+	if (is_type(r, event_name, BYTES("response.output_text.delta")) ||
+	    is_type(r, event_name, BYTES("transcript.text.delta")))
 		return r->has_delta ? answer_put_text(a, r->text, &r->delta) : OK;
 	if (is_type(r, event_name, BYTES("response.failed")) ||
 	    is_type(r, event_name, BYTES("error")))
 		a->failed = true;
 	if (is_type(r, event_name, BYTES("response.completed")) ||
 	    is_type(r, event_name, BYTES("response.incomplete")) ||
-	    is_type(r, event_name, BYTES("response.failed")))
+	    is_type(r, event_name, BYTES("response.failed")) ||
+	    is_type(r, event_name, BYTES("transcript.text.done")))
 		a->terminated = true;
+	/* An event with a text says again what its deltas have said. */
+	if (r->has_transcript && !r->has_type && !event_name.len)
+		return answer_put_text(a, r->text, &r->transcript);
 	return OK;
 }
 
@@ -256,10 +248,12 @@ static enum err read_json(struct bytes json, struct bytes event_name, struct ans
 		*answer = r.answer;
 	else if (text)
 		text->len = len_before;
+	if (!e)
+		e = read_openai_tools(json, answer);
 	return e == ERR_NOMEM ? e : OK;
 }
 
-static enum err read_event(const struct sse_event *event, struct answer *answer, struct buf *text)
+enum err read_openai_event(const struct sse_event *event, struct answer *answer, struct buf *text)
 {
 	if (bytes_equal(bytes_trim(event->data), BYTES("[DONE]"))) {
 		answer->terminated = true;
@@ -268,49 +262,76 @@ static enum err read_event(const struct sse_event *event, struct answer *answer,
 	return read_json(event->data, event->name, answer, text);
 }
 
-static enum err read_body(struct bytes body, struct answer *answer, struct buf *text)
+enum err read_openai_body(struct bytes body, struct answer *answer, struct buf *text)
 {
 	return read_json(body, BYTES_NONE, answer, text);
 }
 
-/* -- the refusal --------------------------------------------------------------------------- */
+const struct dialect dialect_openai = {
+	.name = "openai",
+	.facts = &dialect_facts_openai,
+	.read_event = read_openai_event,
+	.read_body = read_openai_body,
+};
 
-/* A rule about models stands in a list of that name: "environments.production.models.allow". */
-static bool is_about_the_model(struct bytes rule)
+/* Azure's and Mistral's answers have the same shape; what they add is not read. */
+const struct dialect dialect_azure_openai = {
+	.name = "azure-openai",
+	.facts = &dialect_facts_azure_openai,
+	.read_event = read_openai_event,
+	.read_body = read_openai_body,
+};
+
+const struct dialect dialect_mistral = {
+	.name = "mistral",
+	.facts = &dialect_facts_mistral,
+	.read_event = read_openai_event,
+	.read_body = read_openai_body,
+};
+
+/* -- xAI ----------------------------------------------------------------------------------- */
+
+static enum err take_visible(void *context, uint8_t id, const struct json_token *value)
 {
-	while (rule.len)
-		if (bytes_equal(bytes_cut(&rule, '.'), BYTES("models")))
-			return true;
-	return false;
+	answer_set_part(context, PART_OUTPUT, value);
+	return OK;
 }
 
-static enum err put_error(const struct refusal *refusal, struct buf *out)
+/* Chat completions of xAI count reasoning beside the completion's tokens, not within. Its responses
+ * are OpenAI's. */
+static void add_reasoning(struct bytes json, struct answer *answer)
 {
-	size_t len_before = out->len;
-	enum err e = buf_put_str(out, "{\"error\":{\"message\":");
+	static const struct answer_field visible[] = {{0, {"usage", "completion_tokens"}}};
+	struct answer parts = *answer;
+
+	if (answer_walk(json, visible, 1, take_visible, &parts))
+		return;
+	answer->parts[PART_OUTPUT] = parts.parts[PART_OUTPUT];
+	answer_sum(answer, USAGE_OUTPUT, PART_OUTPUT, PART_COUNT, USAGE_REASONING, USAGE_COUNT);
+}
+
+static enum err read_xai_event(const struct sse_event *event, struct answer *answer,
+			       struct buf *text)
+{
+	enum err e = read_openai_event(event, answer, text);
 
 	if (!e)
-		e = buf_put_json_string(out, refusal->message);
-	if (!e)
-		e = buf_put_str(out, ",\"type\":\"invalid_request_error\",\"param\":");
-	if (!e)
-		e = buf_put_str(out, is_about_the_model(refusal->rule) ? "\"model\"" : "null");
-	if (!e)
-		e = buf_put_str(out, ",\"code\":");
-	if (!e)
-		e = buf_put_json_string(out, bytes_str(refusal->code));
-	if (!e)
-		e = buf_put_str(out, "}}");
-	if (e)
-		out->len = len_before;
+		add_reasoning(event->data, answer);
 	return e;
 }
 
-const struct dialect dialect_openai = {
-	.name = "openai",
-	.read_call = read_call,
-	.read_event = read_event,
-	.read_body = read_body,
-	.put_error = put_error,
-	.request_id_header = "x-request-id",
+static enum err read_xai_body(struct bytes body, struct answer *answer, struct buf *text)
+{
+	enum err e = read_openai_body(body, answer, text);
+
+	if (!e)
+		add_reasoning(body, answer);
+	return e;
+}
+
+const struct dialect dialect_xai = {
+	.name = "xai",
+	.facts = &dialect_facts_xai,
+	.read_event = read_xai_event,
+	.read_body = read_xai_body,
 };

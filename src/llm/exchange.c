@@ -287,6 +287,7 @@ void exchange_view(const struct exchange *x, struct request_view *ret_view)
 	view.query = target;
 	(void)http1_request_find(r, BYTES("content-type"), &view.content_type);
 	(void)http1_request_find(r, BYTES("content-encoding"), &view.content_encoding);
+	(void)http1_request_find(r, BYTES("accept"), &view.accept);
 	view.body = http1_request_body(r);
 	*ret_view = view;
 }

@@ -4,18 +4,22 @@
 #include <string.h>
 
 #include "wire/json.h"
+#include "wire/multipart.h"
 
 #define ESCAPE_BYTES  6 /* one byte of text written as \u00xx */
-#define MODEL_KEY     "model"
-#define MODEL_KEY_LEN (sizeof MODEL_KEY - 1)
+#define KEY_LEN_MAX   32
 #define MODEL_RAW_MAX (MODEL_BYTES_MAX * ESCAPE_BYTES)
-#define KEY_RAW_MAX   (MODEL_KEY_LEN * ESCAPE_BYTES)
+#define KEY_RAW_MAX   (KEY_LEN_MAX * ESCAPE_BYTES)
 
 struct reader {
 	const struct request_view *request;
 	struct json json;
 	struct call call;
-	bool known; /* a route fits: the body is held to the rules of its operation */
+	const struct endpoint *endpoint; /* NULL: unknown */
+	bool known;                      /* there is one */
+	bool strict;       /* a model must be right where it stands, and not only be the same */
+	bool wants_model;  /* the body is where the model stands */
+	struct bytes keys; /* "model|agent" */
 	bool has_model, has_stream;
 	enum json_kind model_kind, stream_kind;
 	struct fault fault;
@@ -38,89 +42,56 @@ static enum err ambiguous(struct reader *r, const char *reason, size_t at)
 	return refuse(r, ERR_AMBIGUOUS, "ambiguous_request", reason, at);
 }
 
-/* -- the path ------------------------------------------------------------------------------ */
-
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The last byte of a path, percent-encoding resolved, and its length in *ret_len; -1 at the start.
- * Reading from the end is as good as from the start: no two encoded bytes can overlap. */
-static int last_byte(struct bytes path, size_t *ret_len)
-{
-	const uint8_t *end;
-	int high, low;
-
-	if (path.len == 0)
-		return -1;
-	end = path.at + path.len;
-	*ret_len = 1;
-	if (path.len < 3 || end[-3] != '%')
-		return end[-1];
-	high = hex_value(end[-2]);
-	low = hex_value(end[-1]);
-	if (high < 0 || low < 0)
-		return end[-1];
-	*ret_len = 3;
-	return high << 4 | low;
-}
-
-/* Takes bytes off the end while they are (or are not) slashes. False when there was none. */
-static bool drop_last(struct bytes *path, bool slashes)
-{
-	size_t before = path->len, len = 0;
-	int c;
-
-	while ((c = last_byte(*path, &len)) >= 0 && (c == '/') == slashes)
-		path->len -= len;
-	return path->len < before;
-}
-
-static bool path_ends(struct bytes path, const char *route)
-{
-	size_t at = strlen(route), len = 0;
-
-	drop_last(&path, true);
-	while (at > 0) {
-		char want = route[--at];
-		if (want == '/' || want == '*') {
-			if (!drop_last(&path, want == '/'))
-				return false;
-			continue;
-		}
-		if (last_byte(path, &len) != want)
-			return false;
-		path.len -= len;
-	}
-	return true;
-}
-
-static const struct route *find_route(const struct request_view *v, const struct route *routes,
-				      size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (bytes_equal(v->method, bytes_str(routes[i].method)) &&
-		    path_ends(v->path, routes[i].path))
-			return &routes[i];
-	return NULL;
-}
-
 /* -- the body ------------------------------------------------------------------------------ */
 
-/* True for a name that some server could take for "model", although it is spelled otherwise. */
-static bool is_model_by_case(const struct json_token *key)
+/* The same name in any case as one of those that mean the model; *ret_exact: spelled right. */
+static bool is_model_name(const struct reader *r, struct bytes name, bool *ret_exact)
+{
+	struct bytes rest = r->keys;
+
+	while (rest.len) {
+		struct bytes key = bytes_cut(&rest, '|');
+		if (!bytes_equal_nocase(name, key))
+			continue;
+		*ret_exact = bytes_equal(name, key);
+		return true;
+	}
+	return false;
+}
+
+static bool is_model_key(const struct reader *r, const struct json_token *key, bool *ret_exact)
 {
 	uint8_t meaning[KEY_RAW_MAX];
 	struct buf fixed = {.at = meaning, .cap = sizeof meaning, .max = sizeof meaning};
 
+	if (!r->wants_model)
+		return false;
 	if (!key->escaped)
-		return bytes_equal_nocase(key->raw, BYTES(MODEL_KEY));
+		return is_model_name(r, key->raw, ret_exact);
 	return key->raw.len <= KEY_RAW_MAX && !json_put_unescaped(&fixed, key) &&
-	       bytes_equal_nocase(buf_view(&fixed), BYTES(MODEL_KEY));
+	       is_model_name(r, buf_view(&fixed), ret_exact);
+}
+
+/* A model that was read, wherever: it counts, or it is not the only one. */
+static enum err set_model(struct reader *r, struct bytes model, size_t key_at, size_t at)
+{
+	if (r->has_model && !bytes_equal(model, bytes_of(r->call.model, r->call.model_len)))
+		return ambiguous(r,
+				 "The request has two \"model\" keys with different values; send "
+				 "exactly one.",
+				 key_at);
+	r->has_model = true;
+	if (model.len > MODEL_BYTES_MAX)
+		return malformed(r, ERR_LIMIT, "\"model\" is longer than 256 bytes.", at);
+	if (bytes_find_byte(model, 0) != SIZE_MAX)
+		return malformed(r, ERR_BAD, "\"model\" must not contain a NUL character.", at);
+	if (model.len == 0 && r->strict)
+		return malformed(r, ERR_BAD, "\"model\" is empty; name the model.", at);
+	if (!bytes_is_utf8(model))
+		return malformed(r, ERR_BAD, "\"model\" is not UTF-8.", at);
+	memcpy(r->call.model, model.at, model.len);
+	r->call.model_len = model.len;
+	return OK;
 }
 
 static enum err read_model(struct reader *r, const struct json_token *key,
@@ -128,35 +99,23 @@ static enum err read_model(struct reader *r, const struct json_token *key,
 {
 	uint8_t meaning[MODEL_RAW_MAX];
 	struct buf fixed = {.at = meaning, .cap = sizeof meaning, .max = sizeof meaning};
-	struct bytes model;
-	bool again = r->has_model;
 
-	if (again && (value->kind != JSON_STRING || r->model_kind != JSON_STRING))
+	if (r->has_model && (value->kind != JSON_STRING || r->model_kind != JSON_STRING))
 		return ambiguous(r, "The request has two \"model\" keys; send exactly one.",
 				 key->start);
-	r->has_model = true;
 	r->model_kind = value->kind;
-	if (value->kind != JSON_STRING)
-		return r->known ? malformed(r, ERR_BAD, "\"model\" must be a string.", value->start)
-				: OK;
+	if (value->kind != JSON_STRING) {
+		bool is_default = value->kind == JSON_NULL && r->known && !r->endpoint->needs_model;
+		r->has_model = true;
+		return r->strict && !is_default
+			       ? malformed(r, ERR_BAD, "\"model\" must be a string.", value->start)
+			       : OK;
+	}
 	/* A fixed buffer never allocates: the only error is that the text does not fit. */
 	if (value->raw.len > MODEL_RAW_MAX || json_put_unescaped(&fixed, value) ||
 	    fixed.len > MODEL_BYTES_MAX)
 		return malformed(r, ERR_LIMIT, "\"model\" is longer than 256 bytes.", value->start);
-	model = buf_view(&fixed);
-	if (again && !bytes_equal(model, bytes_of(r->call.model, r->call.model_len)))
-		return ambiguous(r,
-				 "The request has two \"model\" keys with different values; send "
-				 "exactly one.",
-				 key->start);
-	if (bytes_find_byte(model, 0) != SIZE_MAX)
-		return malformed(r, ERR_BAD, "\"model\" must not contain a NUL character.",
-				 value->start);
-	if (model.len == 0 && r->known)
-		return malformed(r, ERR_BAD, "\"model\" is empty; name the model.", value->start);
-	memcpy(r->call.model, model.at, model.len);
-	r->call.model_len = model.len;
-	return OK;
+	return set_model(r, buf_view(&fixed), key->start, value->start);
 }
 
 static enum err read_stream(struct reader *r, const struct json_token *key,
@@ -190,15 +149,16 @@ static enum err read_member(struct reader *r, const struct json_token *key)
 {
 	struct json_token value;
 	enum err e = json_next(&r->json, &value), seen = OK;
+	bool exact = true;
 	size_t end;
 
 	if (e)
 		return not_json(r, e);
-	if (json_token_is(key, BYTES(MODEL_KEY)))
+	if (is_model_key(r, key, &exact) && exact)
 		seen = read_model(r, key, &value);
 	else if (json_token_is(key, BYTES("stream")))
 		seen = read_stream(r, key, &value);
-	else if (is_model_by_case(key))
+	else if (!exact)
 		seen = ambiguous(r,
 				 "The request has a key that differs from \"model\" in case only; "
 				 "send exactly one \"model\" in lower case.",
@@ -252,7 +212,7 @@ static bool is_json_type(struct bytes content_type)
 				  BYTES("application/json"));
 }
 
-/* A body of an endpoint that no route knows. It is read for its model only. */
+/* A body that need not be JSON. It is read for its model only. */
 static enum err read_unknown(struct reader *r)
 {
 	enum err e;
@@ -263,24 +223,140 @@ static enum err read_unknown(struct reader *r)
 	if (e != ERR_BAD || is_json_type(r->request->content_type))
 		return e;
 	/* Not JSON after all: what it began to say does not count. */
-	r->call = (struct call){.operation = OP_UNKNOWN};
+	r->call = (struct call){.operation = r->call.operation};
 	return OK;
+}
+
+/* -- a form -------------------------------------------------------------------------------- */
+
+static enum err bad_form(struct reader *r, enum err e, const struct multipart *m)
+{
+	if (e == ERR_LIMIT)
+		return malformed(r, e,
+				 "The form has too many parts, or a part's header is too long.",
+				 m->at);
+	return malformed(r, ERR_BAD,
+			 "The request body is not a strict multipart form (RFC 7578); its model "
+			 "cannot be read.",
+			 m->at);
+}
+
+static enum err read_part(struct reader *r, const struct multipart_part *part)
+{
+	bool exact = true;
+
+	/* Some servers take "model[]" for a list of models. */
+	if (is_model_name(r, part->name, &exact) ||
+	    bytes_equal_nocase(part->name, BYTES("model[]"))) {
+		if (!exact || bytes_ends(part->name, BYTES("[]")) || part->is_file ||
+		    part->is_encoded)
+			return ambiguous(
+				r,
+				"The form has a field that some servers take for \"model\"; "
+				"send exactly one plain \"model\" field.",
+				part->start);
+		return set_model(r, part->content, part->start, part->start);
+	}
+	if (bytes_equal(part->name, BYTES("stream")))
+		r->call.stream = bytes_equal_nocase(part->content, BYTES("true")) ||
+				 bytes_equal(part->content, BYTES("1"));
+	return OK;
+}
+
+static enum err read_form(struct reader *r, struct bytes boundary)
+{
+	struct multipart m;
+	struct multipart_part part;
+	enum err e;
+
+	multipart_init(&m, r->request->body, boundary);
+	while (!(e = multipart_next(&m, &part))) {
+		e = read_part(r, &part);
+		if (e)
+			return e;
+	}
+	return e == ERR_END ? OK : bad_form(r, e, &m);
+}
+
+/* -- the query ----------------------------------------------------------------------------- */
+
+static bool query_is(struct bytes query, struct bytes pair)
+{
+	while (query.len)
+		if (bytes_equal(bytes_cut(&query, '&'), pair))
+			return true;
+	return false;
+}
+
+static enum err read_query(struct reader *r)
+{
+	struct bytes query = r->request->query;
+
+	while (query.len) {
+		struct bytes value = bytes_cut(&query, '&'), name = bytes_cut(&value, '=');
+		bool exact = true;
+		enum err e;
+		if (!is_model_name(r, name, &exact))
+			continue;
+		if (!exact || bytes_find_byte(value, '%') != SIZE_MAX ||
+		    bytes_find_byte(value, '+') != SIZE_MAX)
+			return ambiguous(
+				r,
+				"The query names the model in a way that can be read in two; "
+				"send exactly one plain \"model\".",
+				SIZE_MAX);
+		e = set_model(r, value, SIZE_MAX, SIZE_MAX);
+		if (e)
+			return e;
+	}
+	return OK;
+}
+
+/* -- all of it ----------------------------------------------------------------------------- */
+
+/* A body that the endpoint does not want as JSON, or that is a form. *ret_read: it was read. */
+static enum err read_other_body(struct reader *r, bool *ret_read)
+{
+	struct bytes boundary;
+	enum err e;
+
+	*ret_read = true;
+	if (r->endpoint->model == MODEL_FORM) {
+		e = multipart_boundary(r->request->content_type, &boundary);
+		if (e == OK)
+			return read_form(r, boundary);
+		if (e != ERR_MISSING)
+			return malformed(r, ERR_BAD,
+					 "The Content-Type has no valid boundary; the form's model "
+					 "cannot be read.",
+					 SIZE_MAX);
+	}
+	*ret_read = r->endpoint->any_body;
+	return *ret_read ? read_unknown(r) : OK;
 }
 
 static enum err read_body(struct reader *r)
 {
-	bool needs_model = operation_needs_model(r->call.operation);
-	enum err e;
+	bool read = false;
+	enum err e = OK;
 
-	if (r->request->body.len == 0 && !needs_model)
-		return OK;
 	if (!r->known)
-		return read_unknown(r);
-	e = read_object(r);
-	if (!e && needs_model && r->call.model_len == 0)
-		return malformed(r, ERR_BAD, "The request names no model; send \"model\".",
-				 SIZE_MAX);
+		return r->request->body.len ? read_unknown(r) : OK;
+	if (r->request->body.len)
+		e = read_other_body(r, &read);
+	if (!e && !read && (r->request->body.len || (r->wants_model && r->endpoint->needs_model)))
+		e = read_object(r);
 	return e;
+}
+
+static enum err read_path_model(struct reader *r, struct bytes model)
+{
+	if (endpoint_has_dots(r->request->path) || endpoint_has_dots(model))
+		return ambiguous(r,
+				 "The path has \".\" or \"..\" in it, so its model can be read in "
+				 "two ways; send it without.",
+				 SIZE_MAX);
+	return set_model(r, model, SIZE_MAX, SIZE_MAX);
 }
 
 static bool is_identity(struct bytes content_encoding)
@@ -289,16 +365,32 @@ static bool is_identity(struct bytes content_encoding)
 	return content_encoding.len == 0 || bytes_equal_nocase(content_encoding, BYTES("identity"));
 }
 
-/* A stored response can be read as a stream: GET /responses/{id}?stream=true. */
-static bool query_asks_stream(struct bytes query)
+/* Whether the answer is a stream, where the body does not say. */
+static void settle_stream(struct reader *r)
 {
-	while (query.len)
-		if (bytes_equal(bytes_cut(&query, '&'), BYTES("stream=true")))
-			return true;
-	return false;
+	const struct request_view *v = r->request;
+
+	switch ((enum stream_place)r->endpoint->stream) {
+	case STREAM_NEVER:
+	case STREAM_BODY:
+		break;
+	case STREAM_DEFAULT:
+		r->call.stream = r->call.stream || !r->has_stream || r->stream_kind == JSON_NULL;
+		break;
+	case STREAM_ALWAYS:
+		r->call.stream = true;
+		break;
+	case STREAM_QUERY:
+		r->call.stream = r->call.stream || query_is(v->query, BYTES("stream=true"));
+		break;
+	case STREAM_ACCEPT:
+		r->call.stream = r->call.stream ||
+				 bytes_find(v->accept, BYTES("text/event-stream")) != SIZE_MAX;
+		break;
+	}
 }
 
-static enum err read_request(struct reader *r)
+static enum err read_request(struct reader *r, struct bytes path_model)
 {
 	enum err e;
 
@@ -309,20 +401,34 @@ static enum err read_request(struct reader *r)
 			"without Content-Encoding.",
 			SIZE_MAX);
 	e = read_body(r);
-	if (!e && r->call.operation == OP_READ_RESPONSE && !r->has_stream)
-		r->call.stream = query_asks_stream(r->request->query);
+	if (!e && r->known && r->endpoint->model == MODEL_PATH)
+		e = read_path_model(r, path_model);
+	if (!e && r->known && r->endpoint->model == MODEL_QUERY)
+		e = read_query(r);
+	if (!e && r->known && r->endpoint->needs_model && r->call.model_len == 0)
+		return malformed(r, ERR_BAD, "The request names no model; send \"model\".",
+				 SIZE_MAX);
+	if (!e && r->known)
+		settle_stream(r);
 	return e;
 }
 
-enum err request_read(const struct request_view *request, const struct route *routes,
-		      size_t route_count, struct call *ret_call, struct fault *ret_fault)
+enum err request_read(const struct request_view *request, const struct endpoint *endpoint,
+		      struct bytes path_model, struct call *ret_call, struct fault *ret_fault)
 {
-	const struct route *route = find_route(request, routes, route_count);
-	struct reader r = {.request = request, .known = route != NULL};
+	struct reader r = {.request = request,
+			   .endpoint = endpoint,
+			   .known = endpoint != NULL,
+			   .keys = BYTES("model")};
 	enum err e;
 
-	r.call.operation = route ? route->operation : OP_UNKNOWN;
-	e = read_request(&r);
+	r.wants_model = !endpoint || endpoint->model == MODEL_BODY ||
+			endpoint->model == MODEL_FORM || endpoint->model == MODEL_NOWHERE;
+	r.strict = endpoint && endpoint->model != MODEL_NOWHERE;
+	if (endpoint && endpoint->keys)
+		r.keys = bytes_str(endpoint->keys);
+	r.call.operation = endpoint ? endpoint->operation : OP_UNKNOWN;
+	e = read_request(&r, path_model);
 	if (e)
 		*ret_fault = r.fault;
 	else

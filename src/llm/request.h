@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * request: what all dialects that name the model in a JSON body share: finding the operation by
- * method and path, and reading `model` and `stream` strictly, so that no server can understand
- * another model than the one that was decided on. For the dialects only.
+ * request: what a request asks: reading model and stream strictly, wherever its endpoint has them,
+ * so that no server can understand another model than the one that was decided on.
  *
  * Pure, no allocation. One pass over the body, which is validated to its end.
  */
@@ -11,29 +10,23 @@
 
 #include "llm/dialect.h"
 
-/* A method and the last segments of a path. `*` stands for exactly one segment. The path before
- * them may be anything: compatible servers mount the same API under /v1, /openai/v1, /api/v1. */
-struct route {
-	const char *method;
-	const char *path; /* begins with '/': "/responses/<any>/cancel" is "/responses/" "*"
-			     "/cancel" */
-	enum operation operation;
-};
-
-/* Reads a request by the first route that fits. Runs of slashes count as one, one at the end does
- * not count, and percent-encoded bytes mean what they encode (RFC 3986 6.2.2), as routers do it.
+/* Reads a request as one for `endpoint` (NULL: unknown) whose path has `path_model` where the model
+ * stands (empty: nothing).
  *
- * A body of a route's operation must be one strict JSON object (no body at all is fine when the
- * operation needs no model). `model` must be a string of 1 to MODEL_BYTES_MAX bytes without NUL,
- * `stream` a boolean or null; either may be repeated with the same value only, and a key that
- * differs from "model" in case only is refused, because some servers take it for the model.
- * Without a route the operation is OP_UNKNOWN, and a body that is not a JSON object is left alone
- * unless its type says application/json; the model rules hold there too, except that a model which
- * is not a string counts as none.
+ * A JSON body must be one strict object, unless the endpoint says any_body; no body at all is fine
+ * when it needs no model. The model must be a string of 1 to MODEL_BYTES_MAX bytes of UTF-8 without
+ * NUL, `stream` a boolean or null; either may be repeated with the same value only, and a key that
+ * differs from the model's in case only is refused, because some servers take it for the model.
+ * The same holds for the fields of a multipart form and the parameters of a query. A path with "."
+ * or ".." in it is refused where the model stands in the path.
+ * Without an endpoint the operation is OP_UNKNOWN, and a body that is not a JSON object is left
+ * alone unless its type says application/json; the model rules hold there too, except that a model
+ * which is not a string counts as none.
  *
  * OK; ERR_AMBIGUOUS ("ambiguous_request"), ERR_BAD, ERR_LIMIT ("malformed_request"),
  * ERR_UNSUPPORTED ("unsupported_content_encoding"), with *ret_fault. */
-MUST_USE enum err request_read(const struct request_view *request, const struct route *routes,
-			       size_t route_count, struct call *ret_call, struct fault *ret_fault);
+MUST_USE enum err request_read(const struct request_view *request, const struct endpoint *endpoint,
+			       struct bytes path_model, struct call *ret_call,
+			       struct fault *ret_fault);
 
 #endif

@@ -397,7 +397,7 @@ void decide(const struct policy *p, const struct process_facts *facts,
 	}
 	if (q.name.len)
 		decide_model(d, scopes, &q);
-	else if (q.operation == OP_LIST_MODELS || q.operation == OP_READ_RESPONSE)
+	else if (operation_reads(q.operation))
 		decide_reading(d, scopes, &q);
 	else
 		decide_any_model(d, scopes, &q);

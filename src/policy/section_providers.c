@@ -132,6 +132,42 @@ static enum err check_new_provider(struct reader *r, const struct provider *got,
 	return ERR_BAD;
 }
 
+/* A server that speaks a dialect has the endpoints of the provider whose dialect it is, and what
+ * that one has besides, as Ollama has OpenAI's. */
+static const struct provider *first_with(const struct dialect *dialect)
+{
+	for (size_t i = 0; i < catalogue_count; i++)
+		if (catalogue[i].dialect == dialect)
+			return &catalogue[i];
+	return NULL;
+}
+
+/* What the policy does not say comes from the catalogue; where on its hosts the API is mounted is
+ * not known. */
+static void complete(struct provider *to, const struct provider *known)
+{
+	const struct provider *like = known ? known : first_with(to->dialect);
+
+	if (!to->otel_name)
+		to->otel_name = known ? known->otel_name : to->name;
+	if (known)
+		to->dialect = known->dialect;
+	to->loose = true;
+	if (like) {
+		to->mounts = like->mounts;
+		to->mount_count = like->mount_count;
+		to->no_mounts = like->no_mounts;
+		to->own = like->own;
+	}
+	if (known) {
+		to->dropped = known->dropped;
+		to->refusal = known->refusal;
+		to->request_id_header = known->request_id_header;
+		to->credentials = known->credentials;
+		to->outside = known->outside;
+	}
+}
+
 static enum err read_provider(struct reader *r, const struct value *v, struct bytes name,
 			      size_t name_start, void *element)
 {
@@ -156,10 +192,7 @@ static enum err read_provider(struct reader *r, const struct value *v, struct by
 	if (e)
 		return e;
 	to->name = (const char *)name.at; /* the map's own copy, NUL-terminated */
-	if (known)
-		to->dialect = known->dialect;
-	if (!to->otel_name)
-		to->otel_name = known ? known->otel_name : to->name;
+	complete(to, known);
 	return OK;
 }
 

@@ -485,7 +485,7 @@ static void handle_request(struct gate *g)
 	if (!check_ground(g))
 		return;
 	exchange_view(g->exchange, &view);
-	enum err e = g->provider->dialect->read_call(&view, &call, &fault);
+	enum err e = provider_read_call(g->provider, &view, &call, &fault);
 	if (e) {
 		int status = e == ERR_LIMIT ? 413 : e == ERR_NOMEM ? 503 : 400;
 		refuse_for(g, status, fault.code ? fault.code : "malformed_request", "request",

@@ -11,15 +11,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "llm/dialect.h"
+#include "llm/catalogue.h"
+#include "llm/tools.h"
 #include "wire/json.h"
 #include "wire/sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const struct dialect *const dialects[] = {&dialect_openai, &dialect_anthropic};
-
-#define DIALECT_COUNT (sizeof dialects / sizeof dialects[0])
 
 static void require(bool condition)
 {
@@ -27,23 +24,48 @@ static void require(bool condition)
 		__builtin_trap();
 }
 
-static void check_call(const struct request_view *v, const struct call *call)
+static bool body_names(struct bytes body, const struct call *call)
 {
 	struct json_token model;
 	uint8_t meaning[MODEL_BYTES_MAX];
 	struct buf fixed = {.at = meaning, .cap = sizeof meaning, .max = sizeof meaning};
 
+	return !json_find(body, "/model", &model, NULL) && !json_put_unescaped(&fixed, &model) &&
+	       bytes_equal(buf_view(&fixed), bytes_of(call->model, call->model_len));
+}
+
+static void check_call(const struct request_view *v, const struct match *m, const struct call *call)
+{
 	require(call->operation < OP_COUNT && call->model_len <= MODEL_BYTES_MAX);
 	require(strlen(call->model) == call->model_len);
-	if (call->operation == OP_UNKNOWN)
+	require(call->operation == (m->endpoint ? m->endpoint->operation : OP_UNKNOWN));
+	require(bytes_is_utf8(bytes_str(call->model)));
+	if (!m->endpoint)
 		return;
-	require(!operation_needs_model(call->operation) || call->model_len > 0);
-	require(v->body.len == 0 || !json_check(v->body, NULL, NULL));
+	require(!m->endpoint->needs_model || call->model_len > 0);
+	if (m->endpoint->model == MODEL_PATH)
+		require(bytes_equal(m->model, bytes_str(call->model)));
 	/* another reader of the same JSON finds the same model */
-	if (call->model_len == 0)
+	if (m->endpoint->model == MODEL_BODY && !m->endpoint->keys && call->model_len)
+		require(body_names(v->body, call));
+}
+
+static void run_provider(const struct provider *p, const struct request_view *v)
+{
+	struct call call;
+	struct match match;
+	struct fault fault = {0};
+	enum err e = provider_read_call(p, v, &call, &fault);
+
+	provider_match(p, v->method, v->path, &match);
+	require(match.dialect);
+	if (!e) {
+		check_call(v, &match, &call);
 		return;
-	require(!json_find(v->body, "/model", &model, NULL) && !json_put_unescaped(&fixed, &model));
-	require(bytes_equal(buf_view(&fixed), bytes_of(call->model, call->model_len)));
+	}
+	require(e == ERR_BAD || e == ERR_AMBIGUOUS || e == ERR_LIMIT);
+	require(fault.code && fault.reason);
+	require(fault.at == SIZE_MAX || fault.at <= v->body.len);
 }
 
 static void run_request(struct bytes line, struct bytes body)
@@ -55,18 +77,12 @@ static void run_request(struct bytes line, struct bytes body)
 	v.query = v.path;
 	v.path = bytes_cut(&v.query, '?');
 	v.content_type = line;
-	for (size_t i = 0; i < DIALECT_COUNT; i++) {
-		struct call call;
-		struct fault fault = {0};
-		enum err e = dialects[i]->read_call(&v, &call, &fault);
-		if (!e) {
-			check_call(&v, &call);
-			continue;
-		}
-		require(e == ERR_BAD || e == ERR_AMBIGUOUS || e == ERR_LIMIT);
-		require(fault.code && fault.reason);
-		require(fault.at == SIZE_MAX || fault.at <= body.len);
+	for (size_t i = 0; dialect_at(i); i++) {
+		struct provider own = {.name = "own", .dialect = dialect_at(i), .loose = true};
+		run_provider(&own, &v);
 	}
+	for (size_t i = 0; i < catalogue_count; i++)
+		run_provider(&catalogue[i], &v);
 }
 
 static void check_answer(const struct answer *a, const struct buf *text)
@@ -79,13 +95,23 @@ static void check_answer(const struct answer *a, const struct buf *text)
 	require(bytes_is_utf8(buf_view(text)));
 }
 
+/* The tool calls are one array of objects with the three members we know, whatever came in. */
+static void end_tools(struct answer *a)
+{
+	require(!tools_end(a));
+	require(a->tool_calls->max == 0 || a->tool_calls->len <= a->tool_calls->max);
+	require(a->tool_calls->len == 0 || !json_check(buf_view(a->tool_calls), NULL, NULL));
+	buf_done(a->tool_calls);
+}
+
 static void run_body(struct bytes body)
 {
-	for (size_t i = 0; i < DIALECT_COUNT; i++) {
-		struct answer a = {0};
-		struct buf text = {0};
-		require(!dialects[i]->read_body(body, &a, &text));
+	for (size_t i = 0; dialect_at(i); i++) {
+		struct buf text = {0}, tools = {0};
+		struct answer a = {.tool_calls = &tools};
+		require(!dialect_at(i)->read_body(body, &a, &text));
 		check_answer(&a, &text);
+		end_tools(&a);
 		buf_done(&text);
 	}
 }
@@ -96,19 +122,20 @@ static void run_stream(struct bytes limit, struct bytes stream)
 
 	if (bytes_parse_u64(limit, 1 << 20, &max))
 		max = 0;
-	for (size_t i = 0; i < DIALECT_COUNT; i++) {
-		struct answer a = {0};
-		struct buf text = {.max = (size_t)max};
+	for (size_t i = 0; dialect_at(i); i++) {
+		struct buf text = {.max = (size_t)max}, tools = {.max = (size_t)max};
+		struct answer a = {.tool_calls = &tools};
 		struct sse sse = {0};
 		struct sse_event event;
 		struct bytes in = stream;
 		while (!sse_next(&sse, &in, &event)) {
 			size_t before = text.len;
-			require(!dialects[i]->read_event(&event, &a, &text));
+			require(!dialect_at(i)->read_event(&event, &a, &text));
 			require(text.len >= before);
 			check_answer(&a, &text);
 		}
 		sse_done(&sse);
+		end_tools(&a);
 		buf_done(&text);
 	}
 }
@@ -137,14 +164,15 @@ static void run_refusal(struct bytes status, struct bytes rest)
 	r.rule = bytes_cut(&rest, '\n');
 	r.message = bytes_cut(&rest, '\n');
 	r.id = rest;
-	for (size_t i = 0; i < DIALECT_COUNT; i++) {
+	r.in_array = r.status & 1;
+	for (size_t i = 0; i < error_shape_count; i++) {
 		struct buf out = {0};
 		struct bytes all;
-		size_t end;
-		require(!dialect_put_refusal(dialects[i], &r, &out));
+		size_t end, lines = error_shapes[i].type_header ? 20 : 18;
+		require(!error_shape_put_refusal(&error_shapes[i], "x-request-id", &r, &out));
 		all = buf_view(&out);
 		end = bytes_find(all, BYTES("\r\n\r\n"));
-		require(end != SIZE_MAX && count_lines(bytes_slice(all, 0, end + 4)) == 18);
+		require(end != SIZE_MAX && count_lines(bytes_slice(all, 0, end + 4)) == lines);
 		require(!json_check(bytes_from(all, end + 4), NULL, NULL));
 		buf_done(&out);
 	}

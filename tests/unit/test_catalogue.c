@@ -4,16 +4,16 @@
 #include "llm/catalogue.h"
 
 static const struct provider_host hosts[] = {
-	{"llm.ward.example", 8443},
-	{"*.openai.azure.com", 0},
-	{"bedrock-runtime.*.amazonaws.com", 0},
-	{"*-aiplatform.googleapis.com", 443},
-	{"10.0.0.7", 11434},
-	{"[::1]", 8000},
+	{.name = "llm.ward.example", .port = 8443},
+	{.name = "*.openai.azure.com"},
+	{.name = "bedrock-runtime.*.amazonaws.com"},
+	{.name = "*-aiplatform.googleapis.com", .port = 443},
+	{.name = "10.0.0.7", .port = 11434},
+	{.name = "[::1]", .port = 8000},
 };
 
 static const struct provider own = {
-	"own", "own", &dialect_openai, hosts, sizeof hosts / sizeof hosts[0], false};
+	.name = "own", .hosts = hosts, .host_count = sizeof hosts / sizeof hosts[0]};
 
 struct host_case {
 	const char *host;
@@ -69,8 +69,8 @@ static void a_host_belongs_to_a_provider_on_label_boundaries(void)
 
 static void several_stars_may_stand_in_a_name(void)
 {
-	static const struct provider_host starred[] = {{"*.a.*.a.example", 0}};
-	static const struct provider p = {"p", "p", &dialect_openai, starred, 1, false};
+	static const struct provider_host starred[] = {{.name = "*.a.*.a.example"}};
+	static const struct provider p = {.name = "p", .hosts = starred, .host_count = 1};
 
 	CHECK(provider_has_host(&p, BYTES("x.a.y.a.example"), 0));
 	CHECK(provider_has_host(&p, BYTES("x.a.a.a.a.a.example"), 0));

@@ -491,7 +491,7 @@ static void param_is_model_only_when_a_model_rule_decided(void)
 		struct refusal r = denied;
 		struct buf out = {0};
 		r.rule = bytes_str(cases[i].rule);
-		CHECK_ERR(dialect_openai.put_error(&r, &out), OK);
+		CHECK_ERR(error_shape_find(BYTES("openai"))->put(&r, &out), OK);
 		CHECK(bytes_find(buf_view(&out), bytes_str(cases[i].param)) != SIZE_MAX);
 		buf_done(&out);
 	}
@@ -556,7 +556,8 @@ static void dialects_are_found_by_every_name_that_is_told(void)
 		CHECK(d && bytes_equal(bytes_str(d->name), name));
 		count++;
 	}
-	CHECK_U64(count, 2);
+	CHECK_U64(count, 11);
+	CHECK(dialect_at(10) && !dialect_at(11));
 	CHECK(!dialect_find(BYTES("OpenAI")));
 	CHECK(!dialect_find(BYTES_NONE));
 }

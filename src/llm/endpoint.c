@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "llm/endpoint.h"
+
+#include <string.h>
+
+#define NO_MATCH  SIZE_MAX
+#define MODEL     "{model}"
+#define MODEL_LEN (sizeof MODEL - 1)
+#define REST      "/**"
+#define REST_LEN  (sizeof REST - 1)
+
+static int hex_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte that stands at the front of a path, and how many bytes of the path it takes. */
+static uint8_t first_byte(struct bytes path, size_t *ret_len)
+{
+	int high, low;
+
+	*ret_len = 1;
+	if (path.len < 3 || path.at[0] != '%')
+		return path.at[0];
+	high = hex_value(path.at[1]);
+	low = hex_value(path.at[2]);
+	if (high < 0 || low < 0)
+		return path.at[0];
+	*ret_len = 3;
+	return (uint8_t)(high << 4 | low);
+}
+
+void endpoint_path_set(struct endpoint_path *ret_path, struct bytes path)
+{
+	size_t len = 0, used;
+
+	ret_path->len = 0;
+	while (path.len) {
+		uint8_t c = first_byte(path, &used);
+		path = bytes_from(path, used);
+		if (c == '/' && len && ret_path->at[len - 1] == '/')
+			continue;
+		if (len == sizeof ret_path->at || (len == 0 && c != '/'))
+			return;
+		ret_path->at[len++] = c;
+	}
+	if (len && ret_path->at[len - 1] == '/')
+		len--;
+	ret_path->len = len;
+}
+
+/* Matches all of `pattern` (without {model} and the rest) against the front of `text`: the length
+ * it took, or NO_MATCH. */
+static size_t match_front(struct bytes pattern, struct bytes text)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < pattern.len; i++) {
+		size_t before = at;
+		if (pattern.at[i] != '*') {
+			if (at == text.len || text.at[at] != pattern.at[i])
+				return NO_MATCH;
+			at++;
+			continue;
+		}
+		while (at < text.len && text.at[at] != '/')
+			at++;
+		if (at == before)
+			return NO_MATCH;
+	}
+	return at;
+}
+
+/* The same against the end of `text`: the length of what stands before, or NO_MATCH. */
+static size_t match_back(struct bytes pattern, struct bytes text)
+{
+	size_t at = text.len;
+
+	for (size_t i = pattern.len; i-- > 0;) {
+		size_t before = at;
+		if (pattern.at[i] != '*') {
+			if (at == 0 || text.at[at - 1] != pattern.at[i])
+				return NO_MATCH;
+			at--;
+			continue;
+		}
+		while (at > 0 && text.at[at - 1] != '/')
+			at--;
+		if (at == before)
+			return NO_MATCH;
+	}
+	return at;
+}
+
+static bool matches(struct bytes pattern, struct bytes text, struct bytes *ret_model)
+{
+	size_t model = bytes_find(pattern, BYTES(MODEL)), from, to;
+
+	*ret_model = BYTES_NONE;
+	if (pattern.len == 1)
+		return text.len == 0;
+	if (model == SIZE_MAX && bytes_ends(pattern, BYTES(REST))) {
+		from = match_front(bytes_slice(pattern, 0, pattern.len - REST_LEN), text);
+		return from != NO_MATCH && (from == text.len || text.at[from] == '/');
+	}
+	if (model == SIZE_MAX)
+		return match_front(pattern, text) == text.len;
+	from = match_front(bytes_slice(pattern, 0, model), text);
+	to = match_back(bytes_from(pattern, model + MODEL_LEN), text);
+	if (from == NO_MATCH || to == NO_MATCH || from >= to)
+		return false;
+	*ret_model = bytes_slice(text, from, to - from);
+	return true;
+}
+
+size_t endpoint_base(const char *base, struct bytes path)
+{
+	size_t end = match_front(bytes_str(base), path);
+
+	return end != NO_MATCH && (end == path.len || path.at[end] == '/') ? end : NO_MATCH;
+}
+
+/* From the end: the shortest path that fits has the fewest bytes in {model}. */
+static bool matches_end(struct bytes pattern, struct bytes path, struct bytes *ret_model)
+{
+	for (size_t at = path.len; at-- > 0;)
+		if (path.at[at] == '/' && matches(pattern, bytes_from(path, at), ret_model))
+			return true;
+	return false;
+}
+
+const struct endpoint *endpoint_find(const struct endpoints *list, struct bytes method,
+				     struct bytes path, bool loose, struct bytes *ret_model)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct bytes pattern = bytes_str(list->at[i].match);
+		struct bytes wanted = bytes_cut(&pattern, ' ');
+		if (wanted.at[0] != '*' && !bytes_equal(method, wanted))
+			continue;
+		if (loose ? matches_end(pattern, path, ret_model)
+			  : matches(pattern, path, ret_model))
+			return &list->at[i];
+	}
+	*ret_model = BYTES_NONE;
+	return NULL;
+}
+
+bool endpoint_next_line(struct bytes *rest, struct bytes *ret_line)
+{
+	*ret_line = bytes_cut(rest, '\n');
+	return ret_line->len > 0;
+}
+
+bool endpoint_has_dots(struct bytes path)
+{
+	while (path.len) {
+		struct bytes segment = bytes_cut(&path, '/');
+		if (bytes_equal(segment, BYTES(".")) || bytes_equal(segment, BYTES("..")))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * endpoint: what a method and a path mean at a provider, and where in such a request model and
+ * stream stand. The tables come from policy/providers.json (tools/dev/make-catalogue).
+ *
+ * Pure, no allocation.
+ *
+ * A pattern of a path begins with '/'. `*` stands for exactly one segment, `{model}` (at most once)
+ * for the model: one byte or more, slashes among them; a final slash and `**` for anything that
+ * follows, also nothing. Everything else stands for itself.
+ */
+#ifndef AIGW_LLM_ENDPOINT_H
+#define AIGW_LLM_ENDPOINT_H
+
+#include "llm/call.h"
+
+/* A longer path is that of an unknown endpoint. Runs of slashes count once. */
+#define ENDPOINT_PATH_MAX 2048
+
+enum model_place {
+	MODEL_NOWHERE, /* the request names none */
+	MODEL_BODY,    /* a member of the JSON object that the body is */
+	MODEL_PATH,    /* {model} in the path */
+	MODEL_QUERY,   /* a parameter of the query */
+	MODEL_FORM,    /* a field of a multipart form; of a JSON body where that is one */
+};
+
+enum stream_place {
+	STREAM_NEVER,
+	STREAM_BODY,    /* "stream": true */
+	STREAM_DEFAULT, /* the same, but absent means true (Ollama) */
+	STREAM_ALWAYS,  /* the path says so: streamGenerateContent */
+	STREAM_QUERY,   /* stream=true in the query */
+	STREAM_ACCEPT,  /* Accept: text/event-stream */
+};
+
+struct dialect;
+
+/* Lists are one text each, their items on lines of their own: a pointer less is a relocation less
+ * in every program that starts. */
+struct endpoint {
+	const char *match; /* "POST /chat/completions": method, "*" for any, and the path below the
+			      base that the API is mounted at */
+	const char *keys; /* of body, query or form: "model", or "model|agent": both name a model */
+	const char *text; /* JSON pointers of the words, one a line; NULL: none */
+	const char *opaque;            /* of what must never be changed, likewise */
+	const struct dialect *dialect; /* of a provider's own endpoint; else NULL */
+	enum operation operation;
+	uint8_t model;    /* enum model_place */
+	uint8_t stream;   /* enum stream_place */
+	bool needs_model; /* a request without one is malformed */
+	bool any_body;    /* the body need not be JSON */
+};
+
+struct endpoints {
+	const struct endpoint *at;
+	size_t count;
+};
+
+/* A path in one form: percent-encoding resolved once, runs of slashes one slash, none at the end
+ * (RFC 3986 6.2.2; routers do the same). "" when it is too long or does not begin with a slash. */
+struct endpoint_path {
+	uint8_t at[ENDPOINT_PATH_MAX];
+	size_t len;
+};
+
+void endpoint_path_set(struct endpoint_path *ret_path, struct bytes path);
+
+/* The length of the beginning of `path` that `base` ("/v1", "/v1/projects/<any>", "") matches on
+ * segment boundaries; SIZE_MAX when it does not. */
+size_t endpoint_base(const char *base, struct bytes path);
+
+/* The first endpoint of the list that a request with this method and normalised path, its base
+ * taken off, is for; NULL: none. `loose`: the path may begin with anything, as compatible servers
+ * mount the same API under /v1, /openai/v1, /api/v1. *ret_model: what stands for {model}; empty
+ * without. */
+const struct endpoint *endpoint_find(const struct endpoints *list, struct bytes method,
+				     struct bytes path, bool loose, struct bytes *ret_model);
+
+/* The next line of a list as above: cut off the front. False at the end. */
+bool endpoint_next_line(struct bytes *rest, struct bytes *ret_line);
+
+/* True when a segment is "." or "..": servers differ in what they make of such a path. */
+bool endpoint_has_dots(struct bytes path);
+
+#endif

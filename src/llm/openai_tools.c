@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tool calls of the OpenAI API, read in a pass of their own that most texts are spared.
+ */
+#include "llm/readers.h"
+
+#include "llm/tools.h"
+
+enum field {
+	FIELD_TYPE,
+	FIELD_CHOICE,
+	FIELD_CHOICE_INDEX,
+	FIELD_CALL,
+	FIELD_INDEX,
+	FIELD_ID,
+	FIELD_NAME,
+	FIELD_ARGUMENTS,
+	FIELD_ITEM,
+	FIELD_ITEM_TYPE,
+};
+
+#define CALL_FIELDS(part)                                                                          \
+	{FIELD_CALL, {"choices", "*", part, "tool_calls", "*"}},                                   \
+		{FIELD_INDEX, {"choices", "*", part, "tool_calls", "*", "index"}},                 \
+		{FIELD_ID, {"choices", "*", part, "tool_calls", "*", "id"}},                       \
+		{FIELD_NAME, {"choices", "*", part, "tool_calls", "*", "function", "name"}},       \
+	{                                                                                          \
+		FIELD_ARGUMENTS,                                                                   \
+		{                                                                                  \
+			"choices", "*", part, "tool_calls", "*", "function", "arguments"           \
+		}                                                                                  \
+	}
+
+/* An item of the responses API; "input" is that of a custom tool. */
+#define ITEM_FIELDS(...)                                                                           \
+	{FIELD_ITEM_TYPE, {__VA_ARGS__, "type"}}, {FIELD_ID, {__VA_ARGS__, "call_id"}},            \
+		{FIELD_NAME, {__VA_ARGS__, "name"}},                                               \
+		{FIELD_ARGUMENTS, {__VA_ARGS__, "arguments"}},                                     \
+	{                                                                                          \
+		FIELD_ARGUMENTS,                                                                   \
+		{                                                                                  \
+			__VA_ARGS__, "input"                                                       \
+		}                                                                                  \
+	}
+
+static const struct answer_field fields[] = {
+	{FIELD_TYPE, {"type"}},
+	{FIELD_CHOICE, {"choices", "*"}},
+	{FIELD_CHOICE_INDEX, {"choices", "*", "index"}},
+	CALL_FIELDS("delta"),
+	CALL_FIELDS("message"),
+	{FIELD_ITEM, {"output", "*"}},
+	ITEM_FIELDS("output", "*"),
+	ITEM_FIELDS("item"),
+};
+
+#define FIELD_COUNT (sizeof fields / sizeof fields[0])
+_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+
+struct reading {
+	struct answer *answer;
+	struct bytes json;
+	struct json_token type, item_type;
+	bool has_type, has_item_type, in_choice, passed_over;
+	struct tool_piece piece;
+	struct tools_mark before; /* the choice */
+};
+
+static enum err settle_call(struct reading *r)
+{
+	return tools_add(r->answer, r->json, &r->piece);
+}
+
+/* Several choices are several answers; the first one is told. */
+static enum err settle_choice(struct reading *r)
+{
+	enum err e = r->in_choice ? settle_call(r) : OK;
+
+	if (r->passed_over)
+		tools_back(r->answer, r->before);
+	r->passed_over = false;
+	return e;
+}
+
+static enum err settle_item(struct reading *r)
+{
+	bool counts = r->has_item_type && (json_token_is(&r->item_type, BYTES("function_call")) ||
+					   json_token_is(&r->item_type, BYTES("custom_tool_call")));
+	enum err e = OK;
+
+	if (counts)
+		e = tools_begin(r->answer, &r->piece);
+	if (!e && counts && r->piece.has_arguments)
+		e = tools_put(r->answer, r->json, &r->piece.arguments);
+	r->piece = (struct tool_piece){0};
+	r->has_item_type = false;
+	return e;
+}
+
+static enum err take(void *context, uint8_t id, const struct json_token *value)
+{
+	struct reading *r = context;
+	uint64_t index;
+	enum err e = OK;
+
+	switch (id) {
+	case FIELD_TYPE:
+		r->type = *value;
+		r->has_type = true;
+		break;
+	case FIELD_CHOICE:
+		e = settle_choice(r);
+		r->before = tools_mark(r->answer);
+		r->in_choice = true;
+		break;
+	case FIELD_CHOICE_INDEX:
+		r->passed_over = !json_number_u64(value, &index) && index != 0;
+		break;
+	case FIELD_CALL:
+		return settle_call(r);
+	case FIELD_ITEM:
+		return settle_item(r);
+	case FIELD_ITEM_TYPE:
+		r->item_type = *value;
+		r->has_item_type = true;
+		break;
+	case FIELD_INDEX:
+		r->piece.has_index = !json_number_u64(value, &r->piece.index);
+		break;
+	case FIELD_ID:
+		r->piece.id = *value;
+		r->piece.has_id = true;
+		break;
+	case FIELD_NAME:
+		r->piece.name = *value;
+		r->piece.has_name = true;
+		break;
+	default:
+		r->piece.arguments = *value;
+		r->piece.has_arguments = true;
+	}
+	return e;
+}
+
+static bool is_worth_it(struct bytes json)
+{
+	return bytes_find(json, BYTES("tool_calls")) != SIZE_MAX ||
+	       bytes_find(json, BYTES("function_call")) != SIZE_MAX ||
+	       bytes_find(json, BYTES("custom_tool_call")) != SIZE_MAX;
+}
+
+enum err read_openai_tools(struct bytes json, struct answer *answer)
+{
+	struct reading r = {.answer = answer, .json = json};
+	struct tools_mark mark = tools_mark(answer);
+	enum err e;
+
+	if (!answer->tool_calls || !is_worth_it(json))
+		return OK;
+	e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+	if (!e && r.in_choice)
+		e = settle_choice(&r);
+	else if (!e && (!r.has_type || json_token_is(&r.type, BYTES("response.output_item.done"))))
+		e = settle_item(&r);
+	if (e)
+		tools_back(answer, mark);
+	return e;
+}

@@ -30,6 +30,9 @@ struct mount {
 /* How sure we are of an entry. */
 enum certainty { CERTAINTY_READ, CERTAINTY_GUESS };
 
+/* What a scope says of requests to endpoints that are not known. */
+enum unknown_endpoints { UNKNOWN_UNSAID, UNKNOWN_ALLOW, UNKNOWN_REFUSE };
+
 struct provider {
 	const char *name;      /* the policy's and catalogue's id: "openai" */
 	const char *otel_name; /* gen_ai.provider.name */
@@ -52,8 +55,7 @@ struct provider {
 	const char *outside;       /* paths and features outside of agreements, one a line */
 	const char *date, *source; /* "2026-11"; where the facts were read */
 	enum certainty certainty;
-	int8_t unknown_refused; /* the policy: unknown endpoints; -1 says nothing, 0 allow, 1 refuse
-				 */
+	enum unknown_endpoints unknown_endpoints; /* what the policy says for it */
 };
 
 extern const struct provider catalogue[];

@@ -82,12 +82,14 @@ struct question {
 	enum operation operation;
 	struct bytes model; /* as the program wrote it; empty: none is named */
 	struct bytes name;  /* "provider/model" for matching; empty likewise */
+	enum unknown_endpoints unknown_endpoints; /* what the provider's entry says */
 };
 
 /* The scopes from the outermost inwards. */
 struct scope {
 	const struct model_rules *rules;
 	struct bytes environment; /* empty: the organization */
+	enum unknown_endpoints unknown_endpoints;
 };
 
 #define SCOPES 2
@@ -219,6 +221,75 @@ static void refuse_not_allowed(struct decision *d, const struct scope *s, const 
 	put_advice(&p, s, "ask for another model", ".allow");
 }
 
+/* -- unknown endpoints --------------------------------------------------------------------- */
+
+/* "environments.production.unknown_endpoints"; `s` NULL: the provider's own. */
+static void put_unknown_rule(struct phrase *p, const struct scope *s, const struct question *q)
+{
+	if (s) {
+		struct bytes where = s->rules->where;
+		size_t models = sizeof ".models" - 1;
+		phrase_put_bytes(p, bytes_slice(where, 0, where.len - models));
+	} else {
+		phrase_put(p, "providers.");
+		phrase_put(p, q->provider->name);
+	}
+	phrase_put(p, ".unknown_endpoints");
+}
+
+/* The outermost scope that says `what`, in *ret_scope (NULL: the provider). False: none does. */
+static bool find_unknown(const struct scope scopes[SCOPES], const struct question *q,
+			 enum unknown_endpoints what, const struct scope **ret_scope)
+{
+	for (size_t i = 0; i < SCOPES; i++)
+		if (scopes[i].unknown_endpoints == what) {
+			*ret_scope = &scopes[i];
+			return true;
+		}
+	*ret_scope = NULL;
+	return q->unknown_endpoints == what;
+}
+
+/* True: refused. */
+static bool refuse_unknown(struct decision *d, const struct scope scopes[SCOPES],
+			   const struct question *q)
+{
+	const struct scope *s;
+	struct phrase p;
+
+	if (q->operation != OP_UNKNOWN || !find_unknown(scopes, q, UNKNOWN_REFUSE, &s))
+		return false;
+	set_refusal(d, 403, "unknown_endpoint");
+	phrase_init(&p, d->rule, sizeof d->rule);
+	put_unknown_rule(&p, s, q);
+	phrase_init(&p, d->reason, sizeof d->reason);
+	phrase_put(&p, "the endpoint is none that is known of provider ");
+	phrase_put(&p, q->provider->name);
+	phrase_put(&p, " (\"aigw providers ");
+	phrase_put(&p, q->provider->name);
+	phrase_put(&p, "\" lists them), and unknown endpoints are refused ");
+	phrase_put(&p, s ? "in " : "for this provider");
+	if (s)
+		put_scope(&p, s);
+	phrase_put(&p, "; use a known endpoint or have ");
+	put_unknown_rule(&p, s, q);
+	phrase_put(&p, " changed");
+	return true;
+}
+
+/* An unknown endpoint is allowed by the scope that says so, if any does. */
+static void put_unknown_allowed(struct decision *d, const struct scope scopes[SCOPES],
+				const struct question *q)
+{
+	const struct scope *s;
+	struct phrase rule;
+
+	if (q->operation != OP_UNKNOWN || !find_unknown(scopes, q, UNKNOWN_ALLOW, &s))
+		return;
+	phrase_init(&rule, d->rule, sizeof d->rule);
+	put_unknown_rule(&rule, s, q);
+}
+
 /* The rule of an allowed call: the innermost list that had to agree. */
 static void allow(struct decision *d, const struct scope scopes[SCOPES], const struct question *q)
 {
@@ -233,22 +304,24 @@ static void allow(struct decision *d, const struct scope scopes[SCOPES], const s
 	put_rule(d, decided, decided->rules->allow.given ? ".allow" : "");
 	phrase_init(&p, d->reason, sizeof d->reason);
 	if (!q->name.len) {
-		phrase_put(&p, operation_name(q->operation));
+		phrase_put(&p, q->operation == OP_UNKNOWN ? "an unknown endpoint"
+							  : operation_name(q->operation));
 		phrase_put(&p, " of provider ");
 		phrase_put(&p, q->provider->name);
-		phrase_put(&p, " is allowed in ");
-		put_scope(&p, &scopes[SCOPES - 1]);
-		return;
+	} else {
+		put_model(&p, q);
+		phrase_put(&p, q->operation == OP_UNKNOWN ? ", at an unknown endpoint," : "");
 	}
-	put_model(&p, q);
 	phrase_put(&p, " is allowed in ");
 	put_scope(&p, &scopes[SCOPES - 1]);
-	if (decided->rules->allow.given && any_matches(&decided->rules->allow, q->name, &index)) {
+	if (q->name.len && decided->rules->allow.given &&
+	    any_matches(&decided->rules->allow, q->name, &index)) {
 		phrase_put(&p, " by the pattern ");
 		phrase_put_quoted(&p, decided->rules->allow.at[index]);
-	} else {
+	} else if (q->name.len) {
 		phrase_put(&p, ", which restricts no model by name");
 	}
+	put_unknown_allowed(d, scopes, q);
 }
 
 static void decide_model(struct decision *d, const struct scope scopes[SCOPES],
@@ -358,6 +431,15 @@ static struct bytes model_of(const struct call *call)
 	return bytes_of(call->model, len);
 }
 
+/* What the policy says of unknown endpoints for a provider; its entry need not name a host. */
+static enum unknown_endpoints said_of(const struct policy *p, const struct provider *provider)
+{
+	for (size_t i = 0; i < p->provider_count; i++)
+		if (bytes_equal(bytes_str(p->providers[i].name), bytes_str(provider->name)))
+			return p->providers[i].unknown_endpoints;
+	return provider->unknown_endpoints;
+}
+
 void decide(const struct policy *p, const struct process_facts *facts,
 	    const struct provider *provider, const struct call *call, struct decision *ret_decision)
 {
@@ -383,8 +465,9 @@ void decide(const struct policy *p, const struct process_facts *facts,
 			      "\"aigw policy check\"");
 		return;
 	}
-	const struct scope scopes[SCOPES] = {{&p->organization, BYTES_NONE},
-					     {&environment->models, environment->name}};
+	const struct scope scopes[SCOPES] = {
+		{&p->organization, BYTES_NONE, p->organization_unknown_endpoints},
+		{&environment->models, environment->name, environment->unknown_endpoints}};
 	if (!call)
 		call = &no_call;
 	q.operation = call->operation;
@@ -395,6 +478,9 @@ void decide(const struct policy *p, const struct process_facts *facts,
 			      "the policy; use a shorter name");
 		return;
 	}
+	q.unknown_endpoints = said_of(p, provider);
+	if (refuse_unknown(d, scopes, &q))
+		return;
 	if (q.name.len)
 		decide_model(d, scopes, &q);
 	else if (operation_reads(q.operation))

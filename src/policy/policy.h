@@ -40,6 +40,7 @@ struct model_rules {
 struct environment {
 	struct bytes name;
 	struct model_rules models;
+	enum unknown_endpoints unknown_endpoints;
 };
 
 struct application {
@@ -72,6 +73,7 @@ struct policy {
 	size_t provider_count;
 	const struct provider *providers; /* those the policy adds */
 	struct model_rules organization;
+	enum unknown_endpoints organization_unknown_endpoints;
 	size_t environment_count;
 	const struct environment *environments;
 	size_t application_count;

@@ -5,6 +5,9 @@
 
 #define HOSTS_MAX 256 /* per provider */
 
+const struct choice section_providers_unknown[] = {
+	{"allow", UNKNOWN_ALLOW}, {"refuse", UNKNOWN_REFUSE}, {0}};
+
 static enum err read_dialect(struct reader *r, const struct member *m, const struct value *v,
 			     void *into)
 {
@@ -106,9 +109,10 @@ static enum err check_known_provider(struct reader *r, const struct provider *kn
 	phrase_put_bytes(p, reader_path(r));
 	phrase_put(p, " is built in (dialect ");
 	phrase_put(p, known->dialect->name);
-	phrase_put(p,
-		   "), so only its \"hosts\" can be extended; give a server of your own a name of "
-		   "its own");
+	phrase_put(
+		p,
+		"), so only its \"hosts\" can be extended and \"unknown_endpoints\" said; give a "
+		"server of your own a name of its own");
 	return ERR_BAD;
 }
 
@@ -176,6 +180,9 @@ static enum err read_provider(struct reader *r, const struct value *v, struct by
 		READER_KEY("hosts", read_hosts),
 		READER_KEY("otel_name", read_otel_name),
 		READER_KEY("plaintext", read_plaintext),
+		READER_KEY("unknown_endpoints", reader_choice,
+			   READER_IN(struct provider, unknown_endpoints),
+			   .choices = section_providers_unknown),
 		READER_LATER("baa"),
 		READER_LATER("no_training"),
 		READER_LATER("zero_retention"),

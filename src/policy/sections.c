@@ -211,6 +211,9 @@ static enum err read_organization(struct reader *r, const struct member *m, cons
 {
 	static const struct member members[] = {
 		READER_KEY("models", section_models_read, READER_IN(struct policy, organization)),
+		READER_KEY("unknown_endpoints", reader_choice,
+			   READER_IN(struct policy, organization_unknown_endpoints),
+			   .choices = section_providers_unknown),
 		READER_LATER("require"),
 		READER_LATER("endpoints"),
 		READER_LATER("set"),
@@ -225,6 +228,9 @@ static enum err read_environment(struct reader *r, const struct value *v, struct
 {
 	static const struct member members[] = {
 		READER_KEY("models", section_models_read, READER_IN(struct environment, models)),
+		READER_KEY("unknown_endpoints", reader_choice,
+			   READER_IN(struct environment, unknown_endpoints),
+			   .choices = section_providers_unknown),
 		READER_LATER("require"),
 		READER_LATER("endpoints"),
 		READER_LATER("set"),

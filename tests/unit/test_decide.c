@@ -198,7 +198,7 @@ static void a_reason_says_what_to_do(void)
 		"model \"gpt-5\" of provider openai is allowed in environment development, which "
 		"restricts no model by name");
 	check_reason("own", "star", "openai", OP_UNKNOWN, "",
-		     "unknown of provider openai is allowed in environment star");
+		     "an unknown endpoint of provider openai is allowed in environment star");
 }
 
 static void a_long_allow_list_is_counted_instead_of_shown(void)
@@ -566,6 +566,87 @@ static void deciding_is_fast_and_allocates_nothing(void)
 	policy_free(p);
 }
 
+/* -- unknown endpoints --------------------------------------------------------------------- */
+
+struct unknown_case {
+	const char *organization, *environment, *provider; /* what they say; "": nothing */
+	enum operation operation;
+	bool refused;
+	const char *rule;
+};
+
+static const struct unknown_case unknowns[] = {
+	{"", "", "", OP_UNKNOWN, false, "environments.default.models"},
+	{"allow", "", "", OP_UNKNOWN, false, "organization.unknown_endpoints"},
+	{"", "allow", "", OP_UNKNOWN, false, "environments.default.unknown_endpoints"},
+	{"", "", "allow", OP_UNKNOWN, false, "providers.openai.unknown_endpoints"},
+	{"refuse", "", "", OP_UNKNOWN, true, "organization.unknown_endpoints"},
+	{"", "refuse", "", OP_UNKNOWN, true, "environments.default.unknown_endpoints"},
+	{"", "", "refuse", OP_UNKNOWN, true, "providers.openai.unknown_endpoints"},
+	{"refuse", "allow", "allow", OP_UNKNOWN, true, "organization.unknown_endpoints"},
+	{"allow", "refuse", "allow", OP_UNKNOWN, true, "environments.default.unknown_endpoints"},
+	{"allow", "allow", "refuse", OP_UNKNOWN, true, "providers.openai.unknown_endpoints"},
+	{"refuse", "refuse", "refuse", OP_CHAT, false, "environments.default.models"},
+	{"refuse", "", "", OP_FILES, false, "environments.default.models"},
+};
+
+static void put_said(char *out, size_t cap, const char *word)
+{
+	snprintf(out, cap, word[0] ? "\"unknown_endpoints\": \"%s\"" : "", word);
+}
+
+static void an_unknown_endpoint_is_refused_when_one_scope_says_so(void)
+{
+	for (size_t i = 0; i < sizeof unknowns / sizeof unknowns[0]; i++) {
+		const struct unknown_case *c = &unknowns[i];
+		char said[3][64], text[640];
+		struct policy *p = NULL;
+		struct decision d;
+		/* With a model and without: neither lifts the refusal. */
+		struct call named = call_of(c->operation, "gpt-5"),
+			    bare = call_of(c->operation, "");
+		put_said(said[0], sizeof said[0], c->organization);
+		put_said(said[1], sizeof said[1], c->environment);
+		put_said(said[2], sizeof said[2], c->provider);
+		snprintf(text, sizeof text,
+			 "{\"version\":1,\"audit\":{\"recipients\":[\"aigw1x\"]},"
+			 "\"organization\":{%s},\"environments\":{\"default\":{%s}},"
+			 "\"providers\":{\"openai\":{%s}},\"default_environment\":\"default\"}",
+			 said[0], said[1], said[2]);
+		CHECK_ERR(policy_parse(bytes_str(text), &p, NULL), OK);
+		decide(p, NULL, catalogue_find(BYTES("openai")), &named, &d);
+		CHECK((d.action == ACTION_REFUSE) == c->refused);
+		CHECK_STR(d.rule, c->rule);
+		decide(p, NULL, catalogue_find(BYTES("openai")), &bare, &d);
+		CHECK((d.action == ACTION_REFUSE) == c->refused);
+		CHECK_STR(d.code, c->refused ? "unknown_endpoint" : "");
+		/* another provider's entry is not this one's */
+		decide(p, NULL, catalogue_find(BYTES("anthropic")), &named, &d);
+		CHECK((d.action == ACTION_REFUSE) ==
+		      (c->refused && strcmp(c->rule, "providers.openai.unknown_endpoints") != 0));
+		policy_free(p);
+	}
+}
+
+static void the_reason_for_an_unknown_endpoint_says_where_to_look(void)
+{
+	struct policy *p = NULL;
+	struct call call = call_of(OP_UNKNOWN, "");
+	struct decision d;
+
+	CHECK_ERR(policy_parse(BYTES("{\"version\":1,\"audit\":{\"recipients\":[\"aigw1x\"]},"
+				     "\"environments\":{\"e\":{\"unknown_endpoints\":\"refuse\"}},"
+				     "\"default_environment\":\"e\"}"),
+			       &p, NULL),
+		  OK);
+	decide(p, NULL, catalogue_find(BYTES("groq")), &call, &d);
+	CHECK_STR(d.reason,
+		  "the endpoint is none that is known of provider groq (\"aigw providers "
+		  "groq\" lists them), and unknown endpoints are refused in environment e; "
+		  "use a known endpoint or have environments.e.unknown_endpoints changed");
+	policy_free(p);
+}
+
 int main(void)
 {
 	RUN_TESTS(TEST(every_row_of_the_decision_table_holds), TEST(a_reason_says_what_to_do),
@@ -578,5 +659,7 @@ int main(void)
 		  TEST(covering_and_matching_agree_with_trying_all_names),
 		  TEST(a_pattern_match_is_what_bytes_match_says),
 		  TEST(an_inner_scope_never_widens_an_outer_one),
-		  TEST(deciding_is_fast_and_allocates_nothing));
+		  TEST(deciding_is_fast_and_allocates_nothing),
+		  TEST(an_unknown_endpoint_is_refused_when_one_scope_says_so),
+		  TEST(the_reason_for_an_unknown_endpoint_says_where_to_look));
 }

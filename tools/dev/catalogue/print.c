@@ -131,7 +131,7 @@ static void print_provider(size_t i, const struct provider_entry *p)
 	print_text(p->date.raw);
 	printf(", .source = ");
 	print_text(p->source.raw);
-	printf(", .certainty = %s, .unknown_refused = -1},\n",
+	printf(", .certainty = %s},\n",
 	       p->certainty.raw.len ? "CERTAINTY_GUESS" : "CERTAINTY_READ");
 }
 

@@ -76,6 +76,13 @@ bool provider_has_host(const struct provider *p, struct bytes host, uint16_t por
 	return provider_find_host(p, host, port) != NULL;
 }
 
+bool provider_shares_host(const struct provider *p, struct bytes host, uint16_t port)
+{
+	const struct provider_host *known = provider_find_host(p, host, port);
+
+	return known && known->shared;
+}
+
 /* -- endpoints ----------------------------------------------------------------------------- */
 
 /* "GET /models" of the list of those that the provider does not have. */

@@ -71,6 +71,9 @@ bool provider_has_host(const struct provider *p, struct bytes host, uint16_t por
 const struct provider_host *provider_find_host(const struct provider *p, struct bytes host,
 					       uint16_t port);
 
+/* True for a host that serves other things too: only requests to known endpoints are ours there. */
+bool provider_shares_host(const struct provider *p, struct bytes host, uint16_t port);
+
 /* What a request is for. */
 struct match {
 	const struct dialect *dialect;   /* never NULL: that of the mount the path is below */

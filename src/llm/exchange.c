@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "llm/tools.h"
 #include "wire/coding.h"
 #include "wire/sse.h"
 
@@ -51,6 +52,9 @@ static void forget_answer(struct exchange *x)
 	f->coverage = COVERAGE_FULL;
 	f->body_bytes = f->first_byte_ns = 0;
 	memset(&f->answer, 0, sizeof f->answer);
+	buf_reset(&f->tool_calls);
+	f->tool_calls.max = EXCHANGE_TOOLS_BYTES_MAX;
+	f->answer.tool_calls = &f->tool_calls;
 	sse_done(&x->sse);
 	memset(&x->sse, 0, sizeof x->sse);
 	coding_free(x->decoder);
@@ -163,8 +167,8 @@ static enum err on_body(void *context, struct bytes piece)
 {
 	struct exchange *x = context;
 
-	if (!x->sent_count)
-		return OK; /* nobody asked for it */
+	if (!x->sent_count || x->sent[0].silent)
+		return OK; /* nobody asked for it, or wants to know */
 	keep(x, piece);
 	if (!x->reads_content || !dialect_of_answer(x))
 		return OK;
@@ -195,7 +199,10 @@ static void finish_answer(struct exchange *x, enum outcome outcome)
 	if (x->reads_content && !x->following.is_stream && d && x->json.len)
 		if (d->read_body(buf_view(&x->json), &x->following.answer, NULL))
 			stop_reading(x, COVERAGE_TRUNCATED);
-	x->listener.on_answer(x->listener.context, x, outcome);
+	if (tools_end(&x->following.answer))
+		buf_reset(&x->following.tool_calls);
+	if (!x->sent[0].silent)
+		x->listener.on_answer(x->listener.context, x, outcome);
 	x->sent_count--;
 	memmove(x->sent, x->sent + 1, x->sent_count * sizeof x->sent[0]);
 	forget_answer(x);
@@ -227,6 +234,7 @@ enum err exchange_new(const struct exchange_listener *listener, struct exchange 
 	if (!x)
 		return ERR_NOMEM;
 	x->listener = *listener;
+	forget_answer(x);
 	http1_request_init(&x->request, EXCHANGE_BODY_BYTES_MAX);
 	http1_response_init(&x->response, &follow);
 	*ret_exchange = x;
@@ -242,6 +250,7 @@ void exchange_free(struct exchange *x)
 	http1_response_done(&x->response);
 	buf_done(&x->following.head);
 	buf_done(&x->following.piece);
+	buf_done(&x->following.tool_calls);
 	buf_done(&x->decoded);
 	buf_done(&x->json);
 	free(x);
@@ -367,7 +376,7 @@ void exchange_feed_answer(struct exchange *x, struct bytes in, uint64_t now_ns)
 	if (http1_response_feed(&x->response, in) && !was_broken)
 		stop_reading(x, COVERAGE_TRUNCATED);
 	/* Of what cannot be parsed, the bytes at least are kept. */
-	if (x->response.broken && x->sent_count)
+	if (x->response.broken && x->sent_count && !x->sent[0].silent)
 		keep(x, bytes_from(in, in.len - x->response.unread_bytes));
 }
 

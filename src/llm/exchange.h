@@ -13,11 +13,12 @@
 #include "llm/dialect.h"
 #include "wire/http1.h"
 
-#define EXCHANGE_BODY_BYTES_MAX (32u << 20) /* longest request body that is held */
-#define EXCHANGE_PIPELINE_MAX   32          /* requests sent and not yet answered */
-#define EXCHANGE_PART_BYTES     (64u << 10) /* an answer longer than this is recorded in parts */
-#define EXCHANGE_JSON_BYTES_MAX (16u << 20) /* a JSON answer is read for usage up to this */
-#define EXCHANGE_ID_CHARS       26
+#define EXCHANGE_BODY_BYTES_MAX  (32u << 20) /* longest request body that is held */
+#define EXCHANGE_PIPELINE_MAX    32          /* requests sent and not yet answered */
+#define EXCHANGE_PART_BYTES      (64u << 10) /* an answer longer than this is recorded in parts */
+#define EXCHANGE_JSON_BYTES_MAX  (16u << 20) /* a JSON answer is read for usage up to this */
+#define EXCHANGE_TOOLS_BYTES_MAX (64u << 10) /* the tool calls of an answer, as JSON */
+#define EXCHANGE_ID_CHARS        26
 
 enum coverage {
 	COVERAGE_FULL,
@@ -36,6 +37,7 @@ struct sent {
 	const struct dialect *dialect;
 	enum operation operation;
 	bool head;           /* the method was HEAD */
+	bool silent;         /* none of our business: passes, and nothing is told of its answer */
 	uint64_t started_ns; /* monotonic: the program's first byte */
 	uint64_t sent_ns;    /* monotonic: handed to the TLS library */
 };
@@ -52,6 +54,7 @@ struct following {
 	uint64_t body_bytes;    /* of the body so far, as on the wire */
 	uint64_t first_byte_ns; /* monotonic; 0: nothing yet */
 	struct answer answer;   /* filled at the end, or on the way for a stream */
+	struct buf tool_calls;  /* where answer.tool_calls leads to: whole at the end */
 };
 
 struct exchange;

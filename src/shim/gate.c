@@ -34,10 +34,13 @@ struct gate {
 	struct peer peer;
 	/* the request under way */
 	const struct provider *provider;
-	char host[NAME_BYTES_MAX]; /* without TLS: as the request names it; "" when not known */
+	const struct dialect *dialect; /* of its endpoint, or of where its path leads to */
+	char host[NAME_BYTES_MAX];     /* without TLS: as the request names it; "" when not known */
 	char id[ULID_CHARS + 1];
 	uint64_t started_ns;
 	bool host_settled, head_released;
+	bool passes; /* it goes to something else that a shared host serves: none of our business */
+	size_t released; /* bytes of it that have gone out */
 	/* on the way out: stays put until the library has taken all of it */
 	struct bytes out;
 	struct buf staged;
@@ -129,12 +132,28 @@ static enum err write_record(struct gate *g, enum record_kind kind)
 
 /* ---- refusing ---- */
 
+static const struct dialect *dialect_of(const struct gate *g)
+{
+	return g->dialect ? g->dialect : g->provider ? g->provider->dialect : &dialect_openai;
+}
+
+/* Gemini's streams are one JSON array unless they are asked for as events. */
+static bool asks_for_array(const struct gate *g)
+{
+	struct request_view view;
+
+	if (!exchange_request(g->exchange)->head_bytes)
+		return false;
+	exchange_view(g->exchange, &view);
+	return bytes_find(view.path, BYTES(":streamGenerateContent")) != SIZE_MAX &&
+	       bytes_find(view.query, BYTES("alt=sse")) == SIZE_MAX;
+}
+
 static void put_refusal(struct gate *g, const struct decision *d)
 {
 	static const char bare[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n"
 				   "x-should-retry: false\r\nconnection: close\r\n\r\n";
 	const struct http1_request *q = exchange_request(g->exchange);
-	const struct dialect *dialect = g->provider ? g->provider->dialect : &dialect_openai;
 	struct buf message = {0};
 	struct refusal refusal = {
 		.status = d->status,
@@ -142,6 +161,7 @@ static void put_refusal(struct gate *g, const struct decision *d)
 		.rule = bytes_str(d->rule),
 		.id = bytes_str(g->id),
 		.head = q->method && strcmp(q->method, "HEAD") == 0,
+		.in_array = asks_for_array(g),
 	};
 	enum err e = buf_put_str(&message, "aigw: ");
 
@@ -149,7 +169,7 @@ static void put_refusal(struct gate *g, const struct decision *d)
 		e = buf_put_str(&message, d->reason);
 	refusal.message = buf_view(&message);
 	if (!e)
-		e = dialect_put_refusal(dialect, &refusal, &g->refusal);
+		e = provider_put_refusal(g->provider, dialect_of(g), &refusal, &g->refusal);
 	if (e) {
 		buf_reset(&g->refusal);
 		/* Without memory for an answer, the end of the connection is the answer. */
@@ -179,6 +199,7 @@ static struct request_facts facts_of(struct gate *g, const struct call *call,
 		.self = journal_self(g->rules),
 		.rules = g->rules,
 		.provider = g->provider,
+		.dialect = dialect_of(g),
 		.exchange = g->exchange,
 		.call = call,
 		.decision = d,
@@ -228,7 +249,9 @@ static void begin_request(struct gate *g)
 	uint8_t unique[10];
 
 	g->started_ns = sys_monotonic_ns();
-	g->host_settled = g->head_released = false;
+	g->host_settled = g->head_released = g->passes = false;
+	g->released = 0;
+	g->dialect = NULL;
 	sys_unique(unique);
 	record_make_id(sys_now_ns() / 1000000u, unique, g->id);
 	g->provider = NULL; /* it lived in the old rules */
@@ -282,7 +305,26 @@ static const struct provider *named_provider(struct gate *g)
 	return found ? found : peer_find_provider(policy, BYTES_NONE, 0, &g->peer);
 }
 
-enum host_verdict { HOST_OURS, HOST_NOT_OURS, HOST_REFUSED };
+/* HOST_PASSES: this request is for something else that the provider's host serves. */
+enum host_verdict { HOST_OURS, HOST_NOT_OURS, HOST_REFUSED, HOST_PASSES };
+
+/* Which of the provider's endpoints is it? True: none, and the host serves other things too.
+ * `host` is what the request says, `name` what the connection was made to. */
+static bool settle_endpoint(struct gate *g, struct bytes name, struct bytes host, uint16_t port)
+{
+	const struct policy *policy = g->rules ? g->rules->policy : NULL;
+	const struct provider *named = host.len ? policy_find_provider(policy, host, port) : NULL;
+	struct request_view view;
+	struct match match;
+
+	exchange_view(g->exchange, &view);
+	provider_match(g->provider, view.method, view.path, &match);
+	g->dialect = match.dialect;
+	/* Who names another provider within means that one. */
+	g->passes = !match.endpoint && (!named || named == g->provider) &&
+		    provider_shares_host(g->provider, name.len ? name : host, port);
+	return g->passes;
+}
 
 /* Once the head is complete: whose request is it? */
 static enum host_verdict settle_host(struct gate *g)
@@ -293,13 +335,15 @@ static enum host_verdict settle_host(struct gate *g)
 	enum err e;
 
 	if (g->host_settled)
-		return HOST_OURS;
+		return g->passes ? HOST_PASSES : HOST_OURS;
 	g->host_settled = true;
 	e = exchange_host(g->exchange, &host, &port);
 	if (is_sniffing(g)) {
 		g->provider = e ? named_provider(g) : find_host(g, host, port);
 		if (!g->provider)
 			return HOST_NOT_OURS;
+		if (settle_endpoint(g, BYTES_NONE, host, port))
+			return HOST_PASSES;
 		if (!e)
 			return HOST_OURS;
 		refuse_for(
@@ -311,6 +355,8 @@ static enum host_verdict settle_host(struct gate *g)
 	g->provider = policy_find_provider(policy, name, port ? port : HTTPS_PORT);
 	if (!g->provider)
 		return HOST_NOT_OURS;
+	if (settle_endpoint(g, name, host, port))
+		return HOST_PASSES;
 	if (e)
 		refuse_for(
 			g, 400, e == ERR_AMBIGUOUS ? "ambiguous_request" : "malformed_request",
@@ -420,7 +466,7 @@ static bool await_answer(struct gate *g, const struct call *call)
 {
 	const struct http1_request *q = exchange_request(g->exchange);
 	struct sent sent = {
-		.dialect = g->provider->dialect,
+		.dialect = dialect_of(g),
 		.operation = call->operation,
 		.head = strcmp(q->method, "HEAD") == 0,
 		.started_ns = g->started_ns,
@@ -536,12 +582,41 @@ static void open_up(struct gate *g, struct bytes rest)
 
 	g->opening = true;
 	buf_reset(&g->staged);
-	if (buf_put(&g->staged, buf_view(&q->raw)) || buf_put(&g->staged, rest)) {
+	if (buf_put(&g->staged, bytes_from(buf_view(&q->raw), g->released)) ||
+	    buf_put(&g->staged, rest)) {
 		g->opening = false;
 		refuse_for(g, 503, "internal_error", "aigw.memory", "no memory; try again");
 		return;
 	}
 	g->out = buf_view(&g->staged);
+}
+
+/* A request to something else that a shared host serves goes out as it comes: only where it ends is
+ * followed, because the next one may be ours. What cannot be followed is let go, and the connection
+ * with it. Returns how many of the program's bytes are taken. */
+static size_t pass_along(struct gate *g, struct bytes data, size_t used, enum err e)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	struct sent silent = {.silent = true, .head = strcmp(q->method, "HEAD") == 0};
+
+	if ((e && e != ERR_MORE) || q->upgrade || strcmp(q->method, "CONNECT") == 0 ||
+	    (!g->released && exchange_sent(g->exchange, &silent))) {
+		open_up(g, bytes_from(data, used));
+		return data.len;
+	}
+	g->out = bytes_from(buf_view(&q->raw), g->released);
+	g->released = q->raw.len;
+	return used;
+}
+
+/* Not HTTP at all, to a host that serves other things too. */
+static bool is_something_else(const struct gate *g)
+{
+	const struct policy *policy = g->rules ? g->rules->policy : NULL;
+	struct bytes name = bytes_str(g->server_name);
+	const struct provider *p = policy_find_provider(policy, name, 0);
+
+	return p && provider_shares_host(p, name, 0);
 }
 
 /* The program waits for "100 Continue" before it sends the body (RFC 9110 10.1.1). The head goes
@@ -691,12 +766,16 @@ static size_t take(struct gate *g, struct bytes data)
 		host = settle_host(g);
 	else if (is_sniffing(g) && e && e != ERR_MORE && !(g->provider = named_provider(g)))
 		host = HOST_NOT_OURS; /* not HTTP, or nothing in it names a provider */
+	else if (!is_sniffing(g) && e && e != ERR_MORE && is_something_else(g))
+		host = HOST_NOT_OURS;
 	if (host == HOST_NOT_OURS) {
 		open_up(g, bytes_from(data, used));
 		return data.len;
 	}
 	if (host == HOST_REFUSED)
 		return used;
+	if (host == HOST_PASSES)
+		return pass_along(g, data, used, e);
 	if (e == OK)
 		handle_request(g);
 	else if (e != ERR_MORE)
@@ -875,7 +954,7 @@ static void record_unfinished(struct gate *g)
 	struct decision d;
 
 	if (exchange_request(g->exchange)->raw.len == 0 || g->refused || g->head_released ||
-	    g->opening || !g->rules || !g->provider || is_sniffing(g))
+	    g->opening || g->passes || !g->rules || !g->provider || is_sniffing(g))
 		return;
 	memset(&d, 0, sizeof d);
 	struct request_facts f = facts_of(g, NULL, &d);

@@ -104,7 +104,7 @@ static enum err put_call(struct buf *r, const struct request_facts *f)
 	if (f->provider) {
 		TRY(put_str(r, F_PROVIDER, f->provider->name));
 		TRY(put_str(r, F_PROVIDER_NAME, f->provider->otel_name));
-		TRY(put_str(r, F_DIALECT, f->provider->dialect->name));
+		TRY(put_str(r, F_DIALECT, f->dialect->name));
 	}
 	if (f->call) {
 		TRY(put_str(r, F_OPERATION, operation_name(f->call->operation)));
@@ -210,6 +210,8 @@ enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool
 	TRY(record_put_u64(r, F_RESPONSE_BODY_BYTES, f->body_bytes));
 	if (with_body)
 		TRY(record_put_if(r, F_RESPONSE_BODY, buf_view(&f->piece)));
+	if (with_body)
+		TRY(record_put_if(r, F_TOOL_CALLS, buf_view(&f->tool_calls)));
 	TRY(put_str(r, F_RESPONSE_MODEL, f->answer.model));
 	TRY(put_str(r, F_RESPONSE_ID, f->answer.id));
 	TRY(put_str(r, F_FINISH_REASON, f->answer.finish_reason));

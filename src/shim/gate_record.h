@@ -21,6 +21,7 @@ struct request_facts {
 	const struct self *self;
 	const struct rules *rules;
 	const struct provider *provider; /* NULL: not known */
+	const struct dialect *dialect;   /* that the request speaks; NULL only without provider */
 	const struct exchange *exchange;
 	const struct call *call; /* NULL: could not be read */
 	const struct decision *decision;

@@ -202,6 +202,8 @@ bool opaque_refuse(struct rules *r, const struct opaque *o)
 	uint64_t attempts = 1;
 	enum err e = OK;
 
+	if (o->name.len && provider_shares_host(o->provider, o->name, 0))
+		return false;
 	decide_opaque(r, o->kind, &d);
 	if (r && (d.action == ACTION_ALLOW || count_attempt(o, server, &attempts)))
 		e = record(r, o, &d, attempts);

@@ -28,6 +28,7 @@ static const struct command commands[] = {
 	{"tail", cmd_tail, "show the newest records, and follow"},
 	{"verify", cmd_verify, "check that the log is whole"},
 	{"policy", cmd_policy, "check or show the policy"},
+	{"providers", cmd_providers, "the providers that are built in, and their endpoints"},
 	{"doctor", cmd_doctor, "what of a program, a process or this host is governed"},
 	{"help", cmd_help, "explain a command"},
 };
@@ -61,7 +62,7 @@ static void print_usage(FILE *out)
 	      "said, and a sealed record of it.\n\nCommands:\n",
 	      out);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	fputs("\nFirst use:  aigw run -- PROGRAM    then:  aigw log\n"
 	      "'aigw help COMMAND' and 'aigw COMMAND --help' say more; the manual: man aigw\n",
 	      out);

@@ -14,6 +14,9 @@
 
 #define STEP_BYTES 16384u
 
+/* inflate's data_type (zlib.h): the last block has ended and the next one has not begun. */
+#define ZLIB_BETWEEN_BLOCKS 128
+
 /* What a library does with the input: the same for all of them. */
 struct format {
 	enum err (*init)(struct coding_decoder *d);
@@ -183,6 +186,39 @@ static enum err deflate_decode(struct coding_decoder *d, struct bytes *in, size_
 	return !e && head.len ? ERR_BAD : e;
 }
 
+/* raw deflate: as deflate, but a message may be several streams that share one window (RFC 7692
+ * 7.2.3.4, 7.2.3.5: an encoder may end each part with a final block). */
+
+static enum err raw_init(struct coding_decoder *d)
+{
+	return zlib_start(d, -MAX_WBITS);
+}
+
+/* zlib forgets the window of a stream that has ended; it is handed on. */
+static enum err raw_continue(struct coding_decoder *d)
+{
+	uint8_t *window = malloc(1u << MAX_WBITS);
+	unsigned len = 0;
+	bool done;
+
+	if (!window)
+		return ERR_NOMEM;
+	done = inflateGetDictionary(&d->zlib, window, &len) == Z_OK &&
+	       inflateReset(&d->zlib) == Z_OK &&
+	       inflateSetDictionary(&d->zlib, window, len) == Z_OK;
+	wipe(window, len);
+	free(window);
+	d->ended = false;
+	return done ? OK : ERR_BAD;
+}
+
+static enum err raw_decode(struct coding_decoder *d, struct bytes *in, size_t *ret_made)
+{
+	enum err e = d->ended ? raw_continue(d) : OK;
+
+	return e ? e : zlib_decode(d, in, ret_made);
+}
+
 /* br: libbrotlidec */
 
 static enum err brotli_init(struct coding_decoder *d)
@@ -279,6 +315,7 @@ static const struct format formats[CODING_UNKNOWN] = {
 	[CODING_DEFLATE] = {deflate_init, deflate_decode, zlib_done},
 	[CODING_BR] = {brotli_init, brotli_decode, brotli_done},
 	[CODING_ZSTD] = {zstd_init, zstd_decode, zstd_done},
+	[CODING_RAW_DEFLATE] = {raw_init, raw_decode, zlib_done},
 };
 
 enum err coding_new(enum coding coding, struct coding_decoder **ret_decoder)
@@ -338,6 +375,35 @@ enum err coding_feed(struct coding_decoder *d, struct bytes in, struct buf *out)
 	}
 	d->failed = e;
 	return e;
+}
+
+/* What an encoder cuts off the end of a message (RFC 7692 7.2.1): the rest of an empty stored
+ * block. It must not mean anything else at this place, and a block must have ended with it. */
+static enum err end_message(struct coding_decoder *d)
+{
+	static const uint8_t tail[] = {0x00, 0x00, 0xff, 0xff};
+	struct bytes in = bytes_of(tail, sizeof tail);
+	size_t made = 0;
+	enum err e = zlib_decode(d, &in, &made);
+
+	if (e)
+		return e;
+	return in.len || made || !(d->zlib.data_type & ZLIB_BETWEEN_BLOCKS) ? ERR_BAD : OK;
+}
+
+enum err coding_next_message(struct coding_decoder *d, bool keep_window)
+{
+	if (d->format != &formats[CODING_RAW_DEFLATE])
+		return ERR_UNSUPPORTED;
+	/* Some encoders end a message with a final block and nothing after it. */
+	if (!d->failed && !d->ended)
+		d->failed = end_message(d);
+	if (!d->failed && !keep_window) {
+		d->failed = inflateReset(&d->zlib) == Z_OK ? OK : ERR_BAD;
+		d->ended = false;
+	}
+	d->in_bytes = d->out_bytes = 0;
+	return d->failed;
 }
 
 enum err coding_check_end(const struct coding_decoder *d)

@@ -27,6 +27,7 @@ enum coding {
 			 */
 	CODING_BR,
 	CODING_ZSTD,
+	CODING_RAW_DEFLATE, /* of WebSocket messages (RFC 7692): no header names it */
 	CODING_UNKNOWN,
 };
 
@@ -49,6 +50,11 @@ void coding_free(struct coding_decoder *d);
  * ERR_LIMIT (CODING_OUTPUT_BYTES_MAX, CODING_RATIO_MAX, the zstd window, out->max), ERR_NOMEM.
  * After an error *out has what was decoded before it, and every further call gives that error. */
 MUST_USE enum err coding_feed(struct coding_decoder *d, struct bytes in, struct buf *out);
+
+/* CODING_RAW_DEFLATE only: what was fed was one whole message; the next one begins, and the limits
+ * count from its start. `keep_window`: it may refer to what earlier ones said (context takeover).
+ * OK, ERR_BAD (the message is truncated), or the error that coding_feed gave. */
+MUST_USE enum err coding_next_message(struct coding_decoder *d, bool keep_window);
 
 /* To be asked when the body has ended. OK: so has its coding, or the body was empty. ERR_BAD: it is
  * truncated. After an error in coding_feed: that error. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Input: the coding (0 to 4), the length of a piece, the body. What a body decodes to must not
+ * Input: the coding (0 to 5), the length of a piece, the body. What a body decodes to must not
  * depend on how it is split, and must keep to the limits.
  */
 #include <stdlib.h>

@@ -553,10 +553,45 @@ static void each_allocation_may_fail(void)
 	}
 }
 
+/* RFC 7692: messages without their last four bytes, in one window. The messages themselves are
+ * test_websocket's. */
+static void messages_share_a_window_of_raw_deflate(void)
+{
+	static const uint8_t first[] = {0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00};
+	static const uint8_t again[] = {0xf2, 0x00, 0x11, 0x00,
+					0x00}; /* a copy of the one before */
+	struct coding_decoder *d;
+	struct buf out = {0};
+
+	for (int keep = 1; keep >= 0; keep--) {
+		CHECK_ERR(coding_new(CODING_RAW_DEFLATE, &d), OK);
+		CHECK_ERR(coding_feed(d, tap_guarded(bytes_of(first, sizeof first)), &out), OK);
+		CHECK_ERR(coding_next_message(d, keep), OK);
+		CHECK_BYTES(buf_view(&out), "Hello");
+		buf_reset(&out);
+		enum err e = coding_feed(d, tap_guarded(bytes_of(again, sizeof again)), &out);
+		if (!e)
+			e = coding_next_message(d, keep);
+		CHECK_ERR(e, keep ? OK : ERR_BAD);
+		if (keep)
+			CHECK_BYTES(buf_view(&out), "Hello");
+		/* An error stays. */
+		CHECK_ERR(coding_next_message(d, keep), keep ? ERR_BAD : e);
+		CHECK_ERR(coding_feed(d, BYTES("x"), &out), ERR_BAD);
+		buf_reset(&out);
+		coding_free(d);
+	}
+	CHECK_ERR(coding_new(CODING_GZIP, &d), OK);
+	CHECK_ERR(coding_next_message(d, true), ERR_UNSUPPORTED);
+	coding_free(d);
+	buf_done(&out);
+}
+
 int main(void)
 {
-	RUN_TESTS(TEST(a_header_value_names_a_coding), TEST(bodies_are_decoded_in_every_split),
-		  TEST(a_truncated_body_is_bad), TEST(bytes_after_the_end_are_bad),
+	RUN_TESTS(TEST(messages_share_a_window_of_raw_deflate), TEST(a_header_value_names_a_coding),
+		  TEST(bodies_are_decoded_in_every_split), TEST(a_truncated_body_is_bad),
+		  TEST(bytes_after_the_end_are_bad),
 		  TEST(no_flipped_bit_changes_what_a_checksum_guards),
 		  TEST(what_was_flushed_is_there_at_once),
 		  TEST(gzip_members_and_zstd_frames_follow_each_other),

@@ -513,11 +513,15 @@ enum err http1_response_feed(struct http1_response *r, struct bytes in)
 	if (r->upgraded || in.len == 0)
 		return OK;
 	code = llhttp_execute(engine(&r->parser), (const char *)in.at, in.len);
-	if (code == HPE_OK || code == HPE_PAUSED_UPGRADE)
+	if (code == HPE_OK) {
+		r->unread_bytes = 0;
 		return OK;
-	r->broken = true;
+	}
 	r->unread_bytes -= (size_t)((const uint8_t *)llhttp_get_error_pos(engine(&r->parser)) -
 				    in.at);
+	if (code == HPE_PAUSED_UPGRADE)
+		return OK;
+	r->broken = true;
 	if (!r->stopped)
 		r->stopped = ERR_BAD;
 	return r->stopped;

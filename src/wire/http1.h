@@ -93,7 +93,8 @@ struct http1_response {
 	struct http1_parser parser;
 	struct http1_listener listener;
 	enum err stopped;
-	size_t unread_bytes; /* of the last piece, at its end, when broken: not followed */
+	size_t unread_bytes; /* of the last piece, at its end, when broken or upgraded: not followed
+			      */
 };
 
 void http1_response_init(struct http1_response *r, const struct http1_listener *listener);

@@ -872,6 +872,15 @@ static void the_bytes_that_were_not_followed_are_told(void)
 	CHECK_ERR(http1_response_feed(&r, BYTES("more")), ERR_BAD);
 	CHECK_U64(r.unread_bytes, 4);
 	http1_response_done(&r);
+	/* another protocol: its first bytes may come with the head */
+	http1_response_init(&r, &listener);
+	CHECK_ERR(http1_response_feed(&r, BYTES("HTTP/1.1 101 S\r\nUpgrade: x\r\n\r")), OK);
+	CHECK_U64(r.unread_bytes, 0);
+	CHECK_ERR(http1_response_feed(&r, BYTES("\nhello")), OK);
+	CHECK(r.upgraded && r.unread_bytes == 5);
+	CHECK_ERR(http1_response_feed(&r, BYTES("more")), OK);
+	CHECK_U64(r.unread_bytes, 4);
+	http1_response_done(&r);
 	buf_done(&t.text);
 }
 

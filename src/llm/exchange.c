@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "llm/framing.h"
 #include "llm/tools.h"
 #include "wire/coding.h"
-#include "wire/sse.h"
 
 struct exchange {
 	struct http1_request request;
@@ -17,11 +17,14 @@ struct exchange {
 	size_t sent_count;
 	uint64_t now_ns;
 	/* of the answer under way */
-	struct sse sse;
+	struct framing framing;
 	struct coding_decoder *decoder; /* NULL: identity */
 	struct buf decoded;             /* what the decoder gave for one piece */
 	struct buf json;                /* a JSON answer, decoded, for reading at its end */
-	bool reads_content; /* the body can be understood: SSE or JSON in a known coding */
+	bool reads_content; /* the body can be understood: events or JSON in a known coding */
+	/* after 101 */
+	struct conversation *conversation; /* NULL: no WebSocket, or it is over */
+	bool is_tunnel;
 };
 
 const char *coverage_name(enum coverage c)
@@ -41,22 +44,28 @@ const char *outcome_name(enum outcome o)
 
 /* ---- following an answer ---- */
 
+static const char no_memory[] = "no memory to follow the answer any further";
+
 static void forget_answer(struct exchange *x)
 {
 	struct following *f = &x->following;
 
 	buf_reset(&f->head);
 	buf_reset(&f->piece);
+	buf_reset(&f->asked);
 	f->status = 0;
-	f->has_head = f->is_stream = f->cut_by_close = false;
+	f->has_head = f->is_stream = f->has_end = f->cut_by_close = false;
 	f->coverage = COVERAGE_FULL;
+	f->problem = NULL;
 	f->body_bytes = f->first_byte_ns = 0;
 	memset(&f->answer, 0, sizeof f->answer);
 	buf_reset(&f->tool_calls);
 	f->tool_calls.max = EXCHANGE_TOOLS_BYTES_MAX;
 	f->answer.tool_calls = &f->tool_calls;
-	sse_done(&x->sse);
-	memset(&x->sse, 0, sizeof x->sse);
+	framing_done(&x->framing);
+	conversation_free(x->conversation);
+	x->conversation = NULL;
+	f->conversation = NULL;
 	coding_free(x->decoder);
 	x->decoder = NULL;
 	buf_reset(&x->json);
@@ -68,12 +77,20 @@ static void forget_answer(struct exchange *x)
 	x->reads_content = false;
 }
 
-/* Following ends here but the program's bytes go on: the record says how much was seen. */
-static void stop_reading(struct exchange *x, enum coverage coverage)
+/* The record says how much was seen, and why not all; the first reason counts. */
+static void mark(struct exchange *x, enum coverage coverage, const char *problem)
 {
-	x->reads_content = false;
 	if (x->following.coverage == COVERAGE_FULL)
 		x->following.coverage = coverage;
+	if (!x->following.problem)
+		x->following.problem = problem;
+}
+
+/* Following ends here but the program's bytes go on. */
+static void stop_reading(struct exchange *x, enum coverage coverage, const char *problem)
+{
+	x->reads_content = false;
+	mark(x, coverage, problem);
 }
 
 static const struct dialect *dialect_of_answer(const struct exchange *x)
@@ -81,11 +98,64 @@ static const struct dialect *dialect_of_answer(const struct exchange *x)
 	return x->sent_count ? x->sent[0].dialect : NULL;
 }
 
-static bool media_type_is(struct bytes content_type, struct bytes type)
+/* Puts bytes into one of the two buffers for the record, and hands both on when it is full. */
+static bool put_part(struct exchange *x, struct buf *part, struct bytes piece)
 {
-	struct bytes rest = content_type;
+	while (piece.len) {
+		struct bytes now = bytes_slice(piece, 0, EXCHANGE_PART_BYTES - part->len);
+		if (buf_put(part, now))
+			return false;
+		piece = bytes_from(piece, now.len);
+		if (part->len == EXCHANGE_PART_BYTES) {
+			x->listener.on_part(x->listener.context, x);
+			buf_reset(&x->following.piece);
+			buf_reset(&x->following.asked);
+		}
+	}
+	return true;
+}
 
-	return bytes_equal_nocase(bytes_trim(bytes_cut(&rest, ';')), type);
+/* What a WebSocket's messages leave for the record. */
+static bool keep_said(void *context, enum speaker speaker, struct bytes text)
+{
+	struct exchange *x = context;
+	struct following *f = &x->following;
+
+	return put_part(x, speaker == SPEAKER_PROVIDER ? &f->piece : &f->asked, text);
+}
+
+/* False: what the two sides agreed on cannot be followed. */
+static bool read_agreement(struct bytes head, struct websocket_extensions *ret_agreed)
+{
+	struct bytes name, value;
+
+	while (http1_head_next(&head, &name, &value))
+		if (bytes_equal_nocase(name, BYTES("sec-websocket-extensions")) &&
+		    websocket_read_extensions(value, ret_agreed))
+			return false;
+	return true;
+}
+
+/* 101: the answer to a request for a WebSocket begins one; any other protocol is not followed. */
+static void switch_protocols(struct exchange *x)
+{
+	struct bytes head = buf_view(&x->response.head), upgrade = BYTES_NONE;
+	struct websocket_extensions agreed = {0};
+
+	(void)http1_head_find(head, BYTES("upgrade"), &upgrade);
+	if (x->sent_count != 1 || !x->sent[0].websocket ||
+	    !bytes_equal_nocase(upgrade, BYTES("websocket"))) {
+		mark(x, COVERAGE_HEADERS_ONLY, "the connection became another protocol");
+		return;
+	}
+	x->is_tunnel = true;
+	if (conversation_new(x->sent[0].dialect, read_agreement(head, &agreed) ? &agreed : NULL,
+			     keep_said, x, &x->conversation)) {
+		mark(x, COVERAGE_HEADERS_ONLY, no_memory);
+		return;
+	}
+	x->following.conversation = x->conversation;
+	x->following.is_stream = true;
 }
 
 static enum err on_head(void *context, const struct http1_response *r)
@@ -103,64 +173,75 @@ static enum err on_head(void *context, const struct http1_response *r)
 	f->has_head = true;
 	buf_reset(&f->head);
 	if (buf_put(&f->head, buf_view(&r->head)))
-		stop_reading(x, COVERAGE_TRUNCATED);
+		mark(x, COVERAGE_TRUNCATED, no_memory);
+	if (r->status == 101) {
+		switch_protocols(x);
+		return OK;
+	}
 	(void)http1_head_find(buf_view(&r->head), BYTES("content-type"), &type);
 	(void)http1_head_find(buf_view(&r->head), BYTES("content-encoding"), &coding_name);
-	f->is_stream = media_type_is(type, BYTES("text/event-stream"));
-	x->reads_content = f->is_stream || media_type_is(type, BYTES("application/json"));
+	framing_init(&x->framing, framing_of(type));
+	f->is_stream = framing_is_stream(&x->framing);
+	x->reads_content = x->framing.kind != FRAMING_NONE;
 	coding = coding_name.len ? coding_parse(coding_name) : CODING_IDENTITY;
 	if (coding == CODING_UNKNOWN)
-		stop_reading(x, COVERAGE_HEADERS_ONLY);
+		stop_reading(x, COVERAGE_HEADERS_ONLY, "the answer's content coding is unknown");
 	else if (coding != CODING_IDENTITY && coding_new(coding, &x->decoder))
-		stop_reading(x, COVERAGE_TRUNCATED);
-	if (r->status == 101)
-		f->coverage = COVERAGE_HEADERS_ONLY;
+		stop_reading(x, COVERAGE_TRUNCATED, no_memory);
 	return OK;
+}
+
+static void read_event(struct exchange *x, const struct framing_event *event)
+{
+	struct answer *answer = &x->following.answer;
+
+	if (event->failed)
+		answer->failed = true;
+	if (dialect_of_answer(x)->read_event(&event->event, answer, NULL))
+		stop_reading(x, COVERAGE_TRUNCATED, no_memory);
 }
 
 static void read_events(struct exchange *x, struct bytes text)
 {
-	const struct dialect *d = dialect_of_answer(x);
-	struct sse_event event;
+	struct framing_event event;
 	enum err e = OK;
 
-	while (!e) {
-		e = sse_next(&x->sse, &text, &event);
+	while (x->reads_content && !e) {
+		e = framing_next(&x->framing, &text, &event);
 		if (!e)
-			e = d->read_event(&event, &x->following.answer, NULL);
+			read_event(x, &event);
 	}
-	if (e != ERR_MORE)
-		stop_reading(x, COVERAGE_TRUNCATED);
+	if (e && e != ERR_MORE)
+		stop_reading(x, COVERAGE_TRUNCATED, framing_problem(&x->framing, e));
 }
 
 static void read_content(struct exchange *x, struct bytes text)
 {
-	if (x->following.is_stream) {
+	bool settled = framing_settle(&x->framing, text);
+
+	x->following.is_stream = framing_is_stream(&x->framing);
+	if (settled && x->following.is_stream)
 		read_events(x, text);
-	} else if (text.len > EXCHANGE_JSON_BYTES_MAX - x->json.len || buf_put(&x->json, text)) {
-		stop_reading(x, COVERAGE_TRUNCATED);
-	}
+	else if (text.len > EXCHANGE_JSON_BYTES_MAX - x->json.len)
+		stop_reading(x, COVERAGE_TRUNCATED, "the answer is longer than is read");
+	else if (buf_put(&x->json, text))
+		stop_reading(x, COVERAGE_TRUNCATED, no_memory);
 }
 
 /* Keeps the wire's bytes for the record, in parts. */
 static void keep(struct exchange *x, struct bytes piece)
 {
-	struct following *f = &x->following;
+	x->following.body_bytes += piece.len;
+	if (!put_part(x, &x->following.piece, piece))
+		mark(x, COVERAGE_TRUNCATED, no_memory);
+}
 
-	f->body_bytes += piece.len;
-	while (piece.len) {
-		struct bytes now = bytes_slice(piece, 0, EXCHANGE_PART_BYTES - f->piece.len);
-		if (buf_put(&f->piece, now)) {
-			if (f->coverage == COVERAGE_FULL)
-				f->coverage = COVERAGE_TRUNCATED;
-			return;
-		}
-		piece = bytes_from(piece, now.len);
-		if (f->piece.len == EXCHANGE_PART_BYTES) {
-			x->listener.on_part(x->listener.context, x);
-			buf_reset(&f->piece);
-		}
-	}
+/* Why a body could not be decoded. A bomb ends the following, never the program's answer. */
+static const char *coding_problem(enum err e)
+{
+	if (e == ERR_LIMIT)
+		return "the answer's content coding expands to more than is read";
+	return e == ERR_NOMEM ? no_memory : "the answer does not fit its content coding";
 }
 
 static enum err on_body(void *context, struct bytes piece)
@@ -177,28 +258,75 @@ static enum err on_body(void *context, struct bytes piece)
 		return OK;
 	}
 	buf_reset(&x->decoded);
-	if (coding_feed(x->decoder, piece, &x->decoded))
-		stop_reading(x, COVERAGE_TRUNCATED);
+	enum err e = coding_feed(x->decoder, piece, &x->decoded);
+	if (e)
+		stop_reading(x, COVERAGE_TRUNCATED, coding_problem(e));
 	else
 		read_content(x, buf_view(&x->decoded));
 	return OK;
 }
 
-static void finish_answer(struct exchange *x, enum outcome outcome)
+/* The body has ended, or will have no end. True: its framing had more to come. */
+static bool end_events(struct exchange *x)
+{
+	struct framing_event event;
+	enum err e = OK;
+
+	while (x->reads_content && !e) {
+		e = framing_end(&x->framing, &event);
+		if (!e)
+			read_event(x, &event);
+	}
+	x->following.has_end = framing_has_ended(&x->framing);
+	return x->reads_content && e == ERR_MORE;
+}
+
+/* What is only known at the end. What HTTP calls complete may still be half a stream. */
+static enum outcome end_content(struct exchange *x, enum outcome outcome)
 {
 	const struct dialect *d = dialect_of_answer(x);
 
+	if (x->decoder && coding_check_end(x->decoder))
+		stop_reading(x, COVERAGE_TRUNCATED, coding_problem(coding_check_end(x->decoder)));
+	if (!x->reads_content || !d)
+		return outcome;
+	if (x->following.is_stream)
+		return end_events(x) && outcome == OUTCOME_COMPLETE ? OUTCOME_ABORTED_BY_PROVIDER
+								    : outcome;
+	if (x->json.len && d->read_body(buf_view(&x->json), &x->following.answer, NULL))
+		stop_reading(x, COVERAGE_TRUNCATED, no_memory);
+	return outcome;
+}
+
+/* What was said on a WebSocket, and how it ended. */
+static enum outcome end_conversation(struct exchange *x, enum outcome outcome)
+{
+	const struct conversation *c = x->conversation;
+	struct following *f = &x->following;
+
+	f->answer = c->answer;
+	f->body_bytes = c->bytes[SPEAKER_PROVIDER];
+	if (c->problem)
+		mark(x,
+		     c->unread[SPEAKER_PROVIDER] && !c->messages[SPEAKER_PROVIDER]
+			     ? COVERAGE_HEADERS_ONLY
+			     : COVERAGE_TRUNCATED,
+		     c->problem);
+	if (!conversation_has_closed(c))
+		return outcome;
+	if (conversation_is_complete(c))
+		return OUTCOME_COMPLETE;
+	return c->closed_by == SPEAKER_PROGRAM ? OUTCOME_ABORTED_BY_PROGRAM
+					       : OUTCOME_ABORTED_BY_PROVIDER;
+}
+
+static void finish_answer(struct exchange *x, enum outcome outcome)
+{
 	if (!x->sent_count) {
 		forget_answer(x); /* an answer nobody asked for (RFC 9112 9.3): nothing to tell */
 		return;
 	}
-	if (x->decoder && coding_check_end(x->decoder))
-		stop_reading(x, COVERAGE_TRUNCATED);
-	if (x->decoder && outcome == OUTCOME_COMPLETE && coding_check_end(x->decoder))
-		stop_reading(x, COVERAGE_TRUNCATED);
-	if (x->reads_content && !x->following.is_stream && d && x->json.len)
-		if (d->read_body(buf_view(&x->json), &x->following.answer, NULL))
-			stop_reading(x, COVERAGE_TRUNCATED);
+	outcome = x->conversation ? end_conversation(x, outcome) : end_content(x, outcome);
 	if (tools_end(&x->following.answer))
 		buf_reset(&x->following.tool_calls);
 	if (!x->sent[0].silent)
@@ -212,7 +340,7 @@ static enum err on_end(void *context, const struct http1_response *r)
 {
 	struct exchange *x = context;
 
-	if (r->status >= 200 || r->status == 101)
+	if (r->status >= 200 || (r->status == 101 && !x->conversation))
 		finish_answer(x, OUTCOME_COMPLETE);
 	return OK;
 }
@@ -251,6 +379,7 @@ void exchange_free(struct exchange *x)
 	buf_done(&x->following.head);
 	buf_done(&x->following.piece);
 	buf_done(&x->following.tool_calls);
+	buf_done(&x->following.asked);
 	buf_done(&x->decoded);
 	buf_done(&x->json);
 	free(x);
@@ -266,83 +395,6 @@ enum err exchange_feed_request(struct exchange *x, struct bytes in, size_t *ret_
 const struct http1_request *exchange_request(const struct exchange *x)
 {
 	return &x->request;
-}
-
-/* Cuts scheme and authority off an absolute-form target (RFC 9112 3.2.2). */
-static struct bytes cut_authority(struct bytes target, struct bytes *ret_authority)
-{
-	size_t scheme = bytes_find(target, BYTES("://"));
-	size_t slash;
-
-	*ret_authority = BYTES_NONE;
-	if (target.len == 0 || target.at[0] == '/' || scheme == SIZE_MAX)
-		return target;
-	target = bytes_from(target, scheme + 3);
-	for (slash = 0; slash < target.len; slash++)
-		if (target.at[slash] == '/' || target.at[slash] == '?')
-			break;
-	*ret_authority = bytes_slice(target, 0, slash);
-	return bytes_from(target, slash);
-}
-
-void exchange_view(const struct exchange *x, struct request_view *ret_view)
-{
-	const struct http1_request *r = &x->request;
-	struct request_view view = {.method = bytes_str(r->method)};
-	struct bytes authority, target = cut_authority(http1_request_target(r), &authority);
-
-	target = bytes_cut(&target, '#');
-	view.path = bytes_cut(&target, '?');
-	view.query = target;
-	(void)http1_request_find(r, BYTES("content-type"), &view.content_type);
-	(void)http1_request_find(r, BYTES("content-encoding"), &view.content_encoding);
-	(void)http1_request_find(r, BYTES("accept"), &view.accept);
-	view.body = http1_request_body(r);
-	*ret_view = view;
-}
-
-/* "name", "name:443", "[::1]:8443" (RFC 9110 4.2.2). */
-enum err exchange_split_authority(struct bytes authority, struct bytes *ret_host,
-				  uint16_t *ret_port)
-{
-	struct bytes host = authority, digits = BYTES_NONE;
-	uint64_t port = 0;
-	size_t colon = SIZE_MAX;
-
-	for (size_t i = authority.len; i-- > 0 && authority.at[i] != ']';)
-		if (authority.at[i] == ':')
-			colon = i;
-	if (colon != SIZE_MAX) {
-		host = bytes_slice(authority, 0, colon);
-		digits = bytes_from(authority, colon + 1);
-	}
-	if (host.len == 0 || bytes_find_byte(host, '@') != SIZE_MAX)
-		return ERR_BAD;
-	if (digits.len && bytes_parse_u64(digits, UINT16_MAX, &port))
-		return ERR_BAD;
-	*ret_host = host;
-	*ret_port = (uint16_t)port;
-	return OK;
-}
-
-enum err exchange_host(const struct exchange *x, struct bytes *ret_host, uint16_t *ret_port)
-{
-	struct bytes field, authority, host, other;
-	uint16_t port, other_port;
-
-	if (!http1_request_find(&x->request, BYTES("host"), &field) ||
-	    exchange_split_authority(field, &host, &port))
-		return ERR_BAD;
-	cut_authority(http1_request_target(&x->request), &authority);
-	if (authority.len) {
-		if (exchange_split_authority(authority, &other, &other_port))
-			return ERR_BAD;
-		if (!bytes_equal_nocase(host, other) || port != other_port)
-			return ERR_AMBIGUOUS;
-	}
-	*ret_host = host;
-	*ret_port = port;
-	return OK;
 }
 
 enum err exchange_sent(struct exchange *x, const struct sent *sent)
@@ -366,6 +418,16 @@ void exchange_next_request(struct exchange *x)
 
 /* ---- the provider's side ---- */
 
+/* One side of a WebSocket spoke. When both have closed it, its end is told at once. */
+static void hear(struct exchange *x, enum speaker speaker, struct bytes in)
+{
+	if (!x->conversation || in.len == 0)
+		return;
+	conversation_feed(x->conversation, speaker, in);
+	if (conversation_is_over(x->conversation))
+		finish_answer(x, OUTCOME_COMPLETE);
+}
+
 void exchange_feed_answer(struct exchange *x, struct bytes in, uint64_t now_ns)
 {
 	bool was_broken = x->response.broken;
@@ -374,10 +436,18 @@ void exchange_feed_answer(struct exchange *x, struct bytes in, uint64_t now_ns)
 	if (x->sent_count && !x->following.first_byte_ns)
 		x->following.first_byte_ns = now_ns;
 	if (http1_response_feed(&x->response, in) && !was_broken)
-		stop_reading(x, COVERAGE_TRUNCATED);
+		stop_reading(x, COVERAGE_TRUNCATED, "the answer is not HTTP/1.1");
+	in = bytes_from(in, in.len - x->response.unread_bytes);
+	hear(x, SPEAKER_PROVIDER, in);
 	/* Of what cannot be parsed, the bytes at least are kept. */
 	if (x->response.broken && x->sent_count && !x->sent[0].silent)
-		keep(x, bytes_from(in, in.len - x->response.unread_bytes));
+		keep(x, in);
+}
+
+void exchange_feed_tunnel(struct exchange *x, struct bytes in, uint64_t now_ns)
+{
+	x->now_ns = now_ns;
+	hear(x, SPEAKER_PROGRAM, in);
 }
 
 void exchange_end(struct exchange *x, enum outcome who, uint64_t now_ns)
@@ -413,4 +483,9 @@ uint64_t exchange_now_ns(const struct exchange *x)
 bool exchange_upgraded(const struct exchange *x)
 {
 	return x->response.upgraded;
+}
+
+bool exchange_is_tunnel(const struct exchange *x)
+{
+	return x->is_tunnel;
 }

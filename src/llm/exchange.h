@@ -10,6 +10,7 @@
 #ifndef AIGW_LLM_EXCHANGE_H
 #define AIGW_LLM_EXCHANGE_H
 
+#include "llm/conversation.h"
 #include "llm/dialect.h"
 #include "wire/http1.h"
 
@@ -38,6 +39,8 @@ struct sent {
 	enum operation operation;
 	bool head;           /* the method was HEAD */
 	bool silent;         /* none of our business: passes, and nothing is told of its answer */
+	bool websocket;      /* it asked for a WebSocket: exchange_asks_websocket */
+	bool names_model;    /* it named one: what a WebSocket's messages say is another matter */
 	uint64_t started_ns; /* monotonic: the program's first byte */
 	uint64_t sent_ns;    /* monotonic: handed to the TLS library */
 };
@@ -46,22 +49,27 @@ struct sent {
 struct following {
 	int status;
 	bool has_head;
-	bool is_stream;    /* server-sent events */
+	bool is_stream;    /* its body is events: llm/framing */
+	bool has_end;      /* the stream's framing says where it ends, and did */
 	bool cut_by_close; /* the body had no end of its own: the connection's was taken for it */
 	enum coverage coverage;
-	struct buf head;        /* "name: value\r\n" lines */
-	struct buf piece;       /* body bytes not yet handed to on_part, as on the wire */
-	uint64_t body_bytes;    /* of the body so far, as on the wire */
-	uint64_t first_byte_ns; /* monotonic; 0: nothing yet */
-	struct answer answer;   /* filled at the end, or on the way for a stream */
-	struct buf tool_calls;  /* where answer.tool_calls leads to: whole at the end */
+	const char *problem; /* why coverage is not full, constant; NULL: nothing to say */
+	struct buf head;     /* "name: value\r\n" lines */
+	struct buf piece;    /* body bytes not yet handed to on_part, as on the wire */
+	struct buf asked;    /* of a WebSocket: what the program said, as piece is the provider's */
+	uint64_t body_bytes; /* of the body so far, as on the wire */
+	uint64_t first_byte_ns;                  /* monotonic; 0: nothing yet */
+	struct answer answer;                    /* filled at the end, or on the way for a stream */
+	const struct conversation *conversation; /* NULL: no WebSocket */
+	struct buf tool_calls; /* where answer.tool_calls leads to: whole at the end */
 };
 
 struct exchange;
 
 /* Told while an answer is followed. `x->sent[0]` is the request it belongs to. */
 struct exchange_listener {
-	/* EXCHANGE_PART_BYTES are in x->following.piece; it is emptied afterwards. */
+	/* EXCHANGE_PART_BYTES are in x->following.piece (of a WebSocket: in piece or in asked, as
+	 * text, a message a line); both are emptied afterwards. */
 	void (*on_part)(void *context, struct exchange *x);
 	/* The answer is complete or will never be; the rest of the body is in following.piece. */
 	void (*on_answer)(void *context, struct exchange *x, enum outcome outcome);
@@ -109,7 +117,18 @@ size_t exchange_awaited(const struct exchange *x); /* requests without a complet
 const struct sent *exchange_oldest(const struct exchange *x); /* NULL when none is awaited */
 const struct following *exchange_following(const struct exchange *x);
 uint64_t exchange_now_ns(const struct exchange *x); /* of the call under way */
-/* The answer switched protocols (101): nothing is followed from here on. */
+/* The answer switched protocols (101): it is HTTP no longer. */
 bool exchange_upgraded(const struct exchange *x);
+
+/* ---- WebSocket ---- */
+
+/* The complete request asks for a WebSocket and for nothing else (RFC 6455 4.1). */
+bool exchange_asks_websocket(const struct exchange *x);
+/* The provider agreed to the WebSocket that was asked for: what the program sends goes out as it
+ * is, and to exchange_feed_tunnel. True until the connection is gone, also after its answer was
+ * told (when both sides have closed, or the connection has ended). */
+bool exchange_is_tunnel(const struct exchange *x);
+/* Follows bytes that the program sends through a tunnel. Never fails as far as it is concerned. */
+void exchange_feed_tunnel(struct exchange *x, struct bytes in, uint64_t now_ns);
 
 #endif

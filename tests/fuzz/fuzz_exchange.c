@@ -4,7 +4,8 @@
  * provider's long pieces, one how often they are repeated). The steps drive an exchange as the gate
  * does: requests are sent when they are complete, a head is let out before its body when the
  * program waits for 100 Continue, a refusal ends the program's side and withdraws such a head.
- * Every request that was sent is answered or told as aborted, once, in order.
+ * Every request that was sent is answered or told as aborted, once, in order. A request for a
+ * WebSocket may become a tunnel.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,11 @@ static void on_part(void *context, struct exchange *x)
 	const struct following *f = exchange_following(x);
 
 	must(exchange_oldest(x) && exchange_oldest(x)->started_ns == p->told);
-	must(f->piece.len == EXCHANGE_PART_BYTES);
+	must(f->piece.len <= EXCHANGE_PART_BYTES && f->asked.len <= EXCHANGE_PART_BYTES);
+	must(f->piece.len == EXCHANGE_PART_BYTES ||
+	     (f->conversation && f->asked.len == EXCHANGE_PART_BYTES));
+	if (f->conversation)
+		return;
 	p->parts_bytes += f->piece.len;
 	must(p->parts_bytes <= f->body_bytes);
 }
@@ -49,7 +54,8 @@ static void on_answer(void *context, struct exchange *x, enum outcome outcome)
 
 	must(exchange_oldest(x) && exchange_oldest(x)->started_ns == p->told++);
 	must(f->piece.len < EXCHANGE_PART_BYTES);
-	must(f->body_bytes == p->parts_bytes + f->piece.len);
+	must(f->conversation || f->body_bytes == p->parts_bytes + f->piece.len);
+	must(f->coverage == COVERAGE_FULL || f->problem);
 	must(outcome != OUTCOME_COMPLETE || (f->has_head && f->first_byte_ns));
 	must(f->has_head || (f->head.len == 0 && f->status == 0));
 	must(!f->has_head || f->status >= 200 || f->status == 101);
@@ -69,6 +75,7 @@ static bool await(struct play *p)
 	struct sent sent = {.dialect = p->dialect,
 			    .operation = OP_CHAT,
 			    .head = strcmp(method, "HEAD") == 0,
+			    .websocket = exchange_asks_websocket(p->x),
 			    .started_ns = p->sent};
 	bool is_full = exchange_awaited(p->x) == EXCHANGE_PIPELINE_MAX;
 	enum err e = exchange_sent(p->x, &sent);
@@ -103,7 +110,8 @@ static void take_request(struct play *p)
 	e = exchange_host(p->x, &host, &port);
 	must(e == OK || e == ERR_BAD || e == ERR_AMBIGUOUS);
 	must(e || (host.len && bytes_find_byte(host, '@') == SIZE_MAX));
-	if (e || exchange_request(p->x)->upgrade || (!p->head_released && !await(p))) {
+	if (e || (exchange_request(p->x)->upgrade && !exchange_asks_websocket(p->x)) ||
+	    (!p->head_released && !await(p))) {
 		refuse(p);
 		return;
 	}
@@ -113,6 +121,10 @@ static void take_request(struct play *p)
 
 static void program_speaks(struct play *p, struct bytes text)
 {
+	if (exchange_is_tunnel(p->x)) {
+		exchange_feed_tunnel(p->x, text, ++p->now_ns);
+		return;
+	}
 	while (text.len && !p->refused) {
 		const struct http1_request *q = exchange_request(p->x);
 		size_t used;

@@ -69,6 +69,7 @@ struct policy {
 		bool plaintext_refuse;
 		bool opaque_tls_refuse;
 		bool quic_refuse;
+		bool websocket_refuse;
 	} transport;
 	size_t provider_count;
 	const struct provider *providers; /* those the policy adds */

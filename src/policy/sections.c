@@ -171,11 +171,14 @@ static enum err read_audit(struct reader *r, const struct member *m, const struc
 
 /* transport */
 
+static const struct choice refuse_choices[] = {{"refuse", 1}, {"allow", 0}, {0}};
+static const struct choice websocket_choices[] = {{"refuse", 1}, {"record", 0}, {0}};
+
+/* A choice between "refuse" and something else, into a bool; the words are the member's. */
 static enum err read_refuse(struct reader *r, const struct member *m, const struct value *v,
 			    void *into)
 {
-	static const struct choice choices[] = {{"refuse", 1}, {"allow", 0}, {0}};
-	const struct member row = {.choices = choices};
+	const struct member row = {.choices = m->choices ? m->choices : refuse_choices};
 	int refuse = 1;
 	bool is_refused;
 	enum err e = reader_choice(r, &row, v, &refuse);
@@ -202,6 +205,9 @@ static enum err read_transport(struct reader *r, const struct member *m, const s
 		READER_KEY("opaque_tls", read_refuse,
 			   READER_IN(struct policy, transport.opaque_tls_refuse)),
 		READER_KEY("quic", read_refuse, READER_IN(struct policy, transport.quic_refuse)),
+		READER_KEY("websocket", read_refuse,
+			   READER_IN(struct policy, transport.websocket_refuse),
+			   .choices = websocket_choices),
 	};
 	return reader_object(r, members, READER_COUNT(members), v, r->policy);
 }

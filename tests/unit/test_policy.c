@@ -193,6 +193,7 @@ static void what_is_left_out_gets_the_safe_default(void)
 	CHECK_U64(p->transport.min_tls, TLS_1_2);
 	CHECK(p->transport.verify_peer && p->transport.plaintext_refuse &&
 	      p->transport.opaque_tls_refuse && p->transport.quic_refuse);
+	CHECK(!p->transport.websocket_refuse);
 	CHECK_U64(p->provider_count + p->application_count, 0);
 	CHECK_BYTES(p->organization.where, "organization.models");
 	CHECK(!p->organization.allow.given && !p->organization.deny.given);
@@ -220,7 +221,8 @@ static const char complete[] =
 	"\"lab.one\", \"plaintext\": true } },\n"
 	"  \"transport\": { \"min_tls\": \"1.3\", \"verify_peer\": false, \"plaintext\": "
 	"\"allow\", "
-	"\"opaque_tls\": \"allow\", \"quic\": \"allow\" },\n"
+	"\"opaque_tls\": \"allow\", \"quic\": \"allow\", "
+	"\"websocket\": \"refuse\" },\n"
 	"  \"audit\": { \"recipients\": [\"aigw1one\", \"aigw1two\"], \"directory\": "
 	"\"/var/log/aigw\", "
 	"\"payloads\": \"none\", \"retain_days\": 7, \"on_failure\": \"allow\", \"durability\": "
@@ -242,6 +244,7 @@ static void every_key_is_read_in_any_order(void)
 	CHECK_U64(p->transport.min_tls, TLS_1_3);
 	CHECK(!p->transport.verify_peer && !p->transport.plaintext_refuse &&
 	      !p->transport.opaque_tls_refuse && !p->transport.quic_refuse);
+	CHECK(p->transport.websocket_refuse);
 
 	CHECK_U64(p->provider_count, 3);
 	const struct provider *ward = &p->providers[0], *more = &p->providers[1];

@@ -69,12 +69,12 @@ static enum err take_model(struct bytes value, struct call *call, struct fault *
 	return OK;
 }
 
-enum err upgrade_read_call(const struct dialect *d, const struct request_view *request,
+enum err upgrade_read_call(const struct provider *p, const struct request_view *request,
 			   struct call *ret_call, struct fault *ret_fault)
 {
 	struct bytes query = request->query;
 	struct call call = {0};
-	enum err e = d->read_call(request, &call, ret_fault);
+	enum err e = provider_read_call(p, request, &call, ret_fault);
 
 	while (!e && query.len) {
 		struct bytes value = bytes_cut(&query, '&');
@@ -84,8 +84,6 @@ enum err upgrade_read_call(const struct dialect *d, const struct request_view *r
 	}
 	if (e)
 		return e;
-	if (call.operation == OP_UNKNOWN)
-		call.operation = OP_CHAT;
 	call.stream = true;
 	*ret_call = call;
 	return OK;

@@ -8,13 +8,12 @@
 #ifndef AIGW_LLM_UPGRADE_H
 #define AIGW_LLM_UPGRADE_H
 
-#include "llm/dialect.h"
+#include "llm/catalogue.h"
 
-/* Fills *ret_call as the dialect's read_call does, and the model from the query when the dialect
- * finds none: no model is no error. The operation is a chat when the dialect does not know better.
- * The errors of read_call, and ERR_AMBIGUOUS (two models), ERR_BAD, ERR_LIMIT for the query, with
+/* Fills *ret_call as provider_read_call does, and the model from the query when that finds none: no
+ * model is no error. The errors of provider_read_call, and ERR_AMBIGUOUS (two models), ERR_BAD, ERR_LIMIT for the query, with
  * *ret_fault. */
-MUST_USE enum err upgrade_read_call(const struct dialect *d, const struct request_view *request,
+MUST_USE enum err upgrade_read_call(const struct provider *p, const struct request_view *request,
 				    struct call *ret_call, struct fault *ret_fault);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "llm/upgrade.h"
 #include "shim/explain.h"
 #include "shim/fds.h"
 #include "shim/gate_record.h"
@@ -420,12 +421,19 @@ static bool check_ground(struct gate *g)
 			"the provider's certificate was not verified by the program; let it verify "
 			"(no -k, no verify=False, the right CA file), or set "
 			"transport.verify_peer to false");
-	} else if ((q->upgrade && !(g->link.plain && asks_for_h2c_only(q))) ||
+	} else if ((q->upgrade && !exchange_asks_websocket(g->exchange) &&
+		    !(g->link.plain && asks_for_h2c_only(q))) ||
 		   (q->method && strcmp(q->method, "CONNECT") == 0)) {
 		refuse_for(
-			g, 403, "not_inspected", "transport.websocket",
-			"the request asks for another protocol (WebSocket, h2c, CONNECT) that this "
-			"version cannot inspect; use the HTTP API");
+			g, 403, "not_inspected", "http.upgrade",
+			"the request asks for another protocol (h2c, CONNECT, or a WebSocket among "
+			"others) that this version cannot inspect; use the HTTP API or a "
+			"WebSocket");
+	} else if (exchange_asks_websocket(g->exchange) && r->policy &&
+		   r->policy->transport.websocket_refuse) {
+		refuse_for(g, 403, "policy_denied", "transport.websocket",
+			   "the policy refuses WebSocket connections to providers; use the HTTP "
+			   "API, or have transport.websocket changed");
 	}
 	return !g->refused;
 }
@@ -469,6 +477,8 @@ static bool await_answer(struct gate *g, const struct call *call)
 		.dialect = dialect_of(g),
 		.operation = call->operation,
 		.head = strcmp(q->method, "HEAD") == 0,
+		.websocket = exchange_asks_websocket(g->exchange),
+		.names_model = call->model_len > 0,
 		.started_ns = g->started_ns,
 		.sent_ns = sys_monotonic_ns(),
 	};
@@ -519,6 +529,15 @@ static bool stage_body(struct gate *g)
 	return true;
 }
 
+/* A WebSocket is decided on when it is asked for; its messages then pass at once. */
+static enum err read_call(const struct gate *g, const struct request_view *view,
+			  struct call *ret_call, struct fault *ret_fault)
+{
+	if (exchange_asks_websocket(g->exchange))
+		return upgrade_read_call(g->provider, view, ret_call, ret_fault);
+	return provider_read_call(g->provider, view, ret_call, ret_fault);
+}
+
 /* The request is complete: decide, record, and put it on its way. */
 static void handle_request(struct gate *g)
 {
@@ -531,7 +550,7 @@ static void handle_request(struct gate *g)
 	if (!check_ground(g))
 		return;
 	exchange_view(g->exchange, &view);
-	enum err e = provider_read_call(g->provider, &view, &call, &fault);
+	enum err e = read_call(g, &view, &call, &fault);
 	if (e) {
 		int status = e == ERR_LIMIT ? 413 : e == ERR_NOMEM ? 503 : 400;
 		refuse_for(g, status, fault.code ? fault.code : "malformed_request", "request",
@@ -801,6 +820,26 @@ static enum gate_answer pass_on(struct gate *g, struct bytes rest)
 	return flush(g);
 }
 
+/* The program speaks on a WebSocket: its bytes are read on the side and go out as they are. */
+static enum gate_answer pass_through(struct gate *g, struct bytes data, size_t from)
+{
+	struct bytes rest = bytes_from(data, from);
+	enum gate_answer answer;
+
+	if (rest.len == 0)
+		return GATE_TAKEN;
+	buf_reset(&g->staged);
+	if (buf_put(&g->staged, rest))
+		return GATE_BROKEN;
+	exchange_feed_tunnel(g->exchange, rest, sys_monotonic_ns());
+	g->out = buf_view(&g->staged);
+	g->consumed = data.len;
+	answer = flush(g);
+	if (answer == GATE_TAKEN)
+		g->consumed = 0;
+	return answer;
+}
+
 static enum gate_answer write_held(struct gate *g, struct bytes data)
 {
 	enum gate_answer answer;
@@ -824,6 +863,8 @@ static enum gate_answer write_held(struct gate *g, struct bytes data)
 		g->consumed = data.len;
 		return answer;
 	}
+	if (exchange_is_tunnel(g->exchange))
+		return pass_through(g, data, from);
 	while (from < data.len && !g->refused) {
 		from += take(g, bytes_from(data, from));
 		if (!g->out.len)
@@ -941,7 +982,8 @@ static void on_answer(void *context, struct exchange *x, enum outcome outcome)
 	const struct following *f = exchange_following(x);
 
 	/* A stream that runs until close says by its last event whether it was whole. */
-	if (outcome == OUTCOME_COMPLETE && f->is_stream && !f->answer.terminated && f->cut_by_close)
+	if (outcome == OUTCOME_COMPLETE && f->is_stream && !f->answer.terminated && !f->has_end &&
+	    f->cut_by_close)
 		outcome = OUTCOME_ABORTED_BY_PROVIDER;
 	if (g->rules && !gate_record_answer(x, outcome, keeps_payloads(g->rules), &g->record))
 		(void)!write_record(g, outcome == OUTCOME_COMPLETE ? REC_RESPONSE : REC_ABORTED);

@@ -155,6 +155,7 @@ enum err gate_record_part(const struct exchange *x, struct buf *ret_record)
 
 	buf_reset(r);
 	TRY(put_str(r, F_ID, exchange_oldest(x)->id));
+	TRY(record_put_if(r, F_REQUEST_BODY, buf_view(&exchange_following(x)->asked)));
 	return record_put_if(r, F_RESPONSE_BODY, buf_view(&exchange_following(x)->piece));
 }
 
@@ -194,6 +195,19 @@ static enum err put_usage(struct buf *r, const struct answer *a)
 	return put_str(r, F_USAGE_SOURCE, a->has_usage ? "provider" : "none");
 }
 
+static enum err put_conversation(struct buf *r, const struct conversation *c)
+{
+	if (!c)
+		return OK;
+	TRY(record_put_u64(r, F_REQUEST_BODY_BYTES, c->bytes[SPEAKER_PROGRAM]));
+	TRY(record_put_u64(r, F_WS_REQUEST_MESSAGES, c->messages[SPEAKER_PROGRAM]));
+	TRY(record_put_u64(r, F_WS_RESPONSE_MESSAGES, c->messages[SPEAKER_PROVIDER]));
+	if (!conversation_has_closed(c))
+		return OK;
+	TRY(record_put_u64(r, F_WS_CLOSE_CODE, c->close_code));
+	return put_str(r, F_WS_CLOSED_BY, c->closed_by == SPEAKER_PROGRAM ? "program" : "provider");
+}
+
 enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool with_body,
 			    struct buf *ret_record)
 {
@@ -208,16 +222,22 @@ enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool
 		TRY(record_put_u64(r, F_STATUS, (uint64_t)f->status));
 	TRY(put_answer_headers(r, buf_view(&f->head)));
 	TRY(record_put_u64(r, F_RESPONSE_BODY_BYTES, f->body_bytes));
-	if (with_body)
+	TRY(put_conversation(r, f->conversation));
+	if (with_body) {
+		TRY(record_put_if(r, F_REQUEST_BODY, buf_view(&f->asked)));
 		TRY(record_put_if(r, F_RESPONSE_BODY, buf_view(&f->piece)));
-	if (with_body)
 		TRY(record_put_if(r, F_TOOL_CALLS, buf_view(&f->tool_calls)));
+	}
+	if (f->conversation && f->conversation->model_len && !sent->names_model)
+		TRY(record_put(r, F_REQUEST_MODEL,
+			       bytes_of(f->conversation->model, f->conversation->model_len)));
 	TRY(put_str(r, F_RESPONSE_MODEL, f->answer.model));
 	TRY(put_str(r, F_RESPONSE_ID, f->answer.id));
 	TRY(put_str(r, F_FINISH_REASON, f->answer.finish_reason));
 	TRY(put_usage(r, &f->answer));
 	TRY(put_str(r, F_OUTCOME, outcome_name(outcome)));
 	TRY(put_str(r, F_COVERAGE, coverage_name(f->coverage)));
+	TRY(put_str(r, F_PROBLEM, f->problem));
 	if (f->first_byte_ns >= sent->started_ns && f->first_byte_ns)
 		TRY(record_put_u64(r, F_FIRST_BYTE_US,
 				   (f->first_byte_ns - sent->started_ns) / 1000));

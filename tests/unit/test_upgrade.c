@@ -41,7 +41,8 @@ static void the_model_stands_in_the_query(void)
 					    .query = tap_guarded(bytes_str(cases[i].query))};
 		struct call call = {0};
 		struct fault fault = {0};
-		enum err e = upgrade_read_call(&dialect_openai, &view, &call, &fault);
+		enum err e = upgrade_read_call(catalogue_find(BYTES("openai")), &view, &call,
+					       &fault);
 		if (e != cases[i].expected)
 			tap_fail(__FILE__, __LINE__, "\"%s\": %s", cases[i].query, err_name(e));
 		if (e) {
@@ -51,42 +52,39 @@ static void the_model_stands_in_the_query(void)
 		}
 		CHECK_BYTES(bytes_of(call.model, call.model_len), cases[i].model);
 		CHECK_STR(call.model, cases[i].model);
-		CHECK(call.stream && call.operation == OP_CHAT);
+		CHECK(call.stream && call.operation == OP_REALTIME);
 	}
 }
 
-/* A dialect that knows where its model stands is believed, and not contradicted. */
-static enum err read_path(const struct request_view *request, struct call *ret_call,
-			  struct fault *ret_fault)
+/* A model in the path is not contradicted. */
+static void what_the_path_says_counts_too(void)
 {
-	if (request->path.len == 0) {
-		*ret_fault = (struct fault){"malformed_request", "no path", SIZE_MAX};
-		return ERR_BAD;
-	}
-	*ret_call = (struct call){.operation = OP_EMBEDDINGS, .model = "a", .model_len = 1};
-	return OK;
-}
-
-static void what_the_dialect_reads_counts_too(void)
-{
-	static const struct dialect dialect = {.read_call = read_path};
-	struct request_view view = {.path = BYTES("/a")};
+	const struct provider *p = catalogue_find(BYTES("aws.bedrock"));
+	struct request_view view = {.method = BYTES("POST"),
+				    .path = BYTES("/model/a/invoke-with-bidirectional-stream")};
 	struct call call = {0};
 	struct fault fault = {0};
 
-	CHECK_ERR(upgrade_read_call(&dialect, &view, &call, &fault), OK);
+	CHECK_ERR(upgrade_read_call(p, &view, &call, &fault), OK);
 	CHECK_STR(call.model, "a");
-	CHECK(call.operation == OP_EMBEDDINGS);
 	view.query = BYTES("model=a");
-	CHECK_ERR(upgrade_read_call(&dialect, &view, &call, &fault), OK);
+	CHECK_ERR(upgrade_read_call(p, &view, &call, &fault), OK);
 	view.query = BYTES("model=b");
-	CHECK_ERR(upgrade_read_call(&dialect, &view, &call, &fault), ERR_AMBIGUOUS);
-	view.path = BYTES_NONE;
-	CHECK_ERR(upgrade_read_call(&dialect, &view, &call, &fault), ERR_BAD);
-	CHECK_STR(fault.reason, "no path");
+	CHECK_ERR(upgrade_read_call(p, &view, &call, &fault), ERR_AMBIGUOUS);
+}
+
+/* What is unknown stays so: that is a decision of its own. */
+static void an_unknown_path_is_unknown(void)
+{
+	struct request_view view = {.method = BYTES("GET"), .path = BYTES("/v1/other/ws")};
+	struct call call = {0};
+	struct fault fault = {0};
+
+	CHECK_ERR(upgrade_read_call(catalogue_find(BYTES("openai")), &view, &call, &fault), OK);
+	CHECK(call.operation == OP_UNKNOWN && call.stream);
 }
 
 int main(void)
 {
-	RUN_TESTS(TEST(the_model_stands_in_the_query), TEST(what_the_dialect_reads_counts_too));
+	RUN_TESTS(TEST(the_model_stands_in_the_query), TEST(what_the_path_says_counts_too), TEST(an_unknown_path_is_unknown));
 }

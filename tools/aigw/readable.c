@@ -212,6 +212,17 @@ static void print_outcome(const struct log_entry *entry)
 	line_print(&l);
 }
 
+static void print_websocket(const struct log_entry *entry)
+{
+	struct line l = {"websocket", {0}};
+
+	line_number(&l, entry, F_WS_REQUEST_MESSAGES, "", " messages of the program");
+	line_number(&l, entry, F_WS_RESPONSE_MESSAGES, ", ", " of the provider");
+	line_field(&l, entry, F_WS_CLOSED_BY, ", closed by the ", "");
+	line_number(&l, entry, F_WS_CLOSE_CODE, ", code ", "");
+	line_print(&l);
+}
+
 static void print_title(const char *title, struct bytes first, struct bytes second)
 {
 	printf("\n%s%s%s", colour(stdout, BOLD), title, colour(stdout, PLAIN));
@@ -284,12 +295,14 @@ static void print_exchange(const struct log_entry *entry)
 	uint64_t code;
 
 	print_outcome(entry);
+	print_field(entry, "problem", F_PROBLEM);
 	print_decision(entry);
 	print_field(entry, "environment", F_ENVIRONMENT);
 	print_field(entry, "application", F_APPLICATION);
 	print_program(entry);
 	print_model(entry);
 	print_timing(entry);
+	print_websocket(entry);
 	print_connection(entry);
 	print_key(entry);
 

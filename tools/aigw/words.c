@@ -2,9 +2,12 @@
 #include "words.h"
 
 #include "llm/dialect.h"
+#include "llm/framing.h"
 #include "print.h"
 #include "wire/coding.h"
-#include "wire/sse.h"
+#include "wire/json.h"
+
+#define HTTP_SWITCHING_PROTOCOLS 101
 
 bool words_next_header(struct bytes *rest, struct bytes *ret_name, struct bytes *ret_value)
 {
@@ -51,37 +54,71 @@ bool words_decode(struct bytes headers, struct bytes body, struct buf *ret_body)
 	return e == OK;
 }
 
-static void assemble_stream(const struct dialect *dialect, struct bytes body, struct buf *ret_text)
+/* One event's words. Beyond the text's limit nothing is appended, and nothing is wrong. */
+static void read_event(const struct dialect *dialect, const struct sse_event *event,
+		       struct answer *answer, struct buf *ret_text)
+{
+	if (dialect->read_event(event, answer, ret_text) == ERR_NOMEM)
+		need(ERR_NOMEM);
+}
+
+/* What follows an event that cannot be read is not read either. */
+static void assemble_stream(const struct dialect *dialect, struct framing *framing,
+			    struct bytes body, struct buf *ret_text)
 {
 	struct answer answer = {0};
-	struct sse parser = {0};
-	struct sse_event event;
-	enum err e = OK;
+	struct framing_event event;
+	enum err e;
 
-	while (!e || e == ERR_LIMIT) {
-		e = sse_next(&parser, &body, &event);
-		if (!e)
-			e = dialect->read_event(&event, &answer, ret_text);
-	}
-	sse_done(&parser);
+	while (!(e = framing_next(framing, &body, &event)))
+		read_event(dialect, &event.event, &answer, ret_text);
 	if (e == ERR_NOMEM)
 		need(e);
+	while (e == ERR_MORE && framing_end(framing, &event) == OK)
+		read_event(dialect, &event.event, &answer, ret_text);
+}
+
+/* The messages of a WebSocket, one a line: their type is the event's name. */
+static void assemble_messages(const struct dialect *dialect, struct bytes lines,
+			      struct buf *ret_text)
+{
+	struct answer answer = {0};
+	struct buf name = {0};
+
+	while (lines.len) {
+		struct sse_event event = {.data = bytes_cut(&lines, '\n')};
+		struct json_token type;
+		buf_reset(&name);
+		if (json_find(event.data, "/type", &type, NULL) == OK && type.kind == JSON_STRING)
+			need(json_put_unescaped(&name, &type));
+		event.name = buf_view(&name);
+		read_event(dialect, &event, &answer, ret_text);
+	}
+	buf_done(&name);
 }
 
 void words_assemble(const struct log_entry *entry, struct buf *ret_text)
 {
 	const struct dialect *dialect = dialect_find(entry_text(entry, F_DIALECT));
 	struct bytes headers = entry_text(entry, F_RESPONSE_HEADERS);
-	struct bytes type = words_header(headers, BYTES("content-type"));
+	struct framing framing;
 	struct buf body = {0};
 	struct answer answer = {0};
+	uint64_t status;
 
 	if (!dialect || entry->response_body.len == 0)
 		return;
+	if (entry_find_u64(entry, F_STATUS, &status) == OK && status == HTTP_SWITCHING_PROTOCOLS) {
+		assemble_messages(dialect, buf_view(&entry->response_body), ret_text);
+		return;
+	}
 	(void)words_decode(headers, buf_view(&entry->response_body), &body);
-	if (bytes_equal_nocase(bytes_slice(type, 0, 17), BYTES("text/event-stream")))
-		assemble_stream(dialect, buf_view(&body), ret_text);
+	framing_init(&framing, framing_of(words_header(headers, BYTES("content-type"))));
+	(void)framing_settle(&framing, buf_view(&body));
+	if (framing_is_stream(&framing))
+		assemble_stream(dialect, &framing, buf_view(&body), ret_text);
 	else if (dialect->read_body(buf_view(&body), &answer, ret_text) == ERR_NOMEM)
 		need(ERR_NOMEM);
+	framing_done(&framing);
 	buf_done(&body);
 }

@@ -99,10 +99,12 @@ static void read_provider(struct conversation *c, struct bytes text)
 	if (!c->dialect)
 		return;
 	event.name = string_at(text, "/type", &room);
-	if (c->dialect->read_event(&event, &answer, NULL))
+	if (c->dialect->read_event(&event, &answer, NULL)) {
 		note(c, "no memory to read a message");
-	else
-		add_answer(&c->answer, &answer);
+		return;
+	}
+	add_answer(&c->answer, &answer);
+	c->turns += answer.has_usage;
 }
 
 /* Where it is not in the address, the model is named in a message: Gemini's setup, the

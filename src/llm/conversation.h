@@ -30,6 +30,7 @@ struct conversation {
 	uint64_t bytes[SPEAKER_COUNT];    /* on the wire */
 	uint64_t messages[SPEAKER_COUNT]; /* text and binary */
 	uint64_t text_bytes;              /* given to be kept */
+	uint64_t turns;                   /* messages of the provider that told usage */
 	enum speaker closed_by;           /* when one has: the first one */
 	uint16_t close_code;
 	const char *problem;  /* why not all is recorded, constant; NULL: it is */

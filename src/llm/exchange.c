@@ -98,6 +98,13 @@ static const struct dialect *dialect_of_answer(const struct exchange *x)
 	return x->sent_count ? x->sent[0].dialect : NULL;
 }
 
+static void hand_on_part(struct exchange *x)
+{
+	x->listener.on_part(x->listener.context, x);
+	buf_reset(&x->following.piece);
+	buf_reset(&x->following.asked);
+}
+
 /* Puts bytes into one of the two buffers for the record, and hands both on when it is full. */
 static bool put_part(struct exchange *x, struct buf *part, struct bytes piece)
 {
@@ -106,11 +113,8 @@ static bool put_part(struct exchange *x, struct buf *part, struct bytes piece)
 		if (buf_put(part, now))
 			return false;
 		piece = bytes_from(piece, now.len);
-		if (part->len == EXCHANGE_PART_BYTES) {
-			x->listener.on_part(x->listener.context, x);
-			buf_reset(&x->following.piece);
-			buf_reset(&x->following.asked);
-		}
+		if (part->len == EXCHANGE_PART_BYTES)
+			hand_on_part(x);
 	}
 	return true;
 }
@@ -418,14 +422,21 @@ void exchange_next_request(struct exchange *x)
 
 /* ---- the provider's side ---- */
 
-/* One side of a WebSocket spoke. When both have closed it, its end is told at once. */
+/* One side of a WebSocket spoke. Connections last for hours, and programs get killed: what was said
+ * is handed on when a turn is over. When both have closed it, its end is told at once. */
 static void hear(struct exchange *x, enum speaker speaker, struct bytes in)
 {
-	if (!x->conversation || in.len == 0)
+	struct conversation *c = x->conversation;
+	uint64_t turns_before;
+
+	if (!c || in.len == 0)
 		return;
-	conversation_feed(x->conversation, speaker, in);
-	if (conversation_is_over(x->conversation))
+	turns_before = c->turns;
+	conversation_feed(c, speaker, in);
+	if (conversation_is_over(c))
 		finish_answer(x, OUTCOME_COMPLETE);
+	else if (c->turns != turns_before && (x->following.piece.len || x->following.asked.len))
+		hand_on_part(x);
 }
 
 void exchange_feed_answer(struct exchange *x, struct bytes in, uint64_t now_ns)

@@ -69,7 +69,7 @@ struct exchange;
 /* Told while an answer is followed. `x->sent[0]` is the request it belongs to. */
 struct exchange_listener {
 	/* EXCHANGE_PART_BYTES are in x->following.piece (of a WebSocket: in piece or in asked, as
-	 * text, a message a line); both are emptied afterwards. */
+	 * text, a message a line; less when a turn is over); both are emptied afterwards. */
 	void (*on_part)(void *context, struct exchange *x);
 	/* The answer is complete or will never be; the rest of the body is in following.piece. */
 	void (*on_answer)(void *context, struct exchange *x, enum outcome outcome);

@@ -38,10 +38,11 @@ static void on_part(void *context, struct exchange *x)
 
 	must(exchange_oldest(x) && exchange_oldest(x)->started_ns == p->told);
 	must(f->piece.len <= EXCHANGE_PART_BYTES && f->asked.len <= EXCHANGE_PART_BYTES);
-	must(f->piece.len == EXCHANGE_PART_BYTES ||
-	     (f->conversation && f->asked.len == EXCHANGE_PART_BYTES));
-	if (f->conversation)
+	if (f->conversation) {
+		must(f->piece.len || f->asked.len);
 		return;
+	}
+	must(f->piece.len == EXCHANGE_PART_BYTES && f->asked.len == 0);
 	p->parts_bytes += f->piece.len;
 	must(p->parts_bytes <= f->body_bytes);
 }

@@ -443,6 +443,9 @@ static void a_conversation_is_recorded_in_every_split(void)
 		converse(&t, "", buf_view(&program),
 			 bytes_slice(buf_view(&provider), 0, before_close), step);
 		CHECK_U64(t.count, 0); /* only one side is done */
+		/* but after the turns all was handed on */
+		CHECK(t.parts >= 1 && exchange_following(t.x)->piece.len == 0);
+		CHECK_U64(exchange_following(t.x)->asked.len, 0);
 		CHECK_U64(exchange_awaited(t.x), 1);
 		feed(&t, bytes_from(buf_view(&provider), before_close), step);
 		CHECK_U64(t.count, 1);

@@ -56,6 +56,20 @@ speak() { # URL MESSAGE...
 	assert_equal "$(records length)" 1
 }
 
+@test 'Node.js too: allowed, recorded; refused, and nothing gets out' {
+	start_websocket
+	same_with_and_without "$NODES/22/node" "$CLIENTS/node/websocket.mjs" "$REALTIME" "$SAY"
+	assert_equal "$(tail -n 1 with.out)" 'closed 1000'
+	assert_recorded .outcome complete .coverage full .websocket.closed_by program \
+		'.gen_ai["usage.output_tokens"]' 4 .websocket.request_messages 1
+	: >server.log
+	run governed "$NODES/22/node" "$CLIENTS/node/websocket.mjs" "${REALTIME/gpt-realtime/gpt-4o}" "$SAY"
+	assert_failure
+	assert_line refused
+	assert_recorded .outcome refused
+	assert_equal "$(cat server.log)" ''
+}
+
 @test 'it does so without compression, and without TLS where the policy says so' {
 	start_websocket
 	run speak "$REALTIME" --plain-frames "$SAY"

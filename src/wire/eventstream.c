@@ -4,9 +4,8 @@
 #define PRELUDE_BYTES 12u
 #define CRC_BYTES     4u
 #define FRAME_BYTES   (PRELUDE_BYTES + CRC_BYTES) /* of a message with nothing in it */
-* /
 
-	void eventstream_done(struct eventstream *s)
+void eventstream_done(struct eventstream *s)
 {
 	buf_done(&s->raw);
 	*s = (struct eventstream){0};

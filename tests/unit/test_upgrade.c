@@ -59,7 +59,7 @@ static void the_model_stands_in_the_query(void)
 /* A model in the path is not contradicted. */
 static void what_the_path_says_counts_too(void)
 {
-	const struct provider *p = catalogue_find(BYTES("aws.bedrock"));
+	const struct provider *p = catalogue_find(BYTES("bedrock"));
 	struct request_view view = {.method = BYTES("POST"),
 				    .path = BYTES("/model/a/invoke-with-bidirectional-stream")};
 	struct call call = {0};
@@ -86,5 +86,6 @@ static void an_unknown_path_is_unknown(void)
 
 int main(void)
 {
-	RUN_TESTS(TEST(the_model_stands_in_the_query), TEST(what_the_path_says_counts_too), TEST(an_unknown_path_is_unknown));
+	RUN_TESTS(TEST(the_model_stands_in_the_query), TEST(what_the_path_says_counts_too),
+		  TEST(an_unknown_path_is_unknown));
 }

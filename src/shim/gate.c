@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/sys.h"
-#include "llm/upgrade.h"
 #include "shim/explain.h"
 #include "shim/fds.h"
 #include "shim/gate_record.h"
@@ -529,15 +528,6 @@ static bool stage_body(struct gate *g)
 	return true;
 }
 
-/* A WebSocket is decided on when it is asked for; its messages then pass at once. */
-static enum err read_call(const struct gate *g, const struct request_view *view,
-			  struct call *ret_call, struct fault *ret_fault)
-{
-	if (exchange_asks_websocket(g->exchange))
-		return upgrade_read_call(g->provider, view, ret_call, ret_fault);
-	return provider_read_call(g->provider, view, ret_call, ret_fault);
-}
-
 /* The request is complete: decide, record, and put it on its way. */
 static void handle_request(struct gate *g)
 {
@@ -550,13 +540,15 @@ static void handle_request(struct gate *g)
 	if (!check_ground(g))
 		return;
 	exchange_view(g->exchange, &view);
-	enum err e = read_call(g, &view, &call, &fault);
+	enum err e = provider_read_call(g->provider, &view, &call, &fault);
 	if (e) {
 		int status = e == ERR_LIMIT ? 413 : e == ERR_NOMEM ? 503 : 400;
 		refuse_for(g, status, fault.code ? fault.code : "malformed_request", "request",
 			   fault.reason ? fault.reason : err_text(e));
 		return;
 	}
+	/* A WebSocket is decided on when it is asked for; its messages then pass at once. */
+	call.stream |= exchange_asks_websocket(g->exchange);
 	memset(&d, 0, sizeof d);
 	decide(g->rules->policy, &journal_self(g->rules)->facts, g->provider, &call, &d);
 	if (d.action == ACTION_REFUSE) {

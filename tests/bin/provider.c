@@ -32,7 +32,7 @@
 #define SLOW_READ_BYTES 16384
 #define STOP_MS         5000 /* a peer that does not take our answer gets this long */
 
-struct provider provider = {.log = -1};
+struct provider provider = {.log = -1, .type = "application/json"};
 
 static pthread_mutex_t lines_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t lines_gone = PTHREAD_COND_INITIALIZER;
@@ -395,6 +395,7 @@ static const char help[] =
 	"                    h2 is never spoken: who sends its preface is logged as a leak\n"
 	"  --tickets N       TLS 1.3 session tickets after the handshake (OpenSSL's default)\n"
 	"  --plain           HTTP without TLS\n"
+	"  --answer FILE     every request is answered with it; --type TYPE: its Content-Type\n"
 	"  --slow-reader     small window, 16 KB every 2 ms\n"
 	"  --bench           a fixed small answer to every POST, no log\n"
 	"  --echo            no HTTP: sends back the first 64 bytes of each piece that arrives; "
@@ -410,6 +411,19 @@ static const char help[] =
 	"Other paths: /plain, /bytes/N, /nothing/STATUS. SIGTERM: reads what has arrived, then "
 	"ends.\n";
 
+static void read_answer(const char *path)
+{
+	char piece[4096];
+	size_t len;
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		die(path);
+	while ((len = fread(piece, 1, sizeof piece, file)) > 0)
+		text_put(&provider.file, piece, len);
+	fclose(file);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -417,7 +431,8 @@ int main(int argc, char **argv)
 		{"key", 1, NULL, 'k'},   {"ready", 1, NULL, 'r'},       {"log", 1, NULL, 'l'},
 		{"tls", 1, NULL, 't'},   {"alpn", 1, NULL, 'a'},        {"tickets", 1, NULL, 'T'},
 		{"plain", 0, NULL, 'P'}, {"slow-reader", 0, NULL, 's'}, {"bench", 0, NULL, 'b'},
-		{"echo", 0, NULL, 'e'},  {"help", 0, NULL, 'H'},        {NULL, 0, NULL, 0}};
+		{"echo", 0, NULL, 'e'},  {"answer", 1, NULL, 'A'},      {"type", 1, NULL, 'y'},
+		{"help", 0, NULL, 'H'},  {NULL, 0, NULL, 0}};
 	const char *host = "127.0.0.1", *cert = NULL, *key = NULL, *ready = NULL, *log = NULL;
 	const char *versions = "any";
 	int port = 0, tickets = -1, option;
@@ -465,6 +480,12 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			provider.echo = true;
+			break;
+		case 'A':
+			read_answer(optarg);
+			break;
+		case 'y':
+			provider.type = optarg;
 			break;
 		case 'H':
 			fputs(help, stdout);

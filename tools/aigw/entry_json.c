@@ -6,6 +6,7 @@
 
 #include "llm/call.h"
 #include "print.h"
+#include "wire/json.h"
 #include "words.h"
 
 #define HEADERS_MAX 1024 /* of one message; further ones are left out of the object */
@@ -48,6 +49,7 @@ static bool is_special(enum field f)
 	case F_RESPONSE_BODY:
 	case F_REQUEST_BODY_BYTES:
 	case F_RESPONSE_BODY_BYTES:
+	case F_TOOL_CALLS:
 		return true;
 	default:
 		return false;
@@ -293,6 +295,11 @@ static void put_message(struct json_object *o, const struct log_entry *entry, bo
 		need(buf_put_str(o->out, "null"));
 	if (entry_find_u64(entry, length, &n) == OK)
 		object_number(&message, "body_bytes", n);
+	struct bytes calls = response ? entry_text(entry, F_TOOL_CALLS) : BYTES_NONE;
+	if (calls.len && json_check(calls, NULL, NULL) == OK) {
+		object_key(&message, BYTES("tool_calls"));
+		need(buf_put(o->out, calls));
+	}
 	if (response) {
 		words_assemble(entry, &text);
 		if (text.len)

@@ -831,6 +831,11 @@ bool provider_answer(struct line *line, const struct request *r)
 	struct talk t = {.line = line, .r = r, .b = &b, .words = WORDS, .words_len = strlen(WORDS)};
 
 	provider_read_behaviour(r, &b);
+	if (provider.file.len) {
+		struct answer *a = answer_begin(line, r, &b, 200, provider.type, "", provider.file.len);
+		answer_write(a, provider.file.at, provider.file.len);
+		return answer_end(a);
+	}
 	if (b.events == 0)
 		b.events = 1;
 	snprintf(t.id, sizeof t.id, "%.24s", *r->sha256 ? r->sha256 : "000000000000000000000000");

@@ -98,6 +98,8 @@ extern struct provider {
 	int log;
 	bool bench, echo, slow_reader;
 	struct text small_answer;
+	struct text file; /* with --answer: what every request is answered with */
+	const char *type; /* of that */
 } provider;
 
 __attribute__((noreturn)) void die(const char *what);

@@ -29,7 +29,7 @@ SHIM = $(sort $(wildcard src/shim/*.c))
 TOOL = $(sort $(wildcard tools/aigw/*.c))
 # Rooms of the tool that are pure are unit-tested and fuzzed like the floors.
 TOOL_PURE = $(BUILD)/tools/aigw/coverage.o $(BUILD)/tools/aigw/elf.o
-OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o
+OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o $(BUILD)/gen/price_table.o
 LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a
 HOOKED_LIBC = $(shell sed -nE 's/^(LIBC|LOADER)_HOOK.([^,]*), ([a-z_0-9]*),.*/\3/p' src/shim/hooks.def)
@@ -66,6 +66,13 @@ $(BUILD)/gen/catalogue_table.c: policy/providers.json $(BUILD)/make-catalogue
 # What the dialects read with is made from the table: only what does not need it goes in here.
 $(BUILD)/make-catalogue: $(patsubst %.c,$(BUILD)/%.o,tools/dev/make-catalogue.c $(wildcard tools/dev/catalogue/*.c) \
 		$(wildcard src/base/*.c src/wire/json*.c) src/llm/call.c src/llm/error_shape.c)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/gen/price_table.c: policy/prices.json $(BUILD)/make-prices-table
+	@mkdir -p $(@D)
+	$(Q)$(BUILD)/make-prices-table $< > $@.new && mv $@.new $@
+
+$(BUILD)/make-prices-table: $(BUILD)/tools/dev/make-prices-table.o $(filter $(BUILD)/src/base/% $(BUILD)/src/wire/json% $(BUILD)/src/llm/price.o,$(ROOMS:%.c=$(BUILD)/%.o))
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/gen/observe_policy.h: policy/observe.json tools/dev/make-text-header
@@ -303,7 +310,7 @@ bench: packages-check ## with and without, in one run: ratios and microseconds
 MAN1 = $(sort $(wildcard docs/man/*.1))
 MAN5 = $(sort $(wildcard docs/man/*.5))
 MAN7 = $(sort $(wildcard docs/man/*.7))
-SHARED = policy/policy.schema.json policy/providers.json policy/observe.json policy/strict.json
+SHARED = policy/policy.schema.json policy/providers.json policy/prices.json policy/observe.json policy/strict.json
 DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/architecture.md docs/CHANGES.md
 D = $(DESTDIR)$(PREFIX)
 

@@ -13,6 +13,8 @@
 #define MODEL_BYTES_MAX       256 /* a longer model name is refused as malformed */
 #define RESPONSE_ID_BYTES_MAX 128
 
+#define SERVICE_TIER_BYTES_MAX 31 /* a longer one is not kept */
+
 /* OPERATION(name, gen_ai.operation.name, whether it only reads what the provider keeps, and runs no
  * model) */
 #define OPERATIONS(OPERATION)                                                                      \
@@ -77,7 +79,11 @@ enum presence { ABSENT, IS_NULL, PRESENT };
 	USAGE(USAGE_OUTPUT, "usage.output_tokens")                                                 \
 	USAGE(USAGE_CACHE_READ, "usage.cache_read.input_tokens")                                   \
 	USAGE(USAGE_CACHE_CREATION, "usage.cache_creation.input_tokens")                           \
-	USAGE(USAGE_REASONING, "usage.reasoning.output_tokens")
+	USAGE(USAGE_REASONING, "usage.reasoning.output_tokens")                                    \
+	/* no name in OpenTelemetry 1.41.1; new ones go to the end: records have a bit of each */  \
+	USAGE(USAGE_CACHE_CREATION_1H, "usage.cache_creation_1h.input_tokens")                     \
+	USAGE(USAGE_INPUT_AUDIO, "usage.audio.input_tokens")                                       \
+	USAGE(USAGE_OUTPUT_AUDIO, "usage.audio.output_tokens")
 
 enum usage_kind {
 #define USAGE(name, text) name,
@@ -88,7 +94,8 @@ enum usage_kind {
 
 const char *usage_name(enum usage_kind kind);
 
-/* OpenTelemetry's rules: input includes cache read and creation, output includes reasoning. */
+/* OpenTelemetry's rules: input includes cache read and creation, output includes reasoning. Of the
+ * others: cache creation includes that for an hour, input and output include their audio. */
 struct usage {
 	uint8_t presence[USAGE_COUNT]; /* enum presence */
 	uint64_t tokens[USAGE_COUNT];
@@ -114,9 +121,10 @@ struct answer {
 	bool terminated; /* a stream's own end was seen ([DONE], message_stop, response.completed)
 			  */
 	bool failed;     /* an error object stood in the answer, also inside a stream */
-	char model[MODEL_BYTES_MAX + 1];    /* "" when not said */
-	char id[RESPONSE_ID_BYTES_MAX + 1]; /* "" when not said */
-	char finish_reason[64];             /* of the first choice; "" when not said */
+	char model[MODEL_BYTES_MAX + 1];               /* "" when not said */
+	char id[RESPONSE_ID_BYTES_MAX + 1];            /* "" when not said */
+	char finish_reason[64];                        /* of the first choice; "" when not said */
+	char service_tier[SERVICE_TIER_BYTES_MAX + 1]; /* how it was served; "" when not said */
 	bool text_cut; /* the text buffer's limit was met: nothing is appended after that */
 	/* Counts as sent where usage holds a sum of them, kept because later events of a stream
 	 * restate single parts (answer_sum). */

@@ -24,6 +24,7 @@ enum field {
 	FIELD_TOOL_NAME,
 	FIELD_TOOL_INPUT,
 	FIELD_TOOL_FRAGMENT,
+	FIELD_TIER,
 	FIELD_USAGE,
 	FIELD_UNCACHED_INPUT,
 	FIELD_USAGE_FIRST, /* + enum usage_kind */
@@ -37,6 +38,9 @@ enum field {
 		{TOKENS(USAGE_OUTPUT), {__VA_ARGS__, "output_tokens"}},                            \
 		{TOKENS(USAGE_CACHE_READ), {__VA_ARGS__, "cache_read_input_tokens"}},              \
 		{TOKENS(USAGE_CACHE_CREATION), {__VA_ARGS__, "cache_creation_input_tokens"}},      \
+		{TOKENS(USAGE_CACHE_CREATION_1H),                                                  \
+		 {__VA_ARGS__, "cache_creation", "ephemeral_1h_input_tokens"}},                    \
+		{FIELD_TIER, {__VA_ARGS__, "service_tier"}},                                       \
 	{                                                                                          \
 		TOKENS(USAGE_REASONING),                                                           \
 		{                                                                                  \
@@ -161,6 +165,9 @@ static enum err take(void *context, uint8_t id, const struct json_token *value)
 	case FIELD_TOOL_FRAGMENT:
 		r->fragment = *value;
 		r->has_fragment = value->kind == JSON_STRING;
+		break;
+	case FIELD_TIER:
+		answer_set_string(a->service_tier, sizeof a->service_tier, value);
 		break;
 	case FIELD_USAGE:
 		a->has_usage = a->has_usage || value->kind == JSON_OBJECT;

@@ -24,6 +24,7 @@ enum field {
 	FIELD_TRANSCRIPT,
 	FIELD_PART,
 	FIELD_PART_TYPE,
+	FIELD_TIER,
 	FIELD_USAGE,
 	FIELD_USAGE_FIRST, /* + enum usage_kind */
 };
@@ -61,6 +62,11 @@ static const struct answer_field fields[] = {
 	{FIELD_MODEL, {"model"}},
 	{FIELD_ERROR, {"error"}},
 	USAGE_FIELDS("usage"),
+	/* audio is told of by chat completions only */
+	{TOKENS(USAGE_INPUT_AUDIO), {"usage", "prompt_tokens_details", "audio_tokens"}},
+	{TOKENS(USAGE_OUTPUT_AUDIO), {"usage", "completion_tokens_details", "audio_tokens"}},
+	{FIELD_TIER, {"service_tier"}},
+	{FIELD_TIER, {"response", "service_tier"}},
 	/* chat completions; the last is the text of legacy completions */
 	{FIELD_CHOICE, {"choices", "*"}},
 	{FIELD_CHOICE_INDEX, {"choices", "*", "index"}},
@@ -190,6 +196,9 @@ static enum err take(void *context, uint8_t id, const struct json_token *value)
 		break;
 	case FIELD_TEXT:
 		return answer_put_text(a, r->text, value);
+	case FIELD_TIER:
+		answer_set_string(a->service_tier, sizeof a->service_tier, value);
+		break;
 	case FIELD_USAGE:
 		a->has_usage = a->has_usage || value->kind == JSON_OBJECT;
 		break;

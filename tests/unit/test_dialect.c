@@ -271,6 +271,41 @@ static void anthropic_input_is_the_sum_of_parts_from_different_events(void)
 	CHECK(a.usage.tokens[USAGE_INPUT] == UINT64_MAX);
 }
 
+static void what_has_a_price_of_its_own_is_counted_and_the_service_tier_kept(void)
+{
+	static const char chat[] =
+		"{\"service_tier\":\"flex\",\"usage\":{\"prompt_tokens\":50,"
+		"\"completion_tokens\":40,\"prompt_tokens_details\":{\"audio_tokens\":30},"
+		"\"completion_tokens_details\":{\"audio_tokens\":20}}}";
+	static const char message[] =
+		"{\"usage\":{\"input_tokens\":1,\"cache_creation_input_tokens\":30,"
+		"\"cache_creation\":{\"ephemeral_5m_input_tokens\":10,"
+		"\"ephemeral_1h_input_tokens\":20},\"output_tokens\":2,"
+		"\"service_tier\":\"batch\"}}";
+	struct answer a = {0}, in_stream = {0};
+	struct sse_event completed = {
+		.name = BYTES("response.completed"),
+		.data = BYTES("{\"response\":{\"service_tier\":\"priority\"}}")};
+	struct sse_event long_tier = {
+		.data = BYTES("{\"service_tier\":\"0123456789012345678901234567890x\"}")};
+
+	CHECK_ERR(dialect_openai.read_body(BYTES(chat), &a, NULL), OK);
+	check_count("chat", &a.usage, USAGE_INPUT_AUDIO, 30);
+	check_count("chat", &a.usage, USAGE_OUTPUT_AUDIO, 20);
+	check_count("chat", &a.usage, USAGE_CACHE_CREATION_1H, -1);
+	CHECK_STR(a.service_tier, "flex");
+	CHECK_ERR(dialect_openai.read_event(&long_tier, &a, NULL), OK);
+	CHECK_STR(a.service_tier, "flex");
+	CHECK_ERR(dialect_openai.read_event(&completed, &in_stream, NULL), OK);
+	CHECK_STR(in_stream.service_tier, "priority");
+	memset(&a, 0, sizeof a);
+	CHECK_ERR(dialect_anthropic.read_body(BYTES(message), &a, NULL), OK);
+	check_count("message", &a.usage, USAGE_INPUT, 31);
+	check_count("message", &a.usage, USAGE_CACHE_CREATION, 30);
+	check_count("message", &a.usage, USAGE_CACHE_CREATION_1H, 20);
+	CHECK_STR(a.service_tier, "batch");
+}
+
 static void a_text_that_is_not_json_leaves_no_trace(void)
 {
 	static const char body[] =
@@ -570,6 +605,7 @@ int main(void)
 		  TEST(absent_null_and_zero_are_three_things),
 		  TEST(counts_that_are_none_are_passed_over),
 		  TEST(anthropic_input_is_the_sum_of_parts_from_different_events),
+		  TEST(what_has_a_price_of_its_own_is_counted_and_the_service_tier_kept),
 		  TEST(a_text_that_is_not_json_leaves_no_trace),
 		  TEST(strings_that_do_not_fit_are_left_out_whole),
 		  TEST(text_stops_at_the_limit_of_its_buffer),

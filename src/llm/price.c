@@ -6,13 +6,13 @@
 
 static const char *const bucket_names[] = {
 #define BUCKET(name, key) key,
-	BUCKETS(BUCKET)
+	PRICE_BUCKETS(BUCKET)
 #undef BUCKET
 };
 
 static const char *const plan_names[] = {
 #define PLAN(name, key) key,
-	PLANS(PLAN)
+	PRICE_PLANS(PLAN)
 #undef PLAN
 };
 

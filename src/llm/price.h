@@ -22,7 +22,7 @@
 #define PICOUSD_PER_USD   UINT64_C(1000000000000)
 
 /* The parts of a bill. They are disjoint: each token is in one of them. BUCKET(name, JSON key) */
-#define BUCKETS(BUCKET)                                                                            \
+#define PRICE_BUCKETS(BUCKET)                                                                      \
 	BUCKET(BUCKET_INPUT, "input") /* text, and not from a cache */                             \
 	BUCKET(BUCKET_CACHE_READ, "cache_read")                                                    \
 	BUCKET(BUCKET_CACHE_WRITE, "cache_write") /* for 5 minutes, or the provider's own time */  \
@@ -34,13 +34,13 @@
 
 enum price_bucket {
 #define BUCKET(name, key) name,
-	BUCKETS(BUCKET)
+	PRICE_BUCKETS(BUCKET)
 #undef BUCKET
 		BUCKET_COUNT
 };
 
 /* The ways of being served that have prices of their own. PLAN(name, JSON key) */
-#define PLANS(PLAN)                                                                                \
+#define PRICE_PLANS(PLAN)                                                                          \
 	PLAN(PLAN_STANDARD, "")                                                                    \
 	PLAN(PLAN_ABOVE, "above") /* standard, more input than above_tokens: all of the request */ \
 	PLAN(PLAN_BATCH, "batch")                                                                  \
@@ -49,7 +49,7 @@ enum price_bucket {
 
 enum price_plan {
 #define PLAN(name, key) name,
-	PLANS(PLAN)
+	PRICE_PLANS(PLAN)
 #undef PLAN
 		PLAN_COUNT
 };

@@ -10,6 +10,7 @@
 #define AIGW_POLICY_POLICY_H
 
 #include "llm/catalogue.h"
+#include "llm/price.h"
 
 #define POLICY_BYTES_MAX        (4u << 20)
 #define POLICY_RECIPIENTS_MAX   16
@@ -17,6 +18,7 @@
 #define POLICY_PATTERNS_MAX     1024 /* per list */
 #define POLICY_ENVIRONMENTS_MAX 256
 #define POLICY_APPLICATIONS_MAX 1024
+#define POLICY_PRICES_MAX       1024
 
 enum on_failure { FAIL_REFUSE, FAIL_ALLOW };
 enum payloads { PAYLOADS_FULL, PAYLOADS_NONE };
@@ -50,6 +52,12 @@ struct application {
 	struct bytes user;        /* exact; empty: any */
 };
 
+/* Prices in place of the built-in ones; the first whose pattern matches counts. */
+struct policy_price {
+	struct bytes pattern; /* over "provider/model" */
+	struct price price;
+};
+
 struct policy {
 	uint32_t version;
 	bool locked;
@@ -79,6 +87,8 @@ struct policy {
 	const struct environment *environments;
 	size_t application_count;
 	const struct application *applications;
+	size_t price_count;
+	const struct policy_price *prices;
 	struct bytes default_environment; /* always the name of an environment that exists */
 	bool trust_environment;           /* AIGW_ENVIRONMENT of the process counts */
 	uint8_t digest[32]; /* SHA-256 or BLAKE2b is the loader's; zero after policy_parse: filled

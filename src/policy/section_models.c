@@ -69,6 +69,17 @@ static enum err check_pattern(struct reader *r, size_t start, struct bytes patte
 	return OK;
 }
 
+enum err section_models_check(struct reader *r, size_t start, struct bytes pattern)
+{
+	if (pattern.len > PATTERN_BYTES_MAX) {
+		phrase_put(reader_problem_with(r, start, pattern),
+			   " is longer than any model name");
+		return ERR_LIMIT;
+	}
+	reader_make_lower(pattern);
+	return check_pattern(r, start, pattern);
+}
+
 static enum err read_pattern(struct reader *r, const struct value *v, struct bytes name,
 			     size_t name_start, void *element)
 {
@@ -80,13 +91,7 @@ static enum err read_pattern(struct reader *r, const struct value *v, struct byt
 		return e;
 	if (text.len == 0 || bytes_find_byte(text, ' ') != SIZE_MAX)
 		return reader_wrong(r, v, expected);
-	if (text.len > PATTERN_BYTES_MAX) {
-		phrase_put(reader_problem_with(r, v->token.start, text),
-			   " is longer than any model name");
-		return ERR_LIMIT;
-	}
-	reader_make_lower(text);
-	e = check_pattern(r, v->token.start, text);
+	e = section_models_check(r, v->token.start, text);
 	if (e)
 		return e;
 	*to = text;

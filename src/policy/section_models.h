@@ -14,4 +14,8 @@ reader_fn section_models_read;
 /* Fills rules->where from r->path, also for a scope that says nothing of models. ERR_NOMEM. */
 MUST_USE enum err section_models_place(struct reader *r, struct model_rules *rules);
 
+/* As a key or a string of the text at byte `start`: makes the pattern lower case and checks that
+ * it can match something. ERR_BAD, ERR_LIMIT. */
+MUST_USE enum err section_models_check(struct reader *r, size_t start, struct bytes pattern);
+
 #endif

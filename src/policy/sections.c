@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "policy/section_models.h"
+#include "policy/section_prices.h"
 #include "policy/section_providers.h"
 
 #define RECIPIENT_BYTES_MAX 89  /* one of today has 63; its checksum is checked at use */
@@ -415,6 +416,7 @@ enum err sections_read(struct reader *r, const struct value *v)
 		READER_KEY("audit", read_audit, .required = true),
 		READER_KEY("transport", read_transport),
 		READER_KEY("providers", section_providers_read),
+		READER_KEY("prices", section_prices_read),
 		READER_KEY("organization", read_organization),
 		READER_KEY("environments", read_environments, .required = true),
 		READER_KEY("applications", read_applications),
@@ -426,7 +428,6 @@ enum err sections_read(struct reader *r, const struct value *v)
 		READER_LATER("keys"),
 		READER_LATER("drains"),
 		READER_LATER("usage"),
-		READER_LATER("prices"),
 	};
 	struct policy *p = r->policy;
 	enum err e = check_version(r, v);

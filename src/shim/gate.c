@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "shim/asked.h"
 #include "shim/explain.h"
 #include "shim/fds.h"
 #include "shim/gate_record.h"
@@ -56,6 +57,7 @@ struct gate {
 	struct buf refusal;
 	size_t served;
 	struct buf record;
+	struct buf asked; /* by the requests whose answers are awaited */
 };
 
 static void on_part(void *context, struct exchange *x);
@@ -557,6 +559,7 @@ static void handle_request(struct gate *g)
 	}
 	if (!recorded(g, &call, &d, COVERAGE_FULL))
 		return;
+	(void)!asked_put(&g->asked, g->id, g->provider, &call); /* without, there is no cost */
 	if (g->head_released) {
 		(void)stage_body(g);
 		return;
@@ -972,12 +975,20 @@ static void on_answer(void *context, struct exchange *x, enum outcome outcome)
 {
 	struct gate *g = context;
 	const struct following *f = exchange_following(x);
+	const struct sent *sent = exchange_oldest(x);
+	struct asked asked;
+	bool known = sent && asked_take(&g->asked, sent->id, &asked);
 
 	/* A stream that runs until close says by its last event whether it was whole. */
 	if (outcome == OUTCOME_COMPLETE && f->is_stream && !f->answer.terminated && !f->has_end &&
 	    f->cut_by_close)
 		outcome = OUTCOME_ABORTED_BY_PROVIDER;
-	if (g->rules && !gate_record_answer(x, outcome, keeps_payloads(g->rules), &g->record))
+	struct answer_facts facts = {.rules = g->rules,
+				     .exchange = x,
+				     .asked = known ? &asked : NULL,
+				     .outcome = outcome,
+				     .with_body = keeps_payloads(g->rules)};
+	if (g->rules && !gate_record_answer(&facts, &g->record))
 		(void)!write_record(g, outcome == OUTCOME_COMPLETE ? REC_RESPONSE : REC_ABORTED);
 }
 
@@ -1013,5 +1024,6 @@ void gate_free(struct gate *g)
 	buf_done(&g->staged);
 	buf_done(&g->refusal);
 	buf_done(&g->record);
+	buf_done(&g->asked);
 	free(g);
 }

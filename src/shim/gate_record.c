@@ -7,6 +7,8 @@
 #include "audit/seal.h"
 #include "base/sys.h"
 #include "llm/credential.h"
+#include "llm/price_list.h"
+#include "policy/pricing.h"
 
 #define FINGERPRINT_BYTES 8
 
@@ -181,6 +183,9 @@ static enum err put_usage(struct buf *r, const struct answer *a)
 		[USAGE_CACHE_READ] = F_USAGE_CACHE_READ,
 		[USAGE_CACHE_CREATION] = F_USAGE_CACHE_CREATION,
 		[USAGE_REASONING] = F_USAGE_REASONING,
+		[USAGE_CACHE_CREATION_1H] = F_USAGE_CACHE_CREATION_1H,
+		[USAGE_INPUT_AUDIO] = F_USAGE_INPUT_AUDIO,
+		[USAGE_OUTPUT_AUDIO] = F_USAGE_OUTPUT_AUDIO,
 	};
 	uint64_t nulls = 0;
 
@@ -208,12 +213,45 @@ static enum err put_conversation(struct buf *r, const struct conversation *c)
 	return put_str(r, F_WS_CLOSED_BY, c->closed_by == SPEAKER_PROGRAM ? "program" : "provider");
 }
 
-enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool with_body,
-			    struct buf *ret_record)
+/* The counts of a stream are final with its end, or with what the model stopped for. */
+static bool is_whole(const struct answer_facts *f, const struct answer *a)
 {
-	const struct following *f = exchange_following(x);
-	const struct sent *sent = exchange_oldest(x);
-	uint64_t now_ns = exchange_now_ns(x);
+	return f->outcome == OUTCOME_COMPLETE && !a->failed &&
+	       (!exchange_following(f->exchange)->is_stream || a->terminated ||
+		a->finish_reason[0]);
+}
+
+static enum err put_cost(struct buf *r, const struct answer_facts *f, const struct answer *a)
+{
+	struct pricing_call call;
+	struct pricing pricing;
+
+	if (!f->asked || !is_whole(f, a))
+		return OK;
+	call = (struct pricing_call){f->asked->provider, bytes_str(f->asked->model), a,
+				     f->asked->operation};
+	if (pricing_of(f->rules->policy, &call, &pricing))
+		return OK;
+	TRY(record_put_u64(r, F_COST, pricing.picousd));
+	TRY(put_str(r, F_COST_PRICES, pricing.from_policy ? "policy" : price_list_date));
+	return put_str(r, F_COST_MODEL, pricing.name);
+}
+
+static enum err put_answer(struct buf *r, const struct answer_facts *facts, const struct answer *a)
+{
+	TRY(put_str(r, F_RESPONSE_MODEL, a->model));
+	TRY(put_str(r, F_RESPONSE_ID, a->id));
+	TRY(put_str(r, F_FINISH_REASON, a->finish_reason));
+	TRY(put_str(r, F_SERVICE_TIER, a->service_tier));
+	TRY(put_usage(r, a));
+	return put_cost(r, facts, a);
+}
+
+enum err gate_record_answer(const struct answer_facts *facts, struct buf *ret_record)
+{
+	const struct following *f = exchange_following(facts->exchange);
+	const struct sent *sent = exchange_oldest(facts->exchange);
+	uint64_t now_ns = exchange_now_ns(facts->exchange);
 	struct buf *r = ret_record;
 
 	buf_reset(r);
@@ -223,7 +261,7 @@ enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool
 	TRY(put_answer_headers(r, buf_view(&f->head)));
 	TRY(record_put_u64(r, F_RESPONSE_BODY_BYTES, f->body_bytes));
 	TRY(put_conversation(r, f->conversation));
-	if (with_body) {
+	if (facts->with_body) {
 		TRY(record_put_if(r, F_REQUEST_BODY, buf_view(&f->asked)));
 		TRY(record_put_if(r, F_RESPONSE_BODY, buf_view(&f->piece)));
 		TRY(record_put_if(r, F_TOOL_CALLS, buf_view(&f->tool_calls)));
@@ -231,11 +269,8 @@ enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool
 	if (f->conversation && f->conversation->model_len && !sent->names_model)
 		TRY(record_put(r, F_REQUEST_MODEL,
 			       bytes_of(f->conversation->model, f->conversation->model_len)));
-	TRY(put_str(r, F_RESPONSE_MODEL, f->answer.model));
-	TRY(put_str(r, F_RESPONSE_ID, f->answer.id));
-	TRY(put_str(r, F_FINISH_REASON, f->answer.finish_reason));
-	TRY(put_usage(r, &f->answer));
-	TRY(put_str(r, F_OUTCOME, outcome_name(outcome)));
+	TRY(put_answer(r, facts, &f->answer));
+	TRY(put_str(r, F_OUTCOME, outcome_name(facts->outcome)));
 	TRY(put_str(r, F_COVERAGE, coverage_name(f->coverage)));
 	TRY(put_str(r, F_PROBLEM, f->problem));
 	if (f->first_byte_ns >= sent->started_ns && f->first_byte_ns)

@@ -8,6 +8,7 @@
 
 #include "llm/exchange.h"
 #include "policy/decide.h"
+#include "shim/asked.h"
 #include "shim/gate.h"
 #include "shim/rules.h"
 #include "shim/self.h"
@@ -33,9 +34,17 @@ struct request_facts {
 	bool with_body;
 };
 
+/* Everything a response record is made from. Borrowed. */
+struct answer_facts {
+	const struct rules *rules;
+	const struct exchange *exchange; /* the answer is that of its oldest request */
+	const struct asked *asked;       /* NULL: not known, so there is no cost */
+	enum outcome outcome;
+	bool with_body;
+};
+
 MUST_USE enum err gate_record_request(const struct request_facts *f, struct buf *ret_record);
 MUST_USE enum err gate_record_part(const struct exchange *x, struct buf *ret_record);
-MUST_USE enum err gate_record_answer(const struct exchange *x, enum outcome outcome, bool with_body,
-				     struct buf *ret_record);
+MUST_USE enum err gate_record_answer(const struct answer_facts *f, struct buf *ret_record);
 
 #endif

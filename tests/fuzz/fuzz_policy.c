@@ -9,6 +9,7 @@
 
 #include "policy/decide.h"
 #include "policy/pattern.h"
+#include "policy/pricing.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,6 +40,23 @@ static void check_patterns(const struct policy *p, const struct patterns *list)
 	}
 }
 
+static void check_price(const struct policy *p, const struct policy_price *own)
+{
+	const struct patterns one = {true, 1, &own->pattern};
+	struct answer answer = {.has_usage = true, .model = "gpt-5"};
+	struct pricing_call call = {"openai", BYTES_NONE, &answer, OP_CHAT};
+	struct pricing found;
+
+	check_patterns(p, &one);
+	require(own->price.given[PLAN_STANDARD] & 1u << BUCKET_INPUT);
+	require((own->price.above_tokens != 0) == (own->price.given[PLAN_ABOVE] != 0));
+	for (unsigned b = 0; b < BUCKET_COUNT; b++)
+		require(own->price.picousd[PLAN_STANDARD][b] <= PRICE_PICOUSD_MAX);
+	answer.usage.presence[USAGE_INPUT] = answer.usage.presence[USAGE_OUTPUT] = PRESENT;
+	answer.usage.tokens[USAGE_INPUT] = 3;
+	require(pricing_of(p, &call, &found) || found.picousd <= 3 * (uint64_t)PRICE_PICOUSD_MAX);
+}
+
 static void check_policy(const struct policy *p)
 {
 	require(p->version == 1);
@@ -48,6 +66,8 @@ static void check_policy(const struct policy *p)
 		require(is_environment(p, p->applications[i].environment));
 		require(p->applications[i].exe.len || p->applications[i].user.len);
 	}
+	for (size_t i = 0; i < p->price_count; i++)
+		check_price(p, &p->prices[i]);
 	check_patterns(p, &p->organization.allow);
 	check_patterns(p, &p->organization.deny);
 	for (size_t i = 0; i < p->environment_count; i++) {

@@ -289,7 +289,7 @@ static void what_has_a_price_of_its_own_is_counted_and_the_service_tier_kept(voi
 	struct sse_event long_tier = {
 		.data = BYTES("{\"service_tier\":\"0123456789012345678901234567890x\"}")};
 
-	CHECK_ERR(dialect_openai.read_body(BYTES(chat), &a, NULL), OK);
+	CHECK_ERR(dialect_openai.read_body(bytes_str(chat), &a, NULL), OK);
 	check_count("chat", &a.usage, USAGE_INPUT_AUDIO, 30);
 	check_count("chat", &a.usage, USAGE_OUTPUT_AUDIO, 20);
 	check_count("chat", &a.usage, USAGE_CACHE_CREATION_1H, -1);
@@ -299,7 +299,7 @@ static void what_has_a_price_of_its_own_is_counted_and_the_service_tier_kept(voi
 	CHECK_ERR(dialect_openai.read_event(&completed, &in_stream, NULL), OK);
 	CHECK_STR(in_stream.service_tier, "priority");
 	memset(&a, 0, sizeof a);
-	CHECK_ERR(dialect_anthropic.read_body(BYTES(message), &a, NULL), OK);
+	CHECK_ERR(dialect_anthropic.read_body(bytes_str(message), &a, NULL), OK);
 	check_count("message", &a.usage, USAGE_INPUT, 31);
 	check_count("message", &a.usage, USAGE_CACHE_CREATION, 30);
 	check_count("message", &a.usage, USAGE_CACHE_CREATION_1H, 20);

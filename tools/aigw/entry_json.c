@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "llm/call.h"
+#include "llm/price.h"
 #include "print.h"
 #include "wire/json.h"
 #include "words.h"
@@ -23,9 +23,14 @@ static const enum field fields[] = {
 
 /* Where each usage kind stands in a record; its bit in USAGE_NULLS is the kind's number. */
 static const enum field usage_fields[USAGE_COUNT] = {
-	[USAGE_INPUT] = F_USAGE_INPUT_TOKENS,    [USAGE_OUTPUT] = F_USAGE_OUTPUT_TOKENS,
-	[USAGE_CACHE_READ] = F_USAGE_CACHE_READ, [USAGE_CACHE_CREATION] = F_USAGE_CACHE_CREATION,
+	[USAGE_INPUT] = F_USAGE_INPUT_TOKENS,
+	[USAGE_OUTPUT] = F_USAGE_OUTPUT_TOKENS,
+	[USAGE_CACHE_READ] = F_USAGE_CACHE_READ,
+	[USAGE_CACHE_CREATION] = F_USAGE_CACHE_CREATION,
 	[USAGE_REASONING] = F_USAGE_REASONING,
+	[USAGE_CACHE_CREATION_1H] = F_USAGE_CACHE_CREATION_1H,
+	[USAGE_INPUT_AUDIO] = F_USAGE_INPUT_AUDIO,
+	[USAGE_OUTPUT_AUDIO] = F_USAGE_OUTPUT_AUDIO,
 };
 
 /* The objects of an entry, in the order they are printed; "" are the members that stand at the top
@@ -121,6 +126,8 @@ static void put_number(struct buf *out, enum field f, enum field_type type, stru
 		need(buf_put_str(out, "null"));
 	else if (type == FIELD_BOOL)
 		need(buf_put_str(out, n ? "true" : "false"));
+	else if (f == F_COST)
+		need(price_put_usd(out, n));
 	else
 		need(buf_put_decimal(out, n));
 }
@@ -336,7 +343,7 @@ void put_entry_json(struct buf *out, const struct log_entry *entry, bool payload
 	for (size_t i = 0; i < GROUP_COUNT; i++) {
 		if (groups[i][0] == 0)
 			put_members(&o, entry, &x, i);
-		else if (exchange && strcmp(groups[i], "cost") == 0)
+		else if (exchange && !x.has[F_COST] && strcmp(groups[i], "cost") == 0)
 			object_raw(&o, "cost", "null");
 		else
 			put_group(&o, entry, &x, i);

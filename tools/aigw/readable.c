@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "llm/call.h"
+#include "llm/price.h"
 #include "print.h"
 #include "words.h"
 
@@ -140,6 +140,20 @@ static void print_tokens(const struct log_entry *entry)
 	line_print(&l);
 }
 
+static void print_cost(const struct log_entry *entry)
+{
+	struct line l = {"cost", {0}};
+	uint64_t picousd;
+
+	if (entry_find_u64(entry, F_COST, &picousd) == OK) {
+		need(buf_put_str(&l.text, "$"));
+		need(price_put_usd(&l.text, picousd));
+		line_field(&l, entry, F_COST_MODEL, " by the prices of ", "");
+		line_field(&l, entry, F_COST_PRICES, " (", ")");
+	}
+	line_print(&l);
+}
+
 static void print_model(const struct log_entry *entry)
 {
 	struct line l = {"model", {0}}, call = {"call", {0}};
@@ -155,6 +169,7 @@ static void print_model(const struct log_entry *entry)
 	line_field(&call, entry, F_FINISH_REASON, ", ended because of ", "");
 	line_print(&call);
 	print_tokens(entry);
+	print_cost(entry);
 }
 
 static void print_timing(const struct log_entry *entry)

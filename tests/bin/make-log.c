@@ -9,7 +9,9 @@
  * one, bytes that are no text, records of other kinds, and one exchange without an answer many=N N
  * small answered exchanges, in one process days      one exchange on each of three days in a row,
  * ending today span      a request in one segment and its answer in the next one, of the day after
- * hold      one exchange without an answer; then waits until standard input ends, and answers it
+ * usage     exchanges of two providers with tokens and cost, one failed, one refused, one without
+ * price hold      one exchange without an answer; then waits until standard input ends, and answers
+ * it
  *
  * Prints the id of each exchange, one a line, in the order of the requests.
  */
@@ -289,6 +291,47 @@ static void write_hold(void)
 	answer(id);
 }
 
+/* One answered exchange with its tokens and its cost; 0 picodollars: not known. */
+static void used(const char *provider, const char *model, const char *answered_by, uint64_t status,
+		 uint64_t input, uint64_t cached, uint64_t output, uint64_t picousd)
+{
+	struct buf r = {0};
+	char id[ULID_CHARS + 1];
+
+	begin(&r, id, provider, model, "allow");
+	append(REC_REQUEST, &r);
+	end(&r, id, status, "complete");
+	put(&r, F_RESPONSE_MODEL, answered_by);
+	if (input) {
+		put_u64(&r, F_USAGE_INPUT_TOKENS, input);
+		put_u64(&r, F_USAGE_CACHE_READ, cached);
+		put_u64(&r, F_USAGE_OUTPUT_TOKENS, output);
+	}
+	if (picousd)
+		put_u64(&r, F_COST, picousd);
+	append(REC_RESPONSE, &r);
+	buf_done(&r);
+}
+
+static void write_usage(void)
+{
+	struct buf r = {0};
+	char id[ULID_CHARS + 1];
+
+	used("openai", "gpt-5", "gpt-5-2026-03-01", 200, 1000000, 400000, 2000, 820000000000);
+	used("openai", "gpt-5", "gpt-5-2026-03-01", 200, 100, 0, 10, 225000000);
+	used("openai", "gpt-5", "", 429, 0, 0, 0, 0);
+	used("openai", "=cmd()", "", 200, 7, 0, 1, 0); /* no price is known */
+	used("anthropic", "claude-sonnet-5", "claude-sonnet-5", 200, 50, 0, 5, 1);
+	refused();
+	begin(&r, id, "openai", "", "allow");
+	put(&r, F_OPERATION, "list_models"); /* the later one counts */
+	append(REC_REQUEST, &r);
+	end(&r, id, 200, "complete");
+	append(REC_RESPONSE, &r);
+	buf_done(&r);
+}
+
 static void write_all(void)
 {
 	char id[ULID_CHARS + 1];
@@ -310,6 +353,8 @@ static void write_scene(const char *scene)
 		write_days();
 	else if (strcmp(scene, "span") == 0)
 		write_span();
+	else if (strcmp(scene, "usage") == 0)
+		write_usage();
 	else if (strcmp(scene, "hold") == 0)
 		write_hold();
 	else if (strcmp(scene, "all") == 0)

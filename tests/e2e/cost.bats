@@ -110,3 +110,16 @@ assert_cost() { # USD PRICES MODEL, or null
 	assert_answers 200
 	assert_cost null
 }
+
+@test 'aigw usage adds up what the records say, and what has no cost is told apart' {
+	run chat -d "$(body gpt-5)"
+	run chat -d "$(body gpt-5)"
+	run chat -N -d "$(body gpt-5 ',"stream":true')"
+	run chat -d "$(body my-own)"
+	run -0 aigw usage --json
+	assert_equal "$(jq -c '[.rows[] | [.name, .requests, .input_tokens, .cache_read_tokens, .output_tokens,
+		.reasoning_tokens, .unpriced]]' <<<"$output")" \
+		'[["openai/gpt-5",3,38,8,20,4,1],["openai/my-own",1,19,4,10,2,1]]'
+	assert_output --partial '"cost_usd":0.0002385,"unpriced":1}' # twice 0.00011925
+	assert_output --partial '"cost_usd":null,"unpriced":1}'
+}

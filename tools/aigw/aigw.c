@@ -27,6 +27,7 @@ static const struct command commands[] = {
 	{"show", cmd_show, "show one record in full"},
 	{"tail", cmd_tail, "show the newest records, and follow"},
 	{"verify", cmd_verify, "check that the log is whole"},
+	{"usage", cmd_usage, "add up requests, tokens and cost; compare with an invoice"},
 	{"policy", cmd_policy, "check or show the policy"},
 	{"providers", cmd_providers, "the providers that are built in, and their endpoints"},
 	{"doctor", cmd_doctor, "what of a program, a process or this host is governed"},

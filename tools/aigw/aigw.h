@@ -23,6 +23,7 @@ int cmd_log(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_usage(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_providers(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS_MAX    12
-#define LAST_WIDTH_MIN 16 /* the last column keeps that much on a narrow terminal */
+#define COLUMNS_MAX   12
+#define CUT_WIDTH_MIN 16 /* the column that is cut keeps that much on a narrow terminal */
 
 void grid_put(struct grid *g, enum colour colour, struct bytes text)
 {
@@ -56,11 +56,14 @@ void grid_print(struct grid *g, const char *indent)
 		widths[c] = here > widths[c] ? here : widths[c];
 	}
 	left -= (int)strlen(indent);
-	for (size_t c = 0; c + 1 < g->columns; c++)
-		left -= widths[c] + 2;
-	int *last = &widths[g->columns - 1];
-	if (print_width(stdout) && *last > left)
-		*last = left > LAST_WIDTH_MIN ? left : LAST_WIDTH_MIN;
+	size_t cut = g->numbers ? 0 : g->columns - 1;
+	for (size_t c = 0; c < g->columns; c++)
+		left -= c == cut ? 0 : widths[c] + 2;
+	if (print_width(stdout) && widths[cut] > left)
+		widths[cut] = left > CUT_WIDTH_MIN ? left : CUT_WIDTH_MIN;
+	/* a negative width fills on the left */
+	for (size_t c = 1; g->numbers && c < g->columns; c++)
+		widths[c] = -widths[c];
 	need(buf_put_str(&line, indent));
 	for (size_t c = 0; c < g->columns; c++) {
 		put_one(&line, bytes_str(g->titles[c]), BOLD, widths[c]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * grid: rows of text in aligned columns, under a head. The last column is cut at the terminal's
- * width; nothing is cut elsewhere. Rows are kept until they are printed.
+ * grid: rows of text in aligned columns, under a head. The last column (with `numbers`: the first)
+ * is cut at the terminal's width; nothing is cut elsewhere. Rows are kept until they are printed.
  */
 #ifndef AIGW_TOOL_GRID_H
 #define AIGW_TOOL_GRID_H
@@ -11,6 +11,7 @@
 struct grid {
 	size_t columns;
 	const char *const *titles;
+	bool numbers;      /* all columns but the first are aligned at the right */
 	size_t count, cap; /* cells */
 	struct grid_cell {
 		struct buf text;

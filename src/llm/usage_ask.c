@@ -438,8 +438,12 @@ enum err usage_drop_feed(struct usage_drop *d, struct bytes in, struct buf *out)
 		return d->failed;
 	if (!followed)
 		return put_ready(d, out);
-	/* The end, or what is no HTTP any more: the rest is passed as it is. */
+	/* The end, or what is no HTTP any more: the rest is passed as it is. Behind a chunk of ours
+	 * it might look like another one, which it was not. */
+	bool broken = d->mode == DROP_CHUNKED && !d->ended;
 	e = let_go(d, out);
+	if (!e && broken)
+		e = buf_put_str(out, "\r\n");
 	return e ? e : buf_put(out, bytes_from(in, in.len - d->response.unread_bytes));
 }
 

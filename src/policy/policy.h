@@ -89,6 +89,7 @@ struct policy {
 	const struct application *applications;
 	size_t price_count;
 	const struct policy_price *prices;
+	bool usage_ask;                   /* streams are asked for their token counts */
 	struct bytes default_environment; /* always the name of an environment that exists */
 	bool trust_environment;           /* AIGW_ENVIRONMENT of the process counts */
 	uint8_t digest[32]; /* SHA-256 or BLAKE2b is the loader's; zero after policy_parse: filled

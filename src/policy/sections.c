@@ -213,6 +213,15 @@ static enum err read_transport(struct reader *r, const struct member *m, const s
 	return reader_object(r, members, READER_COUNT(members), v, r->policy);
 }
 
+static enum err read_usage(struct reader *r, const struct member *m, const struct value *v,
+			   void *into)
+{
+	static const struct member members[] = {
+		READER_KEY("ask", reader_bool, READER_IN(struct policy, usage_ask)),
+	};
+	return reader_object(r, members, READER_COUNT(members), v, r->policy);
+}
+
 static enum err read_organization(struct reader *r, const struct member *m, const struct value *v,
 				  void *into)
 {
@@ -417,6 +426,7 @@ enum err sections_read(struct reader *r, const struct value *v)
 		READER_KEY("transport", read_transport),
 		READER_KEY("providers", section_providers_read),
 		READER_KEY("prices", section_prices_read),
+		READER_KEY("usage", read_usage),
 		READER_KEY("organization", read_organization),
 		READER_KEY("environments", read_environments, .required = true),
 		READER_KEY("applications", read_applications),
@@ -427,7 +437,6 @@ enum err sections_read(struct reader *r, const struct value *v)
 		READER_LATER("mode"),
 		READER_LATER("keys"),
 		READER_LATER("drains"),
-		READER_LATER("usage"),
 	};
 	struct policy *p = r->policy;
 	enum err e = check_version(r, v);

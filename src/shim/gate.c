@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "llm/usage_ask.h"
 #include "shim/asked.h"
 #include "shim/explain.h"
 #include "shim/fds.h"
@@ -58,6 +59,13 @@ struct gate {
 	size_t served;
 	struct buf record;
 	struct buf asked; /* by the requests whose answers are awaited */
+	/* an answer whose usage we asked for */
+	struct usage_drop drop;
+	bool changing; /* drop is at work, or bytes of it wait here: the answer is not as it came */
+	bool cut;      /* bytes were lost for want of memory: the connection ends */
+	struct buf clean; /* for the program */
+	size_t clean_served;
+	bool usage_asked; /* of the request under way */
 };
 
 static void on_part(void *context, struct exchange *x);
@@ -210,12 +218,16 @@ static struct request_facts facts_of(struct gate *g, const struct call *call,
 		.peer = g->peer.text,
 		.held_ns = sys_monotonic_ns() - g->started_ns,
 		.with_body = keeps_payloads(g->rules),
+		.usage_asked = g->usage_asked,
+		.codings_limited = g->usage_asked &&
+				   usage_ask_limits_codings(exchange_request(g->exchange)),
 	};
 }
 
 /* The decision is "no": it is recorded where that can be, answered, and nothing more goes out. */
 static void refuse(struct gate *g, const struct call *call, const struct decision *d)
 {
+	g->usage_asked = false; /* nothing goes out */
 	if (g->rules) {
 		struct request_facts f = facts_of(g, call, d);
 		f.outcome = "refused";
@@ -251,7 +263,7 @@ static void begin_request(struct gate *g)
 	uint8_t unique[10];
 
 	g->started_ns = sys_monotonic_ns();
-	g->host_settled = g->head_released = g->passes = false;
+	g->host_settled = g->head_released = g->passes = g->usage_asked = false;
 	g->released = 0;
 	g->dialect = NULL;
 	sys_unique(unique);
@@ -530,6 +542,23 @@ static bool stage_body(struct gate *g)
 	return true;
 }
 
+/* Puts the question for token counts into g->staged, where the policy wants it and nothing speaks
+ * against it. Answers that come before would have to be told from this one's, and a bare socket has
+ * no way to say that more bytes wait than it holds: there it is not asked. */
+static void ask_usage(struct gate *g, const struct request_view *view, const struct call *call)
+{
+	if (!g->rules->policy->usage_ask || g->link.plain || g->head_released || g->changing ||
+	    exchange_awaited(g->exchange))
+		return;
+	if (call->operation != OP_CHAT || !call->stream ||
+	    !bytes_equal(view->method, BYTES("POST")) ||
+	    !bytes_ends(view->path, BYTES("/chat/completions")) ||
+	    !usage_ask_is_accepted(g->provider))
+		return;
+	buf_reset(&g->staged);
+	g->usage_asked = usage_ask_splice(exchange_request(g->exchange), &g->staged) == OK;
+}
+
 /* The request is complete: decide, record, and put it on its way. */
 static void handle_request(struct gate *g)
 {
@@ -557,6 +586,9 @@ static void handle_request(struct gate *g)
 		refuse(g, &call, &d);
 		return;
 	}
+	ask_usage(g, &view, &call);
+	if (g->usage_asked)
+		d.action = ACTION_REWRITE;
 	if (!recorded(g, &call, &d, COVERAGE_FULL))
 		return;
 	(void)!asked_put(&g->asked, g->id, g->provider, &call); /* without, there is no cost */
@@ -564,8 +596,13 @@ static void handle_request(struct gate *g)
 		(void)stage_body(g);
 		return;
 	}
-	if (await_answer(g, &call))
-		g->out = buf_view(&q->raw);
+	if (!await_answer(g, &call))
+		return;
+	g->out = buf_view(g->usage_asked ? &g->staged : &q->raw);
+	if (g->usage_asked) {
+		usage_drop_begin(&g->drop);
+		__atomic_store_n(&g->changing, true, __ATOMIC_RELEASE);
+	}
 }
 
 /* The bytes are no request that can be decided on. */
@@ -909,15 +946,48 @@ bool gate_disowns(struct gate *g, struct bytes first)
 
 /* ---- the program reads ---- */
 
+/* Bytes of an answer that was changed. */
+static size_t serve_clean(struct gate *g, uint8_t *out, size_t cap, bool peek)
+{
+	struct bytes left = bytes_slice(bytes_from(buf_view(&g->clean), g->clean_served), 0, cap);
+
+	if (left.len)
+		memcpy(out, left.at, left.len);
+	if (peek)
+		return left.len;
+	g->clean_served += left.len;
+	if (g->clean_served < g->clean.len)
+		return left.len;
+	g->clean_served = 0;
+	buf_reset(&g->clean);
+	if (g->drop.mode == DROP_OFF && !g->cut) {
+		buf_done(&g->clean);
+		usage_drop_done(&g->drop);
+		__atomic_store_n(&g->changing, false, __ATOMIC_RELEASE);
+	}
+	return left.len;
+}
+
+static bool has_something_to_serve(struct gate *g)
+{
+	return __atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || gate_is_changing(g);
+}
+
 enum gate_serving gate_serve(struct gate *g, uint8_t *out, size_t cap, bool peek, size_t *ret_len)
 {
 	enum gate_serving serving = GATE_NOTHING;
 	struct bytes left;
 
-	if (!__atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || !enter(g))
+	if (!has_something_to_serve(g) || !enter(g))
 		return GATE_NOTHING;
 	left = bytes_slice(bytes_from(buf_view(&g->refusal), g->served), 0, cap);
-	if (!exchange_awaited(g->exchange)) {
+	if (g->clean_served < g->clean.len) {
+		*ret_len = serve_clean(g, out, cap, peek);
+		serving = GATE_SERVED;
+	} else if (g->cut) {
+		*ret_len = 0;
+		serving = GATE_END;
+	} else if (g->refused && !exchange_awaited(g->exchange)) {
 		serving = left.len ? GATE_SERVED : GATE_END;
 		if (left.len)
 			memcpy(out, left.at, left.len);
@@ -933,31 +1003,62 @@ size_t gate_pending(struct gate *g)
 {
 	size_t pending = 0;
 
-	if (!__atomic_load_n(&g->refused, __ATOMIC_ACQUIRE) || !enter(g))
+	if (!has_something_to_serve(g) || !enter(g))
 		return 0;
-	if (!exchange_awaited(g->exchange))
+	pending = g->clean.len - g->clean_served;
+	if (!pending && g->refused && !exchange_awaited(g->exchange))
 		pending = g->refusal.len - g->served;
 	lock_drop(&g->lock);
 	return pending;
 }
 
-void gate_read(struct gate *g, struct bytes data)
+bool gate_is_changing(struct gate *g)
+{
+	return __atomic_load_n(&g->changing, __ATOMIC_ACQUIRE);
+}
+
+size_t gate_read(struct gate *g, uint8_t *data, size_t len, size_t cap)
+{
+	if (!enter(g))
+		return len;
+	exchange_feed_answer(g->exchange, bytes_of(data, len), sys_monotonic_ns());
+	wake_if_due(g);
+	if (g->changing) {
+		g->cut = g->cut || usage_drop_feed(&g->drop, bytes_of(data, len), &g->clean);
+		len = serve_clean(g, data, cap, false);
+	}
+	lock_drop(&g->lock);
+	return len;
+}
+
+void gate_read_as_is(struct gate *g, struct bytes data)
 {
 	if (!enter(g))
 		return;
 	exchange_feed_answer(g->exchange, data, sys_monotonic_ns());
 	wake_if_due(g);
+	/* What is held would have to come before: it cannot, so there is an end. */
+	if (g->changing) {
+		g->cut = g->drop.event.len || g->clean_served < g->clean.len;
+		g->drop.mode = DROP_OFF;
+	}
 	lock_drop(&g->lock);
 }
 
-void gate_ended(struct gate *g)
+bool gate_ended(struct gate *g)
 {
+	bool waits;
+
 	if (!enter(g))
-		return;
+		return false;
 	if (exchange_awaited(g->exchange))
 		exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
 	wake_if_due(g);
+	if (g->changing)
+		g->cut = usage_drop_end(&g->drop, &g->clean) || g->cut;
+	waits = g->clean_served < g->clean.len;
 	lock_drop(&g->lock);
+	return waits;
 }
 
 /* ---- records of the answer ---- */
@@ -1025,5 +1126,7 @@ void gate_free(struct gate *g)
 	buf_done(&g->refusal);
 	buf_done(&g->record);
 	buf_done(&g->asked);
+	usage_drop_done(&g->drop);
+	buf_done(&g->clean);
 	free(g);
 }

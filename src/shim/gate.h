@@ -78,10 +78,19 @@ enum gate_serving {
 enum gate_serving gate_serve(struct gate *g, uint8_t *out, size_t cap, bool peek, size_t *ret_len);
 /* How many bytes of a refusal are ready. */
 size_t gate_pending(struct gate *g);
-/* The library gave these bytes to the program. */
-void gate_read(struct gate *g, struct bytes data);
-/* The library told the program that the connection has ended, or failed. */
-void gate_ended(struct gate *g);
+/* The library gave `len` bytes, at `data`, where the program has room for `cap`. Returns how many
+ * of them the program is to have instead: mostly all, unchanged. What is more than there is room
+ * for is served by the next gate_serve (and counts as pending). 0: nothing yet, to be read on from
+ * gate_serve.
+ */
+size_t gate_read(struct gate *g, uint8_t *data, size_t len, size_t cap);
+/* The same where the program gets the bytes unchanged whatever they are. */
+void gate_read_as_is(struct gate *g, struct bytes data);
+/* Are bytes of the answer under way held or changed? Then the library must not be peeked at. */
+bool gate_is_changing(struct gate *g);
+/* The library told the program that the connection has ended, or failed. True: bytes that were held
+ * are to be served before that is told. */
+bool gate_ended(struct gate *g);
 /* The connection is gone (freed or cleared by the program): what is unanswered is recorded as
  * aborted by the program. NULL is fine. */
 void gate_free(struct gate *g);

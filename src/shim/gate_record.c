@@ -85,6 +85,21 @@ static enum err put_connection(struct buf *r, const struct request_facts *f)
 	return f->link->plain ? OK : record_put_bool(r, F_VERIFIED, f->link->verified);
 }
 
+/* What goes out differs from what the program wrote, which is what is recorded. */
+static enum err put_changes(struct buf *r, const struct request_facts *f)
+{
+	static const char both[] = "/stream_options/include_usage: absent -> true\0"
+				   "accept-encoding: as written -> identity";
+	static const char one[] = "/stream_options/include_usage: absent -> true";
+
+	if (!f->usage_asked)
+		return OK;
+	TRY(record_put_bool(r, F_USAGE_ASKED, true));
+	return record_put(r, F_CHANGES,
+			  f->codings_limited ? bytes_of(both, sizeof both - 1)
+					     : bytes_of(one, sizeof one - 1));
+}
+
 static enum err put_decision(struct buf *r, const struct request_facts *f)
 {
 	const struct decision *d = f->decision;
@@ -95,6 +110,7 @@ static enum err put_decision(struct buf *r, const struct request_facts *f)
 	TRY(put_str(r, F_RULE, d->rule));
 	TRY(put_str(r, F_REASON, d->reason));
 	TRY(put_str(r, F_CODE, d->code));
+	TRY(put_changes(r, f));
 	TRY(put_str(r, F_POLICY_DIGEST, f->rules ? f->rules->digest : ""));
 	if (d->action == ACTION_REFUSE)
 		TRY(record_put_u64(r, F_STATUS, (uint64_t)d->status));

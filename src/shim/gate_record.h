@@ -32,6 +32,8 @@ struct request_facts {
 	enum coverage coverage;
 	uint64_t held_ns;
 	bool with_body;
+	bool usage_asked;     /* the request goes out with the question for token counts */
+	bool codings_limited; /* and with no offer of content codings */
 };
 
 /* Everything a response record is made from. Borrowed. */

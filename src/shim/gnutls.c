@@ -397,13 +397,12 @@ bool gnutls_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret
 	return serving != GATE_NOTHING;
 }
 
-void gnutls_read_failed(struct conn *c, ssize_t ret)
+bool gnutls_read_failed(struct conn *c, ssize_t ret)
 {
 	bool fatal = !c->gnutls->gnutls_error_is_fatal ||
 		     c->gnutls->gnutls_error_is_fatal((int)ret);
 
 	if (is_later(ret) || ret == GNUTLS_E_TIMEDOUT)
-		return;
-	if (ret == 0 || fatal)
-		gate_ended(c->gate);
+		return false;
+	return (ret == 0 || fatal) && gate_ended(c->gate);
 }

@@ -91,7 +91,7 @@ int gnutls_uncork(struct conn *c, bool wait);
 /* The program reads. True when the gate answers: *ret_len bytes, or 0 for the end. */
 bool gnutls_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret_len);
 /* The library ended a read with `ret`, 0 or an error. */
-void gnutls_read_failed(struct conn *c, ssize_t ret);
+bool gnutls_read_failed(struct conn *c, ssize_t ret);
 
 /* For the child after fork. */
 void gnutls_reset_locks(void);

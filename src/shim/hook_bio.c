@@ -171,27 +171,32 @@ static __attribute__((noinline)) int read_ssl(const struct bio_api *api, const v
 	void *ssl;
 	struct conn *c = governed(api, bio, caller, &ssl);
 	size_t got;
+	int saved = errno, ret;
 
 	if (!c || !data || len <= 0)
 		return api->BIO_read(bio, data, len);
-	int saved = errno, ret;
-	if (openssl_serve(c, data, (size_t)len, false, &got)) {
-		set_retry(api, bio, 0);
-		errno = saved;
-		return (int)got;
-	}
-	struct hello_mark before = hello_enter(c, openssl_random);
-	ret = api->BIO_read(bio, data, len);
-	saved = errno;
-	hello_leave(before);
-	openssl_tell(c);
-	if (ret > 0) {
-		gate_read(c->gate, bytes_of(data, (size_t)ret));
-	} else if (openssl_serve(c, data, (size_t)len, false, &got)) {
-		ret = (int)got; /* refused meanwhile, by another thread's write */
-		set_retry(api, bio, 0);
-	} else {
-		openssl_read_failed(c, ssl, ret);
+	for (;;) {
+		if (openssl_serve(c, data, (size_t)len, false, &got)) {
+			set_retry(api, bio, 0);
+			ret = (int)got;
+			break;
+		}
+		struct hello_mark before = hello_enter(c, openssl_random);
+		ret = api->BIO_read(bio, data, len);
+		saved = errno;
+		hello_leave(before);
+		openssl_tell(c);
+		if (ret > 0) {
+			ret = (int)gate_read(c->gate, data, (size_t)ret, (size_t)len);
+			if (ret > 0)
+				break; /* else all of it is held */
+		} else if (openssl_serve(c, data, (size_t)len, false, &got)) {
+			ret = (int)got; /* refused meanwhile, by another thread's write */
+			set_retry(api, bio, 0);
+			break;
+		} else if (!openssl_read_failed(c, ssl, ret)) {
+			break;
+		}
 	}
 	errno = saved;
 	return ret;
@@ -211,29 +216,34 @@ static __attribute__((noinline)) int read_ex_ssl(const struct bio_api *api, cons
 	void *ssl;
 	struct conn *c = governed(api, bio, caller, &ssl);
 	size_t count;
+	int saved = errno, ret;
 
 	if (!c || !data || len == 0 || !got)
 		return api->BIO_read_ex(bio, data, len, got);
-	int saved = errno, ret;
-	if (openssl_serve(c, data, len, false, &count)) {
-		set_retry(api, bio, 0);
-		errno = saved;
-		*got = count;
-		return count > 0;
-	}
-	struct hello_mark before = hello_enter(c, openssl_random);
-	ret = api->BIO_read_ex(bio, data, len, got);
-	saved = errno;
-	hello_leave(before);
-	openssl_tell(c);
-	if (ret > 0) {
-		gate_read(c->gate, bytes_of(data, *got));
-	} else if (openssl_serve(c, data, len, false, &count)) {
-		*got = count;
-		ret = count > 0;
-		set_retry(api, bio, 0);
-	} else {
-		openssl_read_failed(c, ssl, ret);
+	for (;;) {
+		if (openssl_serve(c, data, len, false, &count)) {
+			set_retry(api, bio, 0);
+			*got = count;
+			ret = count > 0;
+			break;
+		}
+		struct hello_mark before = hello_enter(c, openssl_random);
+		ret = api->BIO_read_ex(bio, data, len, got);
+		saved = errno;
+		hello_leave(before);
+		openssl_tell(c);
+		if (ret > 0) {
+			*got = gate_read(c->gate, data, *got, len);
+			if (*got)
+				break;
+		} else if (openssl_serve(c, data, len, false, &count)) {
+			*got = count;
+			ret = count > 0;
+			set_retry(api, bio, 0);
+			break;
+		} else if (!openssl_read_failed(c, ssl, ret)) {
+			break;
+		}
 	}
 	errno = saved;
 	return ret;

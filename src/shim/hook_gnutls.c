@@ -305,52 +305,62 @@ HOOK size_t gnutls_record_check_corked(void *session)
 
 /* ---- reading ---- */
 
-/* After a real read: what is answered to the program instead of `ret`. */
-static ssize_t after_read(struct conn *c, void *data, size_t len, ssize_t ret)
+/* After a real read: what is answered to the program instead of `*ret`. False: read on. */
+static bool after_read(struct conn *c, void *data, size_t len, ssize_t *ret)
 {
 	int saved = c->real_errno;
 	size_t got;
+	bool done = true;
 
-	if (ret > 0)
-		gate_read(c->gate, bytes_of(data, (size_t)ret));
-	else if (gnutls_serve(c, data, len, false, &got))
-		ret = (ssize_t)got; /* refused meanwhile, by another thread's write */
-	else
-		gnutls_read_failed(c, ret);
+	if (*ret > 0) {
+		*ret = (ssize_t)gate_read(c->gate, data, (size_t)*ret, len);
+		done = *ret > 0; /* else all of it is held: there is more to come */
+	} else if (gnutls_serve(c, data, len, false, &got)) {
+		*ret = (ssize_t)got; /* refused meanwhile, by another thread's write */
+	} else {
+		done = !gnutls_read_failed(c, *ret);
+	}
 	errno = saved;
-	return ret;
+	return done;
 }
 
 HOOK ssize_t gnutls_record_recv(void *session, void *data, size_t len)
 {
 	struct conn *c = conn_find(session);
 	size_t got;
+	ssize_t ret;
 
 	if (passes_data(c, CALLER) || len == 0)
 		return gnutls_api(c, CALLER)->gnutls_record_recv(session, data, len);
 	if (!c->gate)
 		return GNUTLS_E_MEMORY_ERROR;
-	if (gnutls_serve(c, data, len, false, &got))
-		return (ssize_t)got;
-	return after_read(c, data, len, REAL(c, gnutls_record_recv(session, data, len)));
+	do {
+		if (gnutls_serve(c, data, len, false, &got))
+			return (ssize_t)got;
+		ret = REAL(c, gnutls_record_recv(session, data, len));
+	} while (!after_read(c, data, len, &ret));
+	return ret;
 }
 
 HOOK ssize_t gnutls_record_recv_seq(void *session, void *data, size_t len, unsigned char *sequence)
 {
 	struct conn *c = conn_find(session);
 	size_t got;
+	ssize_t ret;
 
 	if (passes_data(c, CALLER) || len == 0)
 		return gnutls_api(c, CALLER)->gnutls_record_recv_seq(session, data, len, sequence);
 	if (!c->gate)
 		return GNUTLS_E_MEMORY_ERROR;
-	if (gnutls_serve(c, data, len, false, &got)) {
-		if (sequence)
-			memset(sequence, 0, 8);
-		return (ssize_t)got;
-	}
-	return after_read(c, data, len,
-			  REAL(c, gnutls_record_recv_seq(session, data, len, sequence)));
+	do {
+		if (gnutls_serve(c, data, len, false, &got)) {
+			if (sequence)
+				memset(sequence, 0, 8);
+			return (ssize_t)got;
+		}
+		ret = REAL(c, gnutls_record_recv_seq(session, data, len, sequence));
+	} while (!after_read(c, data, len, &ret));
+	return ret;
 }
 
 /* A packet is the library's own object: a refusal cannot be put into one, and is an end here. */
@@ -371,10 +381,10 @@ HOOK ssize_t gnutls_record_recv_packet(void *session, void **packet)
 	ssize_t ret = REAL(c, gnutls_record_recv_packet(session, packet));
 	int saved = c->real_errno;
 	if (ret <= 0)
-		gnutls_read_failed(c, ret);
+		(void)gnutls_read_failed(c, ret);
 	else if (*packet && c->gnutls->gnutls_packet_get) {
 		c->gnutls->gnutls_packet_get(*packet, &data, NULL);
-		gate_read(c->gate, bytes_of(data.at, data.len));
+		gate_read_as_is(c->gate, bytes_of(data.at, data.len));
 	}
 	errno = saved;
 	return ret;

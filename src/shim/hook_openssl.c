@@ -3,6 +3,7 @@
  * The front doors of OpenSSL. A door: not ours, or libssl calling itself -> the real function; else
  * our work, with errno as the real function left it.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "shim/hooks.h"
@@ -182,43 +183,74 @@ HOOK int SSL_read(void *ssl, void *data, int len)
 		return c->api->SSL_read(ssl, data, len);
 	if (len <= 0)
 		return WITHOUT_BYTES(c, SSL_read(ssl, data, len));
-	if (openssl_serve(c, data, (size_t)len, false, &got))
-		return (int)got;
-	int ret = REAL_HANDSHAKE(c, SSL_read(ssl, data, len)), saved = c->real_errno;
-	if (ret > 0)
-		gate_read(c->gate, bytes_of(data, (size_t)ret));
-	else if (openssl_serve(c, data, (size_t)len, false, &got))
-		ret = (int)got; /* refused meanwhile, by another thread's write */
-	else
-		openssl_read_failed(c, ssl, ret);
-	errno = saved;
-	return ret;
+	for (;;) {
+		if (openssl_serve(c, data, (size_t)len, false, &got))
+			return (int)got;
+		int ret = REAL_HANDSHAKE(c, SSL_read(ssl, data, len)), saved = c->real_errno;
+		if (ret > 0) {
+			ret = (int)gate_read(c->gate, data, (size_t)ret, (size_t)len);
+			if (ret == 0)
+				continue; /* all of it is held: there is more to come */
+		} else if (openssl_serve(c, data, (size_t)len, false, &got)) {
+			ret = (int)got; /* refused meanwhile, by another thread's write */
+		} else if (openssl_read_failed(c, ssl, ret)) {
+			continue;
+		}
+		errno = saved;
+		return ret;
+	}
 }
 
 HOOK int SSL_read_ex(void *ssl, void *data, size_t len, size_t *got)
 {
 	struct conn *c = openssl_conn(ssl, CALLER);
+	size_t count;
 
 	if (openssl_passes(c, CALLER) || !openssl_settle(c, ssl, false))
 		return c->api->SSL_read_ex(ssl, data, len, got);
 	if (len == 0 || !got)
 		return WITHOUT_BYTES(c, SSL_read_ex(ssl, data, len, got));
-	size_t count;
-	if (openssl_serve(c, data, len, false, &count)) {
-		*got = count;
-		return count > 0;
+	for (;;) {
+		if (openssl_serve(c, data, len, false, &count)) {
+			*got = count;
+			return count > 0;
+		}
+		int ret = REAL_HANDSHAKE(c, SSL_read_ex(ssl, data, len, got)),
+		    saved = c->real_errno;
+		if (ret > 0) {
+			*got = gate_read(c->gate, data, *got, len);
+			if (*got == 0)
+				continue;
+		} else if (openssl_serve(c, data, len, false, &count)) {
+			*got = count;
+			ret = count > 0;
+		} else if (openssl_read_failed(c, ssl, ret)) {
+			continue;
+		}
+		errno = saved;
+		return ret;
 	}
-	int ret = REAL_HANDSHAKE(c, SSL_read_ex(ssl, data, len, got)), saved = c->real_errno;
-	if (ret > 0) {
-		gate_read(c->gate, bytes_of(data, *got));
-	} else if (openssl_serve(c, data, len, false, &count)) {
-		*got = count;
-		ret = count > 0;
-	} else {
-		openssl_read_failed(c, ssl, ret);
+}
+
+/* Of an answer that we change, the library's own next bytes are not the program's: they are read,
+ * and what comes of them is shown. */
+static int peek_changed(struct conn *c, void *ssl, void *data, int len)
+{
+	size_t got;
+
+	for (;;) {
+		int ret = REAL_HANDSHAKE(c, SSL_read(ssl, data, len)), saved = c->real_errno;
+		bool waits = ret > 0;
+		if (waits)
+			(void)gate_read(c->gate, data, (size_t)ret, 0);
+		else
+			waits = openssl_read_failed(c, ssl, ret);
+		errno = saved;
+		if (waits && openssl_serve(c, data, (size_t)len, true, &got))
+			return (int)got;
+		if (!waits)
+			return ret;
 	}
-	errno = saved;
-	return ret;
 }
 
 HOOK int SSL_peek(void *ssl, void *data, int len)
@@ -232,6 +264,8 @@ HOOK int SSL_peek(void *ssl, void *data, int len)
 		return WITHOUT_BYTES(c, SSL_peek(ssl, data, len));
 	if (openssl_serve(c, data, (size_t)len, true, &got))
 		return (int)got;
+	if (gate_is_changing(c->gate))
+		return peek_changed(c, ssl, data, len);
 	int ret = REAL_HANDSHAKE(c, SSL_peek(ssl, data, len));
 	errno = c->real_errno;
 	return ret;
@@ -249,6 +283,11 @@ HOOK int SSL_peek_ex(void *ssl, void *data, size_t len, size_t *got)
 	if (openssl_serve(c, data, len, true, &count)) {
 		*got = count;
 		return count > 0;
+	}
+	if (gate_is_changing(c->gate)) {
+		int ret = peek_changed(c, ssl, data, len > INT_MAX ? INT_MAX : (int)len);
+		*got = ret > 0 ? (size_t)ret : 0;
+		return ret > 0;
 	}
 	int ret = REAL_HANDSHAKE(c, SSL_peek_ex(ssl, data, len, got));
 	errno = c->real_errno;

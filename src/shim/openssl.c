@@ -287,13 +287,12 @@ int openssl_write(struct conn *c, void *ssl, const void *data, size_t len)
 	return ret;
 }
 
-/* How the library ended a read, for the gate. */
-void openssl_read_failed(struct conn *c, void *ssl, int ret)
+/* How the library ended a read, for the gate. True: bytes are to be served before that is told. */
+bool openssl_read_failed(struct conn *c, void *ssl, int ret)
 {
 	int error = REAL(c, SSL_get_error(ssl, ret));
 
-	if (is_end(error, c->real_errno) && c->gate)
-		gate_ended(c->gate);
+	return is_end(error, c->real_errno) && c->gate && gate_ended(c->gate);
 }
 
 bool openssl_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret_len)

@@ -70,6 +70,6 @@ int openssl_write(struct conn *c, void *ssl, const void *data, size_t len);
 /* The program reads. True when the gate answers: *ret_len bytes, or 0 for the end. */
 bool openssl_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret_len);
 /* How the library ended a read, for the gate. */
-void openssl_read_failed(struct conn *c, void *ssl, int ret);
+bool openssl_read_failed(struct conn *c, void *ssl, int ret);
 
 #endif

@@ -258,14 +258,14 @@ void plain_received(struct receiving *r)
 	if (r->ret == 0 || (r->ret < 0 && saved != EAGAIN && saved != EINTR && saved != EFAULT)) {
 		bool asked = sending_total(&(struct sending){.parts = r->parts, .count = r->count});
 		if (asked && !serve(p, r) && !(r->flags & MSG_PEEK))
-			gate_ended(p->gate);
+			(void)gate_ended(p->gate);
 	} else if (left && r->flags & MSG_TRUNC && !(r->flags & MSG_PEEK)) {
-		gate_ended(p->gate); /* thrown away by the kernel: nobody sees these bytes */
+		(void)gate_ended(p->gate); /* thrown away by the kernel: nobody sees these bytes */
 	}
 	for (size_t i = 0; left && !(r->flags & (MSG_PEEK | MSG_TRUNC)) && i < r->count; i++) {
 		size_t len = r->parts[i].iov_len < left ? r->parts[i].iov_len : left;
 		if (len)
-			gate_read(p->gate, bytes_of(r->parts[i].iov_base, len));
+			gate_read_as_is(p->gate, bytes_of(r->parts[i].iov_base, len));
 		left -= len;
 	}
 	drop(p);

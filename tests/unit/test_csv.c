@@ -139,11 +139,19 @@ static void cells_are_quoted_where_they_have_to_be_and_formulas_disarmed(void)
 	static const struct {
 		const char *text, *cell;
 	} cases[] = {
-		{"gpt-5", "gpt-5"},    {"", ""},
-		{"a,b", "\"a,b\""},    {"a\"b", "\"a\"\"b\""},
-		{"a\nb", "\"a\nb\""},  {"=1+1", "\"'=1+1\""},
-		{"@x", "\"'@x\""},     {"-x", "\"'-x\""},
+		{"gpt-5", "gpt-5"},
+		{"", ""},
+		{"a,b", "\"a,b\""},
+		{"a\"b", "\"a\"\"b\""},
+		{"a\nb", "\"a\nb\""},
+		{"=1+1", "\"'=1+1\""},
+		{"@x", "\"'@x\""},
+		{"-x", "\"'-x\""},
 		{"+\"", "\"'+\"\"\""},
+		{"\xEF\xBB\xBF"
+		 "a",
+		 "\"\xEF\xBB\xBF"
+		 "a\""},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -644,6 +644,7 @@ static void the_schema_has_exactly_the_keys_that_the_parser_reads(void)
 		{"{\"version\":1,\"audit\":{\"?\":1}," ENVIRONMENTS "}", "/$defs/audit/properties"},
 		{POLICY_WITH(",\"transport\":{\"?\":1}"), "/$defs/transport/properties"},
 		{POLICY_WITH(",\"providers\":{\"p\":{\"?\":1}}"), "/$defs/provider/properties"},
+		{POLICY_WITH(",\"usage\":{\"?\":1}"), "/properties/usage/properties"},
 		{POLICY_WITH(",\"prices\":{\"*\":{\"?\":1}}"), "/$defs/price/properties"},
 		{POLICY_WITH(",\"prices\":{\"*\":{\"input\":1,\"flex\":{\"?\":1}}}"),
 		 "/$defs/price_plan/properties"},

@@ -139,7 +139,7 @@ enum err csv_put(struct buf *out, struct bytes text)
 {
 	static const char formula[] = "=+-@\t\r";
 	bool strange = text.len && bytes_find_byte(bytes_str(formula), text.at[0]) != SIZE_MAX;
-	bool quoted = strange;
+	bool quoted = strange || bytes_starts(text, BYTES("\xEF\xBB\xBF")); /* no mark of order */
 	enum err e = OK;
 
 	for (size_t i = 0; i < text.len; i++)

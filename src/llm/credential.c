@@ -41,10 +41,91 @@ bool credential_is_header(struct bytes name)
 	return false;
 }
 
+static bool is_key_byte(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '-' || c == '_' || c == '.';
+}
+
+/* Length of the key that begins here, 0 when none does. */
+static size_t key_at(struct bytes text)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+		struct bytes b = bytes_str(beginnings[i]);
+		if (!bytes_starts(text, b))
+			continue;
+		for (len = b.len; len < text.len && is_key_byte(text.at[len]); len++)
+			;
+		return len - b.len >= KEY_BYTES_MIN ? len : 0;
+	}
+	return 0;
+}
+
+/* Browsers cannot set headers on a WebSocket: there the key comes as a subprotocol,
+ * "openai-insecure-api-key.sk-...". Where the key begins in one of the list's elements, or
+ * SIZE_MAX.
+ */
+static size_t key_in_protocol(struct bytes protocol)
+{
+	static const char *const marks[] = {"api-key.", "apikey.", "token.", "bearer.",
+					    "authorization."};
+	size_t start = SIZE_MAX;
+
+	for (size_t at = 0; at < protocol.len && start == SIZE_MAX; at++) {
+		struct bytes rest = bytes_from(protocol, at);
+		for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+			struct bytes mark = bytes_str(marks[i]);
+			if (rest.len > mark.len &&
+			    bytes_equal_nocase(bytes_slice(rest, 0, mark.len), mark))
+				start = at + mark.len;
+		}
+		if (start == SIZE_MAX && key_at(rest))
+			start = at;
+	}
+	return start;
+}
+
+static bool is_protocols(struct bytes name)
+{
+	return bytes_equal_nocase(name, BYTES("sec-websocket-protocol"));
+}
+
+static struct bytes key_of_protocols(struct bytes value)
+{
+	while (value.len) {
+		struct bytes protocol = bytes_trim(bytes_cut(&value, ','));
+		size_t key = key_in_protocol(protocol);
+		if (key != SIZE_MAX)
+			return bytes_from(protocol, key);
+	}
+	return BYTES_NONE;
+}
+
+static enum err put_protocols(struct buf *out, struct bytes value)
+{
+	enum err e = OK;
+
+	for (bool first = true; !e && value.len; first = false) {
+		struct bytes protocol = bytes_trim(bytes_cut(&value, ','));
+		size_t key = key_in_protocol(protocol);
+		if (!first)
+			e = buf_put(out, BYTES(", "));
+		if (!e)
+			e = buf_put(out, bytes_slice(protocol, 0, key));
+		if (!e && key != SIZE_MAX)
+			e = buf_put(out, REDACTED);
+	}
+	return e;
+}
+
 struct bytes credential_of_header(struct bytes name, struct bytes value)
 {
 	static const char *const schemes[] = {"bearer ", "key ", "token "};
 
+	if (is_protocols(name))
+		return key_of_protocols(value);
 	if (!credential_is_header(name) || bytes_equal_nocase(name, BYTES("cookie")) ||
 	    bytes_equal_nocase(name, BYTES("set-cookie")) ||
 	    bytes_equal_nocase(name, BYTES("www-authenticate")))
@@ -84,7 +165,9 @@ enum err credential_put_header(struct buf *out, struct bytes name, struct bytes 
 
 	if (!e)
 		e = buf_put(out, BYTES(": "));
-	if (!e)
+	if (!e && is_protocols(name))
+		e = put_protocols(out, value);
+	else if (!e)
 		e = buf_put(out, credential_is_header(name) ? REDACTED : value);
 	if (!e)
 		e = buf_put(out, BYTES("\r\n"));
@@ -147,28 +230,6 @@ enum err credential_put_target(struct buf *out, struct bytes target)
 		}
 	}
 	return e;
-}
-
-static bool is_key_byte(uint8_t c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       c == '-' || c == '_' || c == '.';
-}
-
-/* Length of the key that begins here, 0 when none does. */
-static size_t key_at(struct bytes text)
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
-		struct bytes b = bytes_str(beginnings[i]);
-		if (!bytes_starts(text, b))
-			continue;
-		for (len = b.len; len < text.len && is_key_byte(text.at[len]); len++)
-			;
-		return len - b.len >= KEY_BYTES_MIN ? len : 0;
-	}
-	return 0;
 }
 
 /* "API_KEY" is "api-key" here: an environment variable or an option bears the same names. */

@@ -15,14 +15,16 @@
 /* A header whose value is a secret or holds one. Any case. */
 bool credential_is_header(struct bytes name);
 
-/* The key itself in such a header's value: "Bearer sk-1" gives "sk-1"; empty for cookies. */
+/* The key itself in such a header's value, or among the subprotocols of a WebSocket: "Bearer sk-1"
+ * and "realtime, openai-insecure-api-key.sk-1" give "sk-1"; empty for cookies. */
 struct bytes credential_of_header(struct bytes name, struct bytes value);
 
 /* The public beginning of a key, "sk-ant" of "sk-ant-api03-...": at most two short words, and only
  * when far more of the key follows. Empty otherwise. Not copied. */
 struct bytes credential_prefix(struct bytes key);
 
-/* Appends "name: value\r\n" with the value replaced by "redacted" where it is a secret. */
+/* Appends "name: value\r\n" with the value replaced by "redacted" where it is a secret; of
+ * WebSocket subprotocols, only the key among them. */
 MUST_USE enum err credential_put_header(struct buf *out, struct bytes name, struct bytes value);
 
 /* Appends a request target with the values of key-bearing query parameters (also those that bear

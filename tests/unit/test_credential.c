@@ -133,6 +133,40 @@ static void a_header_is_written_without_its_secret(void)
 	buf_done(&out);
 }
 
+/* RFC 6455 4.1: a list; OpenAI's realtime API takes the key in it. */
+static void a_subprotocol_is_written_without_its_secret(void)
+{
+	static const struct {
+		const char *value, *written, *key;
+	} cases[] = {
+		{"realtime", "realtime", ""},
+		{"realtime, openai-insecure-api-key.sk-abcdefgh12345678, openai-beta.realtime-v1",
+		 "realtime, openai-insecure-api-key.redacted, openai-beta.realtime-v1",
+		 "sk-abcdefgh12345678"},
+		{"openai-insecure-API-KEY.x,realtime", "openai-insecure-API-KEY.redacted, realtime",
+		 "x"},
+		{"base64url.bearer.authorization.k8s.io.c2VjcmV0", "base64url.bearer.redacted",
+		 "authorization.k8s.io.c2VjcmV0"},
+		{"v1.sk-abcdefgh12345678", "v1.redacted", "sk-abcdefgh12345678"},
+		{"openai-insecure-api-key.", "openai-insecure-api-key.", ""},
+		{"", "", ""},
+	};
+	struct bytes name = BYTES("Sec-WebSocket-Protocol");
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct bytes value = tap_guarded(bytes_str(cases[i].value));
+		struct buf out = {0}, expected = {0};
+		CHECK_ERR(credential_put_header(&out, name, value), OK);
+		CHECK_ERR(buf_put_str(&expected, "Sec-WebSocket-Protocol: "), OK);
+		CHECK_ERR(buf_put_str(&expected, cases[i].written), OK);
+		CHECK_ERR(buf_put(&expected, BYTES("\r\n\0")), OK);
+		CHECK_BYTES(buf_view(&out), (const char *)expected.at);
+		CHECK_BYTES(credential_of_header(name, value), cases[i].key);
+		buf_done(&out);
+		buf_done(&expected);
+	}
+}
+
 static void a_target_is_written_without_its_secrets(void)
 {
 	static const struct {
@@ -273,6 +307,7 @@ int main(void)
 		  TEST(a_key_is_found_in_its_header),
 		  TEST(the_public_beginning_of_a_key_is_no_more_than_two_words),
 		  TEST(a_header_is_written_without_its_secret),
+		  TEST(a_subprotocol_is_written_without_its_secret),
 		  TEST(a_target_is_written_without_its_secrets),
 		  TEST(a_command_line_is_written_without_keys),
 		  TEST(no_secret_is_written_when_memory_ends),

@@ -148,6 +148,16 @@ speak() { # URL MESSAGE...
 	assert_equal "$(aigw show "$(last_record .id)" --raw response | wc -L)" 3000037
 }
 
+@test 'a key among the subprotocols stays out of the log' {
+	start_websocket
+	run speak "$REALTIME" --key-in-protocol "$SAY"
+	assert_success
+	assert_recorded .outcome complete .key.prefix sk-test .key.managed false
+	assert_equal "$(last_record_in_full '.request.headers["sec-websocket-protocol"]')" \
+		'realtime, openai-insecure-api-key.redacted'
+	! aigw show last --json | grep -qF "$API_KEY" || fail 'the key stands in the record'
+}
+
 @test 'a message that is no text marks the record' {
 	start_websocket
 	run speak "$REALTIME" '{"type":"binary"}'
@@ -163,4 +173,12 @@ speak() { # URL MESSAGE...
 	assert_equal "$(cat with.out | tail -n 1)" 'GET / HTTP/1.1 is no frame at all'
 	assert_recorded .outcome aborted_by_program .coverage headers_only \
 		.problem 'the WebSocket frames cannot be decoded' .websocket.request_messages 0
+}
+
+@test 'much at once, on a socket that blocks now and then, arrives unchanged' {
+	start_server canned-provider canned "$CERTS/cert.pem" "$CERTS/key.pem"
+	same_with_and_without $PYTHON "$CLIENTS/raw_websocket.py" "$PORT" \
+		'/v1/realtime?model=gpt-realtime&answer=upgrade' 'a quarter of a line, ' 100000
+	assert_equal "$(tail -n 1 with.out)" "2100000 $(yes 'a quarter of a line, ' | head -n 100000 |
+		tr -d '\n' | sha256sum | cut -d' ' -f1) blocked"
 }

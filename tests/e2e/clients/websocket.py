@@ -1,4 +1,4 @@
-"""A WebSocket client: websocket.py URL [--plain-frames] MESSAGE...
+"""A WebSocket client: websocket.py URL [--plain-frames] [--key-in-protocol] MESSAGE...
 
 Prints each message it gets until the answer to its last message is done, then closes. What refuses
 the connection is printed as the other clients do it. "drop" as a message ends without a good-bye."""
@@ -26,7 +26,14 @@ async def receive(line):
 
 async def main():
     headers = {"Authorization": "Bearer " + os.environ["API_KEY"]}
-    line = await websockets.connect(URL, extra_headers=headers, compression=COMPRESSION, max_size=None)
+    protocols = None
+    if MESSAGES[:1] == ["--key-in-protocol"]:  # as browsers do
+        MESSAGES.pop(0)
+        protocols = ["realtime", "openai-insecure-api-key." + os.environ["API_KEY"]]
+        headers = {}
+    line = await websockets.connect(
+        URL, extra_headers=headers, subprotocols=protocols, compression=COMPRESSION, max_size=None
+    )
     print(await line.recv(), flush=True)
     for message in MESSAGES:
         if message == "drop":

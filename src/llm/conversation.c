@@ -75,6 +75,7 @@ static void add_answer(struct answer *sum, const struct answer *more)
 	take_text(sum->model, more->model, sizeof sum->model);
 	take_text(sum->id, more->id, sizeof sum->id);
 	take_text(sum->finish_reason, more->finish_reason, sizeof sum->finish_reason);
+	take_text(sum->service_tier, more->service_tier, sizeof sum->service_tier);
 }
 
 /* A string in a JSON text, escapes resolved, or empty; `room` is where it is put together. */

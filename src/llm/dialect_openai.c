@@ -62,7 +62,7 @@ static const struct answer_field fields[] = {
 	{FIELD_MODEL, {"model"}},
 	{FIELD_ERROR, {"error"}},
 	USAGE_FIELDS("usage"),
-	/* audio is told of by chat completions only */
+	/* audio is told of by chat completions, and by realtime below */
 	{TOKENS(USAGE_INPUT_AUDIO), {"usage", "prompt_tokens_details", "audio_tokens"}},
 	{TOKENS(USAGE_OUTPUT_AUDIO), {"usage", "completion_tokens_details", "audio_tokens"}},
 	{FIELD_TIER, {"service_tier"}},
@@ -82,6 +82,10 @@ static const struct answer_field fields[] = {
 	{FIELD_STATUS, {"response", "status"}},
 	{FIELD_INCOMPLETE, {"response", "incomplete_details", "reason"}},
 	USAGE_FIELDS("response", "usage"),
+	/* realtime's names */
+	{TOKENS(USAGE_CACHE_READ), {"response", "usage", "input_token_details", "cached_tokens"}},
+	{TOKENS(USAGE_INPUT_AUDIO), {"response", "usage", "input_token_details", "audio_tokens"}},
+	{TOKENS(USAGE_OUTPUT_AUDIO), {"response", "usage", "output_token_details", "audio_tokens"}},
 	/* ... and the response as a whole body */
 	{FIELD_STATUS, {"status"}},
 	{FIELD_INCOMPLETE, {"incomplete_details", "reason"}},
@@ -225,6 +229,7 @@ static enum err read_type(struct reading *r, struct bytes event_name)
 	    is_type(r, event_name, BYTES("error")))
 		a->failed = true;
 	if (is_type(r, event_name, BYTES("response.completed")) ||
+	    is_type(r, event_name, BYTES("response.done")) ||
 	    is_type(r, event_name, BYTES("response.incomplete")) ||
 	    is_type(r, event_name, BYTES("response.failed")) ||
 	    is_type(r, event_name, BYTES("transcript.text.done")))

@@ -306,6 +306,26 @@ static void what_has_a_price_of_its_own_is_counted_and_the_service_tier_kept(voi
 	CHECK_STR(a.service_tier, "batch");
 }
 
+static void realtime_says_its_details_under_names_of_its_own(void)
+{
+	struct answer a = {0};
+	struct sse_event done = {
+		.name = BYTES("response.done"),
+		.data = BYTES(
+			"{\"type\":\"response.done\",\"response\":{\"id\":\"resp_1\","
+			"\"status\":\"completed\",\"usage\":{\"input_tokens\":127,"
+			"\"output_tokens\":148,\"input_token_details\":{\"cached_tokens\":64,"
+			"\"audio_tokens\":8},\"output_token_details\":{\"audio_tokens\":112}}}}")};
+
+	CHECK_ERR(dialect_openai.read_event(&done, &a, NULL), OK);
+	check_count("realtime", &a.usage, USAGE_INPUT, 127);
+	check_count("realtime", &a.usage, USAGE_OUTPUT, 148);
+	check_count("realtime", &a.usage, USAGE_CACHE_READ, 64);
+	check_count("realtime", &a.usage, USAGE_INPUT_AUDIO, 8);
+	check_count("realtime", &a.usage, USAGE_OUTPUT_AUDIO, 112);
+	CHECK(a.terminated && a.has_usage);
+}
+
 static void a_text_that_is_not_json_leaves_no_trace(void)
 {
 	static const char body[] =
@@ -606,6 +626,7 @@ int main(void)
 		  TEST(counts_that_are_none_are_passed_over),
 		  TEST(anthropic_input_is_the_sum_of_parts_from_different_events),
 		  TEST(what_has_a_price_of_its_own_is_counted_and_the_service_tier_kept),
+		  TEST(realtime_says_its_details_under_names_of_its_own),
 		  TEST(a_text_that_is_not_json_leaves_no_trace),
 		  TEST(strings_that_do_not_fit_are_left_out_whole),
 		  TEST(text_stops_at_the_limit_of_its_buffer),

@@ -850,6 +850,76 @@ static void an_exchange_may_be_freed_at_any_time(void)
 	buf_done(&answer);
 }
 
+#define TOOLS                                                                                      \
+	"{\"choices\":[{\"index\":0,\"message\":{\"tool_calls\":[{\"id\":\"c\",\"function\":{"     \
+	"\"name\":\"n\",\"arguments\":\"{}\"}}]}}]}"
+
+static struct buf calls_told; /* of the last answer */
+
+static void keep_calls(void *context, struct exchange *x)
+{
+	const struct buf *calls = &exchange_following(x)->tool_calls;
+
+	buf_reset(&calls_told);
+	CHECK_ERR(buf_put(&calls_told, buf_view(calls)), OK);
+}
+
+static void keep_calls_of_answer(void *context, struct exchange *x, enum outcome outcome)
+{
+	keep_calls(context, x);
+}
+
+static void tool_calls_are_whole_when_the_answer_is_told(void)
+{
+	struct exchange_listener listener = {keep_calls, keep_calls_of_answer, NULL};
+	struct talk t = {0};
+	char head[128];
+
+	CHECK_ERR(exchange_new(&listener, &t.x), OK);
+	snprintf(head, sizeof head, HEAD JSON "Content-Length: %zu\r\n\r\n", sizeof TOOLS - 1);
+	ask_and_send(&t, "01A");
+	reply(&t, bytes_str(head), 1000, 1);
+	reply(&t, BYTES(TOOLS), 7, 2);
+	CHECK_BYTES(buf_view(&calls_told), "[{\"id\":\"c\",\"name\":\"n\",\"arguments\":\"{}\"}]");
+	/* the next answer begins with none */
+	ask_and_send(&t, "01B");
+	reply(&t, BYTES(HEAD JSON "Content-Length: 2\r\n\r\n{}"), 1000, 3);
+	CHECK_U64(calls_told.len, 0);
+	exchange_free(t.x);
+	buf_done(&calls_told);
+}
+
+static void nothing_is_told_of_a_silent_request_and_the_next_answer_is_its_own(void)
+{
+	struct sent silent = {.silent = true};
+	struct talk t;
+	struct buf big = {0};
+
+	talk_begin(&t);
+	CHECK_ERR(ask(&t, BYTES("GET /other HTTP/1.1\r\nHost: h\r\n\r\n")), OK);
+	CHECK_ERR(exchange_sent(t.x, &silent), OK);
+	exchange_next_request(t.x);
+	ask_and_send(&t, "01C");
+	CHECK_U64(exchange_awaited(t.x), 2);
+	CHECK_ERR(buf_put_str(&big, HEAD JSON "Content-Length: 200000\r\n\r\n"), OK);
+	for (size_t i = 0; i < 200000; i++)
+		CHECK_ERR(buf_put_u8(&big, 'x'), OK);
+	reply(&t, buf_view(&big), 50000, 1);
+	CHECK_U64(exchange_awaited(t.x), 1);
+	CHECK_U64(t.count + t.parts, 0);
+	reply(&t, BYTES(HEAD JSON "Content-Length: 2\r\n\r\n{}"), 1000, 2);
+	CHECK_U64(t.count, 1);
+	CHECK_STR(t.told[0].id, "01C");
+	CHECK_U64(t.told[0].body_bytes, 2);
+	/* nor when the connection ends first */
+	CHECK_ERR(ask(&t, BYTES("GET /other HTTP/1.1\r\nHost: h\r\n\r\n")), OK);
+	CHECK_ERR(exchange_sent(t.x, &silent), OK);
+	exchange_end(t.x, OUTCOME_ABORTED_BY_PROVIDER, 3);
+	CHECK_U64(t.count, 1);
+	buf_done(&big);
+	talk_end(&t);
+}
+
 static void coverage_and_outcome_have_names(void)
 {
 	CHECK_STR(coverage_name(COVERAGE_FULL), "full");
@@ -881,5 +951,7 @@ int main(void)
 		  TEST(a_request_body_may_be_as_long_as_the_limit),
 		  TEST(a_failed_allocation_costs_coverage_only),
 		  TEST(an_exchange_may_be_freed_at_any_time),
+		  TEST(tool_calls_are_whole_when_the_answer_is_told),
+		  TEST(nothing_is_told_of_a_silent_request_and_the_next_answer_is_its_own),
 		  TEST(coverage_and_outcome_have_names));
 }

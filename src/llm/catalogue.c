@@ -91,7 +91,7 @@ static bool is_dropped(const struct provider *p, const struct endpoint *e)
 	struct bytes rest = bytes_str(p->dropped), line;
 
 	while (endpoint_next_line(&rest, &line))
-		if (bytes_equal(line, bytes_str(e->match)))
+		if (bytes_equal(line, bytes_str(endpoint_match(e))))
 			return true;
 	return false;
 }

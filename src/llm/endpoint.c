@@ -136,7 +136,7 @@ const struct endpoint *endpoint_find(const struct endpoints *list, struct bytes 
 				     struct bytes path, bool loose, struct bytes *ret_model)
 {
 	for (size_t i = 0; i < list->count; i++) {
-		struct bytes pattern = bytes_str(list->at[i].match);
+		struct bytes pattern = bytes_str(endpoint_match(&list->at[i]));
 		struct bytes wanted = bytes_cut(&pattern, ' ');
 		if (wanted.at[0] != '*' && !bytes_equal(method, wanted))
 			continue;
@@ -146,6 +146,26 @@ const struct endpoint *endpoint_find(const struct endpoints *list, struct bytes 
 	}
 	*ret_model = BYTES_NONE;
 	return NULL;
+}
+
+const char *endpoint_match(const struct endpoint *e)
+{
+	return endpoint_texts + e->match;
+}
+
+const char *endpoint_keys(const struct endpoint *e)
+{
+	return endpoint_texts + e->keys;
+}
+
+const char *endpoint_text(const struct endpoint *e)
+{
+	return endpoint_texts + e->text;
+}
+
+const char *endpoint_opaque(const struct endpoint *e)
+{
+	return endpoint_texts + e->opaque;
 }
 
 bool endpoint_next_line(struct bytes *rest, struct bytes *ret_line)

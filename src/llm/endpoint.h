@@ -36,21 +36,30 @@ enum stream_place {
 
 struct dialect;
 
-/* Lists are one text each, their items on lines of their own: a pointer less is a relocation less
- * in every program that starts. */
+/* Texts are offsets into one text, endpoint_texts: every pointer would be a relocation more in
+ * every program that starts. See endpoint_match and its neighbours. */
 struct endpoint {
-	const char *match; /* "POST /chat/completions": method, "*" for any, and the path below the
-			      base that the API is mounted at */
-	const char *keys; /* of body, query or form: "model", or "model|agent": both name a model */
-	const char *text; /* JSON pointers of the words, one a line; NULL: none */
-	const char *opaque;            /* of what must never be changed, likewise */
-	const struct dialect *dialect; /* of a provider's own endpoint; else NULL */
-	enum operation operation;
+	uint16_t match, keys, text, opaque;
 	uint8_t model;    /* enum model_place */
 	uint8_t stream;   /* enum stream_place */
 	bool needs_model; /* a request without one is malformed */
 	bool any_body;    /* the body need not be JSON */
+	enum operation operation;
+	const struct dialect *dialect; /* of a provider's own endpoint; else NULL */
 };
+
+/* Each text ends with NUL; the first one is empty. Made by tools/dev/make-catalogue. */
+extern const char endpoint_texts[];
+
+/* "POST /chat/completions": method, "*" for any, and the path below the base that the API is
+ * mounted at. */
+const char *endpoint_match(const struct endpoint *e);
+/* The members of a body, query or form that name the model: "model", or "model|agent". */
+const char *endpoint_keys(const struct endpoint *e);
+/* JSON pointers of the words, one a line; "": none. */
+const char *endpoint_text(const struct endpoint *e);
+/* JSON pointers of what must never be changed, likewise. */
+const char *endpoint_opaque(const struct endpoint *e);
 
 struct endpoints {
 	const struct endpoint *at;

@@ -425,8 +425,8 @@ enum err request_read(const struct request_view *request, const struct endpoint 
 	r.wants_model = !endpoint || endpoint->model == MODEL_BODY ||
 			endpoint->model == MODEL_FORM || endpoint->model == MODEL_NOWHERE;
 	r.strict = endpoint && endpoint->model != MODEL_NOWHERE;
-	if (endpoint && endpoint->keys)
-		r.keys = bytes_str(endpoint->keys);
+	if (endpoint)
+		r.keys = bytes_str(endpoint_keys(endpoint));
 	r.call.operation = endpoint ? endpoint->operation : OP_UNKNOWN;
 	e = read_request(&r, path_model);
 	if (e)

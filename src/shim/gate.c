@@ -327,16 +327,18 @@ enum host_verdict { HOST_OURS, HOST_NOT_OURS, HOST_REFUSED, HOST_PASSES };
 static bool settle_endpoint(struct gate *g, struct bytes name, struct bytes host, uint16_t port)
 {
 	const struct policy *policy = g->rules ? g->rules->policy : NULL;
-	const struct provider *named = host.len ? policy_find_provider(policy, host, port) : NULL;
+	const struct provider *named;
 	struct request_view view;
 	struct match match;
 
 	exchange_view(g->exchange, &view);
 	provider_match(g->provider, view.method, view.path, &match);
 	g->dialect = match.dialect;
+	if (match.endpoint || !provider_shares_host(g->provider, name.len ? name : host, port))
+		return false;
 	/* Who names another provider within means that one. */
-	g->passes = !match.endpoint && (!named || named == g->provider) &&
-		    provider_shares_host(g->provider, name.len ? name : host, port);
+	named = host.len ? policy_find_provider(policy, host, port) : NULL;
+	g->passes = !named || named == g->provider;
 	return g->passes;
 }
 

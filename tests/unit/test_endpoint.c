@@ -351,7 +351,7 @@ static void put_sample(struct buf *out, struct bytes pattern)
 
 static void check_reached(const struct provider *p, const char *base, const struct endpoint *e)
 {
-	struct bytes pattern = bytes_str(e->match), method = bytes_cut(&pattern, ' ');
+	struct bytes pattern = bytes_str(endpoint_match(e)), method = bytes_cut(&pattern, ' ');
 	struct buf path = {0};
 	struct match m;
 
@@ -373,7 +373,7 @@ static bool is_dropped(const struct provider *p, const struct endpoint *e)
 	struct bytes rest = bytes_str(p->dropped), line;
 
 	while (endpoint_next_line(&rest, &line))
-		if (bytes_equal(line, bytes_str(e->match)))
+		if (bytes_equal(line, bytes_str(endpoint_match(e))))
 			return true;
 	return false;
 }

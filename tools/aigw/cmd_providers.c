@@ -29,7 +29,7 @@ static bool is_dropped(const struct provider *p, const struct endpoint *e)
 	struct bytes rest = bytes_str(p->dropped), line;
 
 	while (endpoint_next_line(&rest, &line))
-		if (bytes_equal(line, bytes_str(e->match)))
+		if (bytes_equal(line, bytes_str(endpoint_match(e))))
 			return true;
 	return false;
 }
@@ -56,7 +56,7 @@ static const struct endpoint *next_endpoint(struct walk *w)
 static void put_match(const struct walk *w, const struct endpoint *e, struct buf *method,
 		      struct buf *path)
 {
-	struct bytes pattern = bytes_str(e->match);
+	struct bytes pattern = bytes_str(endpoint_match(e));
 
 	need(buf_put(method, bytes_cut(&pattern, ' ')));
 	need(buf_put_str(path, w->base));
@@ -69,7 +69,7 @@ static void put_model(struct buf *out, const struct endpoint *e)
 	if (e->model == MODEL_NOWHERE || e->model == MODEL_PATH)
 		return;
 	need(buf_put_u8(out, ' '));
-	need(buf_put_str(out, e->keys ? e->keys : "model"));
+	need(buf_put_str(out, endpoint_keys(e)));
 	if (!e->needs_model)
 		need(buf_put_str(out, " (optional)"));
 }
@@ -245,14 +245,14 @@ static void put_endpoint_json(struct buf *out, const struct walk *w, const struc
 		object_text(&o, "model", bytes_str(model_places[e->model]));
 		object_bool(&o, "needs_model", e->needs_model);
 		if (e->model != MODEL_PATH)
-			object_text(&o, "key", bytes_str(e->keys ? e->keys : "model"));
+			object_text(&o, "key", bytes_str(endpoint_keys(e)));
 	}
 	if (e->stream != STREAM_NEVER)
 		object_text(&o, "stream",
 			    e->stream == STREAM_DEFAULT ? BYTES("default")
 							: bytes_str(stream_places[e->stream]));
-	object_lines(&o, "text", e->text);
-	object_lines(&o, "opaque", e->opaque);
+	object_lines(&o, "text", endpoint_text(e));
+	object_lines(&o, "opaque", endpoint_opaque(e));
 	object_end(&o);
 	buf_done(&method);
 	buf_done(&path);

@@ -2,6 +2,7 @@
 #include "catalogue.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "llm/error_shape.h"
 
@@ -33,20 +34,81 @@ static void print_dialect(struct bytes name)
 		printf("NULL");
 }
 
+/* -- the texts of endpoints: each once, in one --------------------------------------------- */
+
+static struct buf pool; /* texts, each ended by NUL; the first is empty */
+
+static void need_pool(enum err e)
+{
+	if (!e && pool.len <= UINT16_MAX)
+		return;
+	fprintf(stderr, "make-catalogue: %s\n",
+		e ? err_text(e) : "the texts of all endpoints have more than 65535 bytes");
+	exit(e ? 3 : 1);
+}
+
+static size_t pool_offset(struct bytes text)
+{
+	size_t at = 0;
+
+	if (pool.len == 0)
+		need_pool(buf_put_u8(&pool, 0));
+	while (at < pool.len) {
+		struct bytes rest = bytes_from(buf_view(&pool), at);
+		struct bytes one = bytes_slice(rest, 0, bytes_find_byte(rest, 0));
+		if (bytes_equal(one, text))
+			return at;
+		at += one.len + 1;
+	}
+	need_pool(buf_put(&pool, text));
+	need_pool(buf_put_u8(&pool, 0));
+	return at;
+}
+
+static size_t pool_items(const struct items *items)
+{
+	struct buf lines = {0};
+	size_t at;
+
+	for (size_t i = 0; i < items->count; i++) {
+		if (i)
+			need_pool(buf_put_u8(&lines, '\n'));
+		need_pool(buf_put(&lines, items->at[i].raw));
+	}
+	at = pool_offset(buf_view(&lines));
+	buf_done(&lines);
+	return at;
+}
+
+static void print_pool(void)
+{
+	struct bytes rest = buf_view(&pool);
+
+	printf("\nconst char endpoint_texts[] =");
+	while (rest.len) {
+		struct bytes one = bytes_cut(&rest, 0);
+		printf("\n\t\"");
+		for (size_t i = 0; i < one.len; i++)
+			if (one.at[i] == '\n')
+				printf("\\n");
+			else
+				putchar(one.at[i]);
+		printf("\\0\"");
+	}
+	printf(";\n");
+	buf_done(&pool);
+}
+
 static void print_row(const struct row *r)
 {
-	printf("\t{");
-	print_text(r->match.raw);
-	printf(", ");
-	print_text(r->keys);
-	printf(", ");
-	print_items(&r->text);
-	printf(", ");
-	print_items(&r->opaque);
-	printf(", ");
+	struct bytes keys = r->keys.len ? r->keys : BYTES("model");
+
+	printf("\t{%zu, %zu, %zu, %zu, %d, %d, %d, %d, (enum operation)%d, ",
+	       pool_offset(r->match.raw), pool_offset(keys), pool_items(&r->text),
+	       pool_items(&r->opaque), r->model, r->stream, r->needs_model, r->any_body,
+	       r->operation);
 	print_dialect(r->dialect.raw);
-	printf(", (enum operation)%d, %d, %d, %d, %d},\n", r->operation, r->model, r->stream,
-	       r->needs_model, r->any_body);
+	printf("},\n");
 }
 
 static void print_run(const struct run *run)
@@ -147,4 +209,5 @@ void print_tables(void)
 	for (size_t i = 0; i < provider_count; i++)
 		print_provider(i, &providers[i]);
 	printf("};\n\nconst size_t catalogue_count = %zu;\n", provider_count);
+	print_pool();
 }

@@ -799,6 +799,46 @@ static void an_arena_gives_aligned_zeroed_memory_and_refuses_overflow(void)
 	arena_done(&a);
 }
 
+/* The operation that a request to the first provider of a policy is, and the dialect it speaks. */
+static void check_own(const char *providers, const char *method, const char *path,
+		      enum operation operation, const struct dialect *dialect)
+{
+	char text[512];
+	struct policy *p = NULL;
+	struct match m;
+
+	snprintf(text, sizeof text,
+		 "{\"version\":1,\"audit\":{\"recipients\":[\"aigw1x\"]},\"providers\":{%s},"
+		 "\"environments\":{\"e\":{}},\"default_environment\":\"e\"}",
+		 providers);
+	CHECK_ERR(policy_parse(bytes_str(text), &p, NULL), OK);
+	if (!p)
+		return;
+	provider_match(&p->providers[0], bytes_str(method), bytes_str(path), &m);
+	CHECK((m.endpoint ? m.endpoint->operation : OP_UNKNOWN) == operation);
+	CHECK(m.dialect == dialect);
+	CHECK(!provider_shares_host(&p->providers[0], bytes_str(p->providers[0].hosts[0].name), 0));
+	policy_free(p);
+}
+
+static void a_server_of_ones_own_has_its_dialects_endpoints_anywhere(void)
+{
+	static const char ollama[] = "\"local\":{\"dialect\":\"ollama\",\"hosts\":[\"localhost\"]}";
+	static const char gemini[] = "\"mine\":{\"dialect\":\"google\",\"hosts\":[\"g.example\"]}";
+	static const char more[] = "\"snowflake\":{\"hosts\":[\"sf.example\"]}";
+
+	check_own(ollama, "POST", "/api/chat", OP_CHAT, &dialect_ollama);
+	check_own(ollama, "POST", "/behind/a/proxy/api/chat", OP_CHAT, &dialect_ollama);
+	check_own(ollama, "POST", "/v1/chat/completions", OP_CHAT, &dialect_openai);
+	check_own(ollama, "POST", "/v1/messages", OP_CHAT, &dialect_anthropic);
+	check_own(ollama, "POST", "/nobody/knows", OP_UNKNOWN, &dialect_ollama);
+	check_own(gemini, "POST", "/x/models/g:generateContent", OP_GENERATE_CONTENT,
+		  &dialect_google);
+	check_own(gemini, "GET", "/x/models", OP_LIST_MODELS, &dialect_google);
+	check_own(more, "POST", "/api/v2/cortex/inference:complete", OP_CHAT, &dialect_openai);
+	check_own(more, "POST", "/queries", OP_UNKNOWN, &dialect_openai);
+}
+
 int main(void)
 {
 	RUN_TESTS(TEST(the_ready_policies_and_all_examples_are_accepted),
@@ -820,5 +860,6 @@ int main(void)
 		  TEST(the_nearest_word_is_suggested_and_a_far_one_is_not),
 		  TEST(a_phrase_is_cut_at_a_character_and_says_so),
 		  TEST(a_quoted_value_is_cut_at_its_limit),
-		  TEST(an_arena_gives_aligned_zeroed_memory_and_refuses_overflow));
+		  TEST(an_arena_gives_aligned_zeroed_memory_and_refuses_overflow),
+		  TEST(a_server_of_ones_own_has_its_dialects_endpoints_anywhere));
 }

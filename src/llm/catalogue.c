@@ -158,6 +158,14 @@ enum err provider_read_call(const struct provider *p, const struct request_view 
 	struct match match;
 
 	provider_match(p, request->method, request->path, &match);
+	if (match.endpoint && match.endpoint->model == MODEL_PATH && match.path.had_dots) {
+		*ret_fault = (struct fault){
+			"ambiguous_request",
+			"The path has \".\" or \"..\" in it, so its model can be read in two ways; "
+			"send it without.",
+			SIZE_MAX};
+		return ERR_AMBIGUOUS;
+	}
 	return request_read(request, match.endpoint, match.model, ret_call, ret_fault);
 }
 

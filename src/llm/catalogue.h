@@ -86,7 +86,8 @@ struct match {
 void provider_match(const struct provider *p, struct bytes method, struct bytes path,
 		    struct match *ret_match);
 
-/* Reads a request as what it was matched to: see request_read. */
+/* Reads a request as what it was matched to: see request_read. A path with "." or ".." in it is
+ * ambiguous where the model stands in the path. */
 MUST_USE enum err provider_read_call(const struct provider *p, const struct request_view *request,
 				     struct call *ret_call, struct fault *ret_fault);
 

@@ -33,23 +33,45 @@ static uint8_t first_byte(struct bytes path, size_t *ret_len)
 	return (uint8_t)(high << 4 | low);
 }
 
+/* A segment is complete: "." goes, ".." takes the one before along. The slash before it stays. */
+static void resolve_dots(struct endpoint_path *p)
+{
+	struct bytes path = bytes_of(p->at, p->len);
+	bool up = bytes_ends(path, BYTES("/.."));
+
+	if (!up && !bytes_ends(path, BYTES("/.")))
+		return;
+	p->had_dots = true;
+	p->len -= up ? 2 : 1;
+	if (!up || p->len == 1)
+		return;
+	for (p->len--; p->at[p->len - 1] != '/';)
+		p->len--;
+}
+
 void endpoint_path_set(struct endpoint_path *ret_path, struct bytes path)
 {
-	size_t len = 0, used;
+	struct endpoint_path *p = ret_path;
+	size_t used;
 
-	ret_path->len = 0;
+	p->len = 0;
+	p->had_dots = false;
 	while (path.len) {
 		uint8_t c = first_byte(path, &used);
 		path = bytes_from(path, used);
-		if (c == '/' && len && ret_path->at[len - 1] == '/')
+		if (c == '/')
+			resolve_dots(p);
+		if (c == '/' && p->len && p->at[p->len - 1] == '/')
 			continue;
-		if (len == sizeof ret_path->at || (len == 0 && c != '/'))
+		if (p->len == sizeof p->at || (p->len == 0 && c != '/')) {
+			p->len = 0;
 			return;
-		ret_path->at[len++] = c;
+		}
+		p->at[p->len++] = c;
 	}
-	if (len && ret_path->at[len - 1] == '/')
-		len--;
-	ret_path->len = len;
+	resolve_dots(p);
+	if (p->len && p->at[p->len - 1] == '/')
+		p->len--;
 }
 
 /* Matches all of `pattern` (without {model} and the rest) against the front of `text`: the length
@@ -172,14 +194,4 @@ bool endpoint_next_line(struct bytes *rest, struct bytes *ret_line)
 {
 	*ret_line = bytes_cut(rest, '\n');
 	return ret_line->len > 0;
-}
-
-bool endpoint_has_dots(struct bytes path)
-{
-	while (path.len) {
-		struct bytes segment = bytes_cut(&path, '/');
-		if (bytes_equal(segment, BYTES(".")) || bytes_equal(segment, BYTES("..")))
-			return true;
-	}
-	return false;
 }

@@ -66,11 +66,13 @@ struct endpoints {
 	size_t count;
 };
 
-/* A path in one form: percent-encoding resolved once, runs of slashes one slash, none at the end
- * (RFC 3986 6.2.2; routers do the same). "" when it is too long or does not begin with a slash. */
+/* A path in one form: percent-encoding resolved once, then "." and "..", runs of slashes one slash,
+ * none at the end (RFC 3986 6.2.2; routers do the same). "" when it is too long or does not begin
+ * with a slash. */
 struct endpoint_path {
 	uint8_t at[ENDPOINT_PATH_MAX];
 	size_t len;
+	bool had_dots; /* there were "." or "..": servers differ in what they make of such a path */
 };
 
 void endpoint_path_set(struct endpoint_path *ret_path, struct bytes path);
@@ -88,8 +90,5 @@ const struct endpoint *endpoint_find(const struct endpoints *list, struct bytes 
 
 /* The next line of a list as above: cut off the front. False at the end. */
 bool endpoint_next_line(struct bytes *rest, struct bytes *ret_line);
-
-/* True when a segment is "." or "..": servers differ in what they make of such a path. */
-bool endpoint_has_dots(struct bytes path);
 
 #endif

@@ -349,16 +349,6 @@ static enum err read_body(struct reader *r)
 	return e;
 }
 
-static enum err read_path_model(struct reader *r, struct bytes model)
-{
-	if (endpoint_has_dots(r->request->path) || endpoint_has_dots(model))
-		return ambiguous(r,
-				 "The path has \".\" or \"..\" in it, so its model can be read in "
-				 "two ways; send it without.",
-				 SIZE_MAX);
-	return set_model(r, model, SIZE_MAX, SIZE_MAX);
-}
-
 static bool is_identity(struct bytes content_encoding)
 {
 	content_encoding = bytes_trim(content_encoding);
@@ -402,7 +392,7 @@ static enum err read_request(struct reader *r, struct bytes path_model)
 			SIZE_MAX);
 	e = read_body(r);
 	if (!e && r->known && r->endpoint->model == MODEL_PATH)
-		e = read_path_model(r, path_model);
+		e = set_model(r, path_model, SIZE_MAX, SIZE_MAX);
 	if (!e && r->known && r->endpoint->model == MODEL_QUERY)
 		e = read_query(r);
 	if (!e && r->known && r->endpoint->needs_model && r->call.model_len == 0)

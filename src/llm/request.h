@@ -17,8 +17,7 @@
  * when it needs no model. The model must be a string of 1 to MODEL_BYTES_MAX bytes of UTF-8 without
  * NUL, `stream` a boolean or null; either may be repeated with the same value only, and a key that
  * differs from the model's in case only is refused, because some servers take it for the model.
- * The same holds for the fields of a multipart form and the parameters of a query. A path with "."
- * or ".." in it is refused where the model stands in the path.
+ * The same holds for the fields of a multipart form and the parameters of a query.
  * Without an endpoint the operation is OP_UNKNOWN, and a body that is not a JSON object is left
  * alone unless its type says application/json; the model rules hold there too, except that a model
  * which is not a string counts as none.

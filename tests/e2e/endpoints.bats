@@ -204,3 +204,16 @@ SNOWFLAKE=https://me.snowflakecomputing.com
 	assert_output --partial 'HTTP/1.1 403'
 	assert_equal "$(last_record .decision.rule)" transport.verify_peer
 }
+
+@test "a connection that cannot be looked into passes to a shared host, and to no other" {
+	start_provider
+	the_policy_allows 'openai/gpt-5*' # opaque_tls: refuse is the default
+	for name in me.snowflakecomputing.com api.openai.com; do
+		"$BIN/make-hello" tls "$name" >"$name"
+	done
+	run shimmed "$BIN/raw_client" "$PORT" <api.openai.com
+	assert_output --partial 'ECONNREFUSED'
+	run shimmed "$BIN/raw_client" "$PORT" <me.snowflakecomputing.com
+	refute_output --partial 'ECONNREFUSED'
+	assert_equal "$(connections 'map(.connection.server_name) | join(" ")')" api.openai.com
+}

@@ -175,6 +175,8 @@ static const struct request_case cases[] = {
 	{"snowflake", "POST /api/v2/cortex/inference:complete", "{\"model\":\"claude\"}", "chat",
 	 "openai", "claude", false},
 	{"snowflake", "POST /queries/v1/query-request", "{}", "unknown", "openai", "", false},
+	{"snowflake", "POST /x/../api/v2/./cortex/inference:complete", "{\"model\":\"claude\"}",
+	 "chat", "openai", "claude", false},
 	{"openai-chatgpt", "POST /backend-api/codex/responses", "{\"model\":\"gpt-5-codex\"}",
 	 "chat", "openai", "gpt-5-codex", false},
 	{"openai-chatgpt", "GET /backend-api/conversations", "", "unknown", "openai", "", false},
@@ -230,7 +232,7 @@ static const struct fault_case faults[] = {
 	{"azure-openai", "POST /openai/deployments/a/../b/chat/completions", "{}", ERR_AMBIGUOUS,
 	 "ambiguous_request"},
 	{"bedrock", "POST /model/a%2F..%2Fb/converse", "{}", ERR_AMBIGUOUS, "ambiguous_request"},
-	{"bedrock", "POST /model/./converse", "{}", ERR_AMBIGUOUS, "ambiguous_request"},
+	{"bedrock", "POST /model/m/./converse", "{}", ERR_AMBIGUOUS, "ambiguous_request"},
 	{"bedrock", "POST /model/a%00b/converse", "{}", ERR_BAD, "malformed_request"},
 	{"bedrock", "POST /model/%FF/converse", "{}", ERR_BAD, "malformed_request"},
 	{"bedrock", "POST /model/m/converse", "no json", ERR_BAD, "malformed_request"},
@@ -420,7 +422,19 @@ static void a_path_has_one_form_and_a_limit(void)
 		     {"/%252F", "/%2F"},
 		     {"/", ""},
 		     {"", ""},
-		     {"v1/x", ""}};
+		     {"v1/x", ""},
+		     {"/a/./b", "/a/b"},
+		     {"/a/../b", "/b"},
+		     {"/../../a", "/a"},
+		     {"/a/b/..", "/a"},
+		     {"/a/%2e%2E/b", "/b"},
+		     {"/a%2F..%2Fb", "/b"},
+		     {"/.", ""},
+		     {"/..", ""},
+		     {"/a/...", "/a/..."},
+		     {"/.a/b..", "/.a/b.."},
+		     {"..", ""},
+		     {"/a//../b", "/b"}};
 	struct endpoint_path p;
 	struct buf longest = {0};
 

@@ -217,3 +217,28 @@ SNOWFLAKE=https://me.snowflakecomputing.com
 	refute_output --partial 'ECONNREFUSED'
 	assert_equal "$(connections 'map(.connection.server_name) | join(" ")')" api.openai.com
 }
+
+@test "the same without TLS: other things pass, a call to a model is refused" {
+	start_provider --plain
+	the_policy_allows 'snowflake/*'
+	same_with_and_without curl -sS -d '{}' "http://me.snowflakecomputing.com:$PORT/queries"
+	assert_equal "$(records length)" 0
+	run governed curl -sS -i -d '{"model":"claude-4"}' \
+		"http://me.snowflakecomputing.com:$PORT/api/v2/cortex/inference:complete"
+	assert_output --partial 'HTTP/1.1 403'
+	assert_equal "$(last_record .decision.rule)" transport.plaintext
+}
+
+@test "without a server name the Host field tells other things from calls to models" {
+	start_provider
+	the_policy_allows 'snowflake/claude-*'
+	ask_unnamed() { # PATH BODY
+		printf 'POST %s HTTP/1.1\r\nHost: me.snowflakecomputing.com\r\nContent-Length: %d\r\n\r\n%s' \
+			"$1" "${#2}" "$2" | shimmed "$BIN/gnutls_client" --ca "$CERTS/ca.pem" --name '' --answers 1 "$PORT"
+	}
+	run ask_unnamed /queries '{"model":"llama"}'
+	refute_output --partial 'aigw'
+	assert_equal "$(records length)" 0
+	run ask_unnamed /api/v2/cortex/inference:complete '{"model":"llama"}'
+	assert_output --partial 'HTTP/1.1 403'
+}

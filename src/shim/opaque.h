@@ -27,9 +27,9 @@ struct opaque {
 	const void *caller; /* whose code writes: a return address */
 };
 
-/* Decides by these rules (NULL: none can be had), records; true: it is refused. A connection to a host
- * that serves other things too passes without a record: a program that has nothing to do with models
- * must not notice us. */
+/* Decides by these rules (NULL: none can be had), records; true: it is refused. A connection to a
+ * host that serves other things too passes without a record: a program that has nothing to do with
+ * models must not notice us. */
 bool opaque_refuse(struct rules *r, const struct opaque *o);
 
 /* The clean end of the process: what was counted and not recorded yet. */

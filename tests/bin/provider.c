@@ -426,13 +426,23 @@ static void read_answer(const char *path)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"host", 1, NULL, 'h'},  {"port", 1, NULL, 'p'},        {"cert", 1, NULL, 'c'},
-		{"key", 1, NULL, 'k'},   {"ready", 1, NULL, 'r'},       {"log", 1, NULL, 'l'},
-		{"tls", 1, NULL, 't'},   {"alpn", 1, NULL, 'a'},        {"tickets", 1, NULL, 'T'},
-		{"plain", 0, NULL, 'P'}, {"slow-reader", 0, NULL, 's'}, {"bench", 0, NULL, 'b'},
-		{"echo", 0, NULL, 'e'},  {"answer", 1, NULL, 'A'},      {"type", 1, NULL, 'y'},
-		{"help", 0, NULL, 'H'},  {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"host", 1, NULL, 'h'},
+						{"port", 1, NULL, 'p'},
+						{"cert", 1, NULL, 'c'},
+						{"key", 1, NULL, 'k'},
+						{"ready", 1, NULL, 'r'},
+						{"log", 1, NULL, 'l'},
+						{"tls", 1, NULL, 't'},
+						{"alpn", 1, NULL, 'a'},
+						{"tickets", 1, NULL, 'T'},
+						{"plain", 0, NULL, 'P'},
+						{"slow-reader", 0, NULL, 's'},
+						{"bench", 0, NULL, 'b'},
+						{"echo", 0, NULL, 'e'},
+						{"answer", 1, NULL, 'A'},
+						{"type", 1, NULL, 'y'},
+						{"help", 0, NULL, 'H'},
+						{NULL, 0, NULL, 0}};
 	const char *host = "127.0.0.1", *cert = NULL, *key = NULL, *ready = NULL, *log = NULL;
 	const char *versions = "any";
 	int port = 0, tickets = -1, option;

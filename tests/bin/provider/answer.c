@@ -832,7 +832,8 @@ bool provider_answer(struct line *line, const struct request *r)
 
 	provider_read_behaviour(r, &b);
 	if (provider.file.len) {
-		struct answer *a = answer_begin(line, r, &b, 200, provider.type, "", provider.file.len);
+		struct answer *a = answer_begin(line, r, &b, 200, provider.type, "",
+						provider.file.len);
 		answer_write(a, provider.file.at, provider.file.len);
 		return answer_end(a);
 	}

@@ -35,15 +35,16 @@ answer.begin()
 sys.stdout.buffer.write(answer.read())'
 }
 
-# asked_of [QUERY]: the provider got the question, spliced in, and the record says so and has the counts.
+# The provider got the question, spliced in, and the record says so and has the counts.
 assert_asked() {
 	assert_equal "$(provider_saw '[.[] | select(.event == "request").body_sha256] | join(" ")')" \
 		"$(sha256sum <asked | cut -d' ' -f1)"
-	assert_recorded .usage_asked true .decision.action rewrite .outcome complete .usage_source provider \
-		'.gen_ai["usage.output_tokens"]' 10 '.cost.model' openai/gpt-5 \
-		'.decision.changes[0]' '/stream_options/include_usage: absent -> true'
-	assert_equal "$(last_record_in_full .request.body)" "$(cat stream)"
-	last_record_in_full .response.body | grep -q '"choices":\[\],"usage":{"prompt_tokens":19'
+	aigw show last --json >record # everything in one look
+	assert_equal "$(jq -c '[.usage_asked, .decision.action, .outcome, .usage_source, .cost.model,
+		.gen_ai["usage.output_tokens"], .decision.changes[0]]' record)" \
+		'[true,"rewrite","complete","provider","openai/gpt-5",10,"/stream_options/include_usage: absent -> true"]'
+	assert_equal "$(jq -r .request.body record)" "$(cat stream)"
+	jq -r .response.body record | grep -q '"choices":\[\],"usage":{"prompt_tokens":19'
 }
 
 assert_not_asked() {
@@ -63,7 +64,10 @@ client_sees_nothing() {
 	assert_asked
 }
 
-@test 'curl does not see it' { client_sees_nothing '' "$CLIENTS/curl.sh"; }
+@test 'curl does not see it, and the log is whole' {
+	client_sees_nothing '' "$CLIENTS/curl.sh"
+	assert_log_whole
+}
 @test 'curl does not see it when every byte is a record of its own' {
 	client_sees_nothing '?drip&events=2' "$CLIENTS/curl.sh"
 }

@@ -81,16 +81,19 @@ static enum err make_room(struct tally *t)
 enum err tally_add(struct tally *t, struct bytes name, const struct counts *counts)
 {
 	enum err e = make_room(t);
-	uint8_t *own;
+	struct tally_row *row;
 
 	if (e)
 		return e;
-	own = malloc(name.len + 1);
-	if (!own)
+	row = &t->rows[t->count];
+	row->name = malloc(name.len + 1);
+	if (!row->name)
 		return ERR_NOMEM;
 	if (name.len)
-		memcpy(own, name.at, name.len);
-	t->rows[t->count++] = (struct tally_row){own, name.len, *counts};
+		memcpy(row->name, name.at, name.len);
+	row->name_len = name.len;
+	row->counts = *counts;
+	t->count++;
 	return OK;
 }
 

@@ -124,7 +124,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 # ---- what the end-to-end tests and the benchmark run
 
-TESTBINS = provider tls_client gnutls_client raw_client make-hello bio_client door_client doors/plugin.so \
+TESTBINS = provider tls_client gnutls_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
 	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
 	start_bench call_bench $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
@@ -196,7 +196,7 @@ $(BUILD)/tests/gnutls_client: tests/bin/gnutls_client.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lgnutls -lpthread
 
-$(BUILD)/tests/raw_client: tests/bin/raw_client.c
+$(BUILD)/tests/raw_client $(BUILD)/tests/odd_socket: $(BUILD)/tests/%: tests/bin/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^
 

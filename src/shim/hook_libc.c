@@ -58,8 +58,8 @@ HOOK int connect(int fd, const struct sockaddr *address, socklen_t len)
 {
 	int ret = real_libc.connect(fd, address, len);
 
-	/* The kernel has read the address. */
-	if (conn_enabled && (ret == 0 || errno == EINPROGRESS) && address &&
+	/* The kernel has read the address. After a signal it goes on connecting by itself. */
+	if (conn_enabled && (ret == 0 || errno == EINPROGRESS || errno == EINTR) && address &&
 	    is_internet(address, len)) {
 		int saved = errno;
 		if (fds_has(fd, FDS_PLAIN))

@@ -1,0 +1,21 @@
+#!/usr/bin/env bats
+# Odd things that programs do with sockets.
+load helper
+
+setup() {
+	the_policy_allows 'openai/gpt-5*'
+	cd "$BATS_TEST_TMPDIR"
+}
+
+odd() {
+	run --separate-stderr shimmed timeout 60 "$BIN/odd_socket" "$@"
+	assert_equal "$stderr" ''
+	assert_success
+}
+
+@test 'a connection whose connect() was ended by a signal, and went on, is governed' {
+	odd interrupted
+	assert_output ''
+	assert_equal "$(last_record .decision.rule)" transport.plaintext
+}
+

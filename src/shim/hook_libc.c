@@ -22,7 +22,7 @@
 
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-#define FILE_PIECE_BYTES (16u << 10)
+#define FILE_PIECE_BYTES (4u << 10) /* on the stack, which may be a small one */
 
 /* ---- life ---- */
 

@@ -19,3 +19,8 @@ odd() {
 	assert_equal "$(last_record .decision.rule)" transport.plaintext
 }
 
+@test 'sendfile does with a stack of 32 KiB' {
+	odd small-stack
+	assert_output ''
+	assert_equal "$(last_record .decision.rule)" transport.plaintext
+}

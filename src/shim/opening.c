@@ -2,6 +2,7 @@
 #include "shim/opening.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/sys.h"
@@ -82,6 +83,10 @@ static struct opening *find(int fd, uint64_t inode, bool *ret_busy)
 		if (__atomic_load_n(&o->fd_plus_one, __ATOMIC_ACQUIRE) != fd + 1)
 			continue;
 		if (!seize(o)) {
+			/* One of an earlier use of the number stays so when a program jumped out
+			 * of a signal handler at that time. */
+			if (__atomic_load_n(&o->inode, __ATOMIC_RELAXED) != inode)
+				continue;
 			*ret_busy = true;
 			return NULL;
 		}
@@ -106,7 +111,7 @@ static struct opening *claim(int fd, uint64_t inode)
 			continue;
 		if (!o->fd_plus_one || (pushes_out && o->sent_bytes == o->kept_bytes)) {
 			forget(o);
-			o->inode = inode;
+			__atomic_store_n(&o->inode, inode, __ATOMIC_RELAXED);
 			__atomic_store_n(&o->fd_plus_one, fd + 1, __ATOMIC_RELEASE);
 			return o;
 		}
@@ -183,18 +188,23 @@ static void keep(struct opening *o, const struct sending *s, size_t limit)
 	}
 }
 
-/* What is held goes out. False: not now, or never: errno says why. */
+/* What is held goes out. False: not now, or never: errno says why. A thread that is cancelled here
+ * would leave the opening seized for ever; it is cancelled at the program's own next call. */
 static bool send_held(struct opening *o, int fd)
 {
-	while (o->sent_bytes < o->kept_bytes) {
-		ssize_t n = real_libc.send(fd, o->kept + o->sent_bytes,
-					   o->kept_bytes - o->sent_bytes, MSG_NOSIGNAL);
-		if (n < 0)
-			return false;
-		o->sent_bytes += (size_t)n;
+	ssize_t n = 0;
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	while (n >= 0 && o->sent_bytes < o->kept_bytes) {
+		n = real_libc.send(fd, o->kept + o->sent_bytes, o->kept_bytes - o->sent_bytes,
+				   MSG_NOSIGNAL);
+		o->sent_bytes += n > 0 ? (size_t)n : 0;
 	}
-	fds_clear(fd, FDS_HELD);
-	return true;
+	pthread_setcancelstate(before, NULL);
+	if (n >= 0)
+		fds_clear(fd, FDS_HELD);
+	return n >= 0;
 }
 
 /* ---- deciding ---- */

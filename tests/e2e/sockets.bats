@@ -19,6 +19,12 @@ odd() {
 	assert_equal "$(last_record .decision.rule)" transport.plaintext
 }
 
+@test 'a thread that is cancelled while its request goes out leaves later connections governed' {
+	odd cancelled
+	assert_output ''
+	assert_equal "$(last_record .decision.rule)" transport.plaintext
+}
+
 @test 'sendfile does with a stack of 32 KiB' {
 	odd small-stack
 	assert_output ''

@@ -25,6 +25,7 @@
  * allocates or frees: an allocator with handlers of its own may be locked just now. */
 static void before_fork(void)
 {
+	opening_release_all();
 	journal_before_fork();
 	rules_before_fork();
 }
@@ -80,6 +81,7 @@ __attribute__((destructor)) static void stop(void)
 	int saved = errno;
 
 	if (conn_enabled) {
+		opening_release_all();
 		opaque_close();
 		journal_close();
 	}

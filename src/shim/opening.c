@@ -335,7 +335,7 @@ static bool is_decided(const struct progress *p, enum err e)
 static enum opening_answer hold(struct sending *s, const struct progress *next, struct opening *o,
 				uint64_t inode)
 {
-	if (!o)
+	if (!o && init_complete()) /* fork is to be heard of */
 		o = claim(s->fd, inode);
 	if (!o)
 		return OPENING_PASSES;
@@ -446,8 +446,12 @@ enum opening_answer opening_send(struct sending *s)
 	int saved = errno;
 	enum opening_answer answer = OPENING_PASSES;
 
-	if (is_worth_a_look(s) && fds_are_ours())
+	if (!is_worth_a_look(s))
+		;
+	else if (fds_are_ours())
 		answer = look(s);
+	else
+		opening_release(s->fd); /* what the child of vfork writes comes behind it */
 	if (answer != OPENING_ANSWERED || s->ret >= 0)
 		errno = saved;
 	return answer;
@@ -489,7 +493,7 @@ static void let_out(int fd, bool gone)
 	uint64_t inode = fds_inode(fd);
 	int saved = errno;
 	bool busy;
-	struct opening *o = inode && fds_are_ours() ? find(fd, inode, &busy) : NULL;
+	struct opening *o = inode ? find(fd, inode, &busy) : NULL;
 
 	if (o) {
 		(void)send_held(o, fd);
@@ -508,6 +512,15 @@ void opening_release(int fd)
 void opening_close(int fd)
 {
 	let_out(fd, true);
+}
+
+void opening_release_all(void)
+{
+	for (struct opening *o = openings; o < openings + OPENINGS_MAX; o++) {
+		int fd = __atomic_load_n(&o->fd_plus_one, __ATOMIC_ACQUIRE) - 1;
+		if (fd >= 0 && fds_has(fd, FDS_HELD))
+			let_out(fd, false);
+	}
 }
 
 /* What a thread that does not exist here was in the middle of is not to be trusted. */

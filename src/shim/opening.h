@@ -6,7 +6,7 @@
  *
  * In most programs one write is enough to know. What comes in pieces is followed, and goes out
  * while it does not say whom it is for; from the end of an HTTP request's first line on it is held
- * back until the head is complete, or until the program reads, closes or shuts down.
+ * back until the head is complete, or until the program reads, closes, shuts down, forks or ends.
  *
  * OPENINGS_MAX connections are followed at one time: a piece of a hello or of a head is waited for
  * in the middle of one, so that there are as many as threads that are just there. One more pushes
@@ -39,6 +39,8 @@ void opening_release(int fd);
 /* The program closes the descriptor. */
 void opening_close(int fd);
 
+/* All that is held goes out: the program forks, and either side may go on, or it ends. */
+void opening_release_all(void);
 /* For the child after fork. */
 void opening_in_child(void);
 

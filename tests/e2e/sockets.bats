@@ -30,3 +30,12 @@ odd() {
 	assert_output ''
 	assert_equal "$(last_record .decision.rule)" transport.plaintext
 }
+
+@test 'half a head is there once and first when a child writes the rest, and when the program ends' {
+	for way in forked shared; do
+		odd $way
+		assert_equal "${output//[$'\r\n']/|}" 'GET /a HTTP/1.1||Host: plain.example.test|||'
+	done
+	odd left
+	assert_equal "${output//[$'\r\n']/|}" 'GET /a HTTP/1.1|'
+}

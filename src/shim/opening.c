@@ -16,12 +16,13 @@
 #include "shim/rules.h"
 #include "wire/first_bytes.h"
 
-#define HTTP_PORT      80
-#define TLS_HANDSHAKE  22 /* RFC 8446 5.1 */
-#define SOCKS4         4
-#define SOCKS5         5 /* RFC 1928 */
-#define KEPT_BYTES_MAX FIRST_BYTES_HEAD_MAX
-#define TARGET_MAX     255 /* a host, as first_bytes gives it */
+#define HTTP_PORT        80
+#define TLS_HANDSHAKE    22 /* RFC 8446 5.1 */
+#define SOCKS4           4
+#define SOCKS5           5 /* RFC 1928 */
+#define KEPT_BYTES_MAX   FIRST_BYTES_HEAD_MAX
+#define ROOM_STAYS_BYTES 4096 /* a page */
+#define TARGET_MAX       255  /* a host, as first_bytes gives it */
 
 /* How far the talk has come. */
 struct progress {
@@ -62,14 +63,22 @@ static void let_go(struct opening *o)
 	__atomic_store_n(&o->busy, 0, __ATOMIC_RELEASE);
 }
 
-/* It is ours alone. The room for kept bytes stays with the entry, emptied: it may have held
- * credentials. */
+/* Its room stays, if little of it was used. It may have held credentials. */
+static void empty(struct opening *o)
+{
+	if (o->kept_bytes > ROOM_STAYS_BYTES) {
+		sys_unmap(o->kept, KEPT_BYTES_MAX);
+		o->kept = NULL;
+	} else if (o->kept_bytes) {
+		memset(o->kept, 0, o->kept_bytes);
+	}
+	o->kept_bytes = o->sent_bytes = 0;
+}
+
+/* It is ours alone. */
 static void forget(struct opening *o)
 {
-	if (o->kept)
-		sys_unmap(o->kept, KEPT_BYTES_MAX);
-	o->kept = NULL;
-	o->kept_bytes = o->sent_bytes = 0;
+	empty(o);
 	o->lost = false;
 	memset(&o->progress, 0, sizeof o->progress);
 	__atomic_store_n(&o->fd_plus_one, 0, __ATOMIC_RELEASE);
@@ -476,7 +485,7 @@ void opening_sent(const struct sending *s, ssize_t taken)
 		(void)!feed_call(&o->progress, s, (size_t)taken);
 		if (o->progress.fed < fed) {
 			/* What was kept was for the proxy. */
-			o->kept_bytes = 0;
+			empty(o);
 			o->lost = o->progress.fed > 0;
 		} else if (o->progress.is_text) {
 			keep(o, s, (size_t)taken);

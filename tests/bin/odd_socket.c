@@ -8,6 +8,7 @@
  *        odd_socket forked        the head is begun by the parent and ended by the child
  *        odd_socket shared        the same with vfork
  *        odd_socket left          a head is begun, and the program ends
+ *        odd_socket many          a lot of heads in two pieces, and what memory they ask for
  *        odd_socket small-stack   sendfile in a thread with a small stack
  * Prints what the server got. Exit: 0, 2 usage, 3 system.
  */
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -33,6 +35,7 @@
 #define FILLERS     8 /* connections that nobody accepts: the next one has to wait */
 #define SIGNAL_US   50000
 #define STACK_BYTES 32768
+#define CONNECTIONS 200
 
 static const char first_line[] = "GET /a HTTP/1.1\r\n", rest[] = "Host: plain.example.test\r\n\r\n";
 static const char request[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\n"
@@ -222,6 +225,25 @@ static void left(void)
 	print_what_came(p.server);
 }
 
+/* The kernel is asked for pages by touching them: slow, on a virtual machine more so. */
+static void many(void)
+{
+	struct rusage before, after;
+
+	for (int i = 0; i < CONNECTIONS + 1; i++) {
+		struct pair p = make_pair(-1);
+		if (i == 1)
+			getrusage(RUSAGE_SELF, &before);
+		write_all(p.program, first_line);
+		write_all(p.program, rest);
+		close(p.program);
+		close(p.server);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	long pages = after.ru_minflt - before.ru_minflt;
+	printf("%s\n", pages < CONNECTIONS / 2 ? "few" : "many");
+}
+
 /* ---- a small stack ---- */
 
 static void *send_a_file(void *program)
@@ -261,6 +283,8 @@ int main(int argc, char **argv)
 		continued_by_child(what[0] == 's');
 	else if (strcmp(what, "left") == 0)
 		left();
+	else if (strcmp(what, "many") == 0)
+		many();
 	else if (strcmp(what, "small-stack") == 0)
 		on_small_stack();
 	else

@@ -39,3 +39,8 @@ odd() {
 	odd left
 	assert_equal "${output//[$'\r\n']/|}" 'GET /a HTTP/1.1|'
 }
+
+@test 'heads in two pieces do not ask the kernel for memory each time' {
+	odd many
+	assert_output few
+}

@@ -383,6 +383,16 @@ static enum opening_answer finish(struct sending *s, const struct progress *next
 	return answer;
 }
 
+/* Nobody can say yet whom it is with, and an address may be what the policy names. */
+static bool is_connecting(const struct question *q)
+{
+	struct sockaddr_storage address;
+	uint32_t len = sizeof address;
+
+	return q->p->first.kind != FIRST_OTHER && !q->s->to && !q->peer.text[0] &&
+	       sys_getpeername(q->s->fd, (struct sockaddr *)&address, &len) == -ENOTCONN;
+}
+
 static enum opening_answer look(struct sending *s)
 {
 	uint64_t inode = fds_inode(s->fd);
@@ -409,7 +419,10 @@ static enum opening_answer look(struct sending *s)
 		fds_set(s->fd, FDS_PROXIED);
 	if (is_decided(&next, e)) {
 		struct question q = {.s = s, .p = &next, .o = o, .inode = inode};
-		return finish(s, &next, o, decide_opening(&q, e));
+		enum opening_answer answer = decide_opening(&q, e);
+		if (answer == OPENING_PASSES && !o && is_connecting(&q))
+			return answer; /* the kernel takes nothing: the program comes again */
+		return finish(s, &next, o, answer);
 	}
 	/* What begins in the middle of a call, behind CONNECT, or makes the connection, cannot
 	 * wait. */

@@ -4,6 +4,7 @@
  * 127.0.0.1, unless it is given a port, and writes a request to it.
  *
  * usage: odd_socket interrupted   a signal ends connect(), which goes on by itself
+ *        odd_socket early         the first write comes before the connection is there
  *        odd_socket cancelled     a thread ends while a head goes out; the next has its descriptor
  *        odd_socket forked        the head is begun by the parent and ended by the child
  *        odd_socket shared        the same with vfork
@@ -39,6 +40,9 @@
 
 static const char first_line[] = "GET /a HTTP/1.1\r\n", rest[] = "Host: plain.example.test\r\n\r\n";
 static const char request[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\n"
+			      "Content-Length: 2\r\n\r\n{}";
+
+static const char unnamed[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: whatever.example\r\n"
 			      "Content-Length: 2\r\n\r\n{}";
 
 static void die(const char *what)
@@ -108,30 +112,57 @@ static void ignore(int number)
 {
 }
 
+/* A server whose next connection has to wait until others are accepted. */
+static int make_busy_server(struct sockaddr_in *ret_address)
+{
+	int server = make_server(ret_address, 0);
+
+	for (int i = 0; i < FILLERS; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)!connect(fd, (struct sockaddr *)ret_address, sizeof *ret_address);
+	}
+	return server;
+}
+
+static void write_once_connected(int server, int fd, const char *text)
+{
+	int accepted = accept_from(server, fd);
+
+	if (!is_ready(fd, POLLOUT, WAIT_MS))
+		die("not connected");
+	write_all(fd, text);
+	shutdown(fd, SHUT_WR);
+	print_what_came(accepted);
+}
+
 static void interrupted(void)
 {
 	struct sigaction action = {.sa_handler = ignore};
 	struct itimerval soon = {.it_value.tv_usec = SIGNAL_US, .it_interval.tv_usec = SIGNAL_US};
 	struct itimerval never = {0};
 	struct sockaddr_in address;
-	int server = make_server(&address, 0), fd;
+	int server = make_busy_server(&address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	for (int i = 0; i < FILLERS; i++) {
-		fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		(void)!connect(fd, (struct sockaddr *)&address, sizeof address);
-	}
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || sigaction(SIGALRM, &action, NULL) || setitimer(ITIMER_REAL, &soon, NULL))
 		die("signal");
 	if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno != EINTR)
 		die("connect was not interrupted");
 	setitimer(ITIMER_REAL, &never, NULL);
-	int accepted = accept_from(server, fd);
-	if (!is_ready(fd, POLLOUT, WAIT_MS))
-		die("not connected");
-	write_all(fd, request);
-	shutdown(fd, SHUT_WR);
-	print_what_came(accepted);
+	write_once_connected(server, fd, request);
+}
+
+static void early(void)
+{
+	struct sockaddr_in address;
+	int server = make_busy_server(&address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+		die("connect");
+	if (write(fd, unnamed, sizeof unnamed - 1) >= 0 || errno != EAGAIN)
+		die("early write");
+	write_once_connected(server, fd, unnamed);
 }
 
 /* ---- heads in pieces ---- */
@@ -277,6 +308,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(what, "interrupted") == 0)
 		interrupted();
+	else if (strcmp(what, "early") == 0)
+		early();
 	else if (strcmp(what, "cancelled") == 0)
 		cancelled();
 	else if (strcmp(what, "forked") == 0 || strcmp(what, "shared") == 0)

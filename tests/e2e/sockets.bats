@@ -44,3 +44,10 @@ odd() {
 	odd many
 	assert_output few
 }
+
+@test 'an address that the policy names is a provider also when the first write comes too early' {
+	the_policy_says '{}' '{ "ward": { "dialect": "openai", "hosts": ["127.0.0.1"] } }'
+	odd early
+	assert_output ''
+	assert_equal "$(last_record .decision.rule)" transport.plaintext
+}

@@ -336,3 +336,29 @@ with_preload() {
 		assert_equal "$stderr" ''
 	done
 }
+
+@test 'a program that goes on for 300 GB, most of it not there, is looked at in seconds' {
+	program endless
+	cp endless table
+	truncate -s 300G endless table
+	# its table of symbols goes on to the end
+	$PYTHON - table <<-'END'
+		import struct, sys
+		with open(sys.argv[1], "r+b") as file:
+		    head = file.read(64)
+		    at, = struct.unpack_from("<Q", head, 40)
+		    count, = struct.unpack_from("<H", head, 60)
+		    for i in range(count):
+		        file.seek(at + 64 * i)
+		        section = file.read(64)
+		        if struct.unpack_from("<I", section, 4)[0] in (2, 11):  # SHT_SYMTAB, SHT_DYNSYM
+		            offset, = struct.unpack_from("<Q", section, 24)
+		            file.seek(at + 64 * i + 32)
+		            file.write(struct.pack("<Q", (300 << 30) - offset))
+	END
+	for name in endless table; do
+		run timeout 30 "$TOOL" doctor "./$name"
+		assert_success
+		assert_output --partial 'No TLS was found'
+	done
+}

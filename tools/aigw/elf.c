@@ -244,7 +244,7 @@ bool elf_exports(const struct elf *elf, const char *name)
 	do {
 		Elf64_Sym symbol;
 		uint64_t word = chain_at + (at - first);
-		if (word >= words.len / sizeof chained ||
+		if (word >= words.len / sizeof chained || at - first >= ELF_TABLE_MAX ||
 		    !read_at(symbols, (uint64_t)at * sizeof symbol, &symbol, sizeof symbol))
 			return false;
 		chained = u32_at(words, word);
@@ -275,8 +275,8 @@ uint32_t elf_find_symbols(const struct elf *elf, const char *const *names, size_
 			continue;
 		struct bytes symbols = section_content(elf, &table);
 		struct bytes texts = section_content(elf, &strings);
-		for (size_t i = 0;
-		     found != all && read_at(symbols, i * sizeof symbol, &symbol, sizeof symbol);
+		for (size_t i = 0; found != all && i < ELF_TABLE_MAX &&
+				   read_at(symbols, i * sizeof symbol, &symbol, sizeof symbol);
 		     i++)
 			if (symbol.st_shndx != SHN_UNDEF && symbol.st_name)
 				found |= match(texts, symbol.st_name, names, lengths, count);

@@ -14,11 +14,12 @@
 
 #include "base/bytes.h"
 
-#define ELF_SEGMENTS_MAX   256  /* more program headers are not looked at */
-#define ELF_SECTIONS_MAX   4096 /* more section headers are not looked at */
-#define ELF_NAME_BYTES_MAX 4096 /* a longer name or path counts as none */
-#define ELF_NEEDED_MAX     1024 /* more entries of the dynamic section are not looked at */
-#define ELF_SYMBOLS_MAX    32   /* asked for at once */
+#define ELF_SEGMENTS_MAX   256         /* more program headers are not looked at */
+#define ELF_SECTIONS_MAX   4096        /* more section headers are not looked at */
+#define ELF_NAME_BYTES_MAX 4096        /* a longer name or path counts as none */
+#define ELF_NEEDED_MAX     1024        /* more entries of the dynamic section are not looked at */
+#define ELF_SYMBOLS_MAX    32          /* asked for at once */
+#define ELF_TABLE_MAX      (16u << 20) /* more symbols of a table are not looked at */
 
 struct elf {
 	struct bytes file;

@@ -347,8 +347,10 @@ static ssize_t send_file(int to, int from, off_t *offset, size_t count, const vo
 		*offset = at;
 	else if (done)
 		(void)sys_seek(from, at, SEEK_SET);
-	if (!whole && !done)
-		return real_libc.sendfile(to, from, offset, count);
+	if (!whole)
+		last = real_libc.sendfile(to, from, offset, count - done);
+	if (!whole && last > 0)
+		done += (size_t)last;
 	return done ? (ssize_t)done : last;
 }
 

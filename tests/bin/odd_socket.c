@@ -10,6 +10,7 @@
  *        odd_socket shared        the same with vfork
  *        odd_socket left          a head is begun, and the program ends
  *        odd_socket many          a lot of heads in two pieces, and what memory they ask for
+ *        odd_socket file          sendfile of a long file, a request
  *        odd_socket small-stack   sendfile in a thread with a small stack
  * Prints what the server got. Exit: 0, 2 usage, 3 system.
  */
@@ -37,6 +38,7 @@
 #define SIGNAL_US   50000
 #define STACK_BYTES 32768
 #define CONNECTIONS 200
+#define FILE_BYTES  65536
 
 static const char first_line[] = "GET /a HTTP/1.1\r\n", rest[] = "Host: plain.example.test\r\n\r\n";
 static const char request[] = "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\n"
@@ -275,6 +277,26 @@ static void many(void)
 	printf("%s\n", pages < CONNECTIONS / 2 ? "few" : "many");
 }
 
+/* Its head alone is longer than what is looked at in one go. */
+static void file(void)
+{
+	static const char field[] = "X: ";
+	static char content[FILE_BYTES];
+	struct pair p = make_pair(-1);
+	int file = memfd_create("file", MFD_CLOEXEC), room = 4 * FILE_BYTES;
+
+	memset(content, 'x', sizeof content);
+	memcpy(content, first_line, sizeof first_line - 1);
+	memcpy(content + sizeof first_line - 1, field, sizeof field - 1);
+	memcpy(content + FILE_BYTES / 2, "\r\n", 2);
+	memcpy(content + FILE_BYTES / 2 + 2, rest, sizeof rest - 1);
+	if (file < 0 || setsockopt(p.program, SOL_SOCKET, SO_SNDBUF, &room, sizeof room) ||
+	    pwrite(file, content, sizeof content, 0) != FILE_BYTES)
+		die("file");
+	ssize_t sent = sendfile(p.program, file, NULL, FILE_BYTES);
+	printf("%zd of %d, then at %ld\n", sent, FILE_BYTES, (long)lseek(file, 0, SEEK_CUR));
+}
+
 /* ---- a small stack ---- */
 
 static void *send_a_file(void *program)
@@ -318,6 +340,8 @@ int main(int argc, char **argv)
 		left();
 	else if (strcmp(what, "many") == 0)
 		many();
+	else if (strcmp(what, "file") == 0)
+		file();
 	else if (strcmp(what, "small-stack") == 0)
 		on_small_stack();
 	else

@@ -51,3 +51,8 @@ odd() {
 	assert_output ''
 	assert_equal "$(last_record .decision.rule)" transport.plaintext
 }
+
+@test 'sendfile sends the whole file, also where only its beginning was of interest' {
+	odd file
+	assert_output '65536 of 65536, then at 65536'
+}

@@ -54,8 +54,18 @@ static bool is_internet(const struct sockaddr *address, socklen_t len)
 	       (address->sa_family == AF_INET || address->sa_family == AF_INET6);
 }
 
+/* connect() to nowhere ends a connection, and the socket can have another. */
+static bool ends_connection(const struct sockaddr *address, socklen_t len)
+{
+	return len >= sizeof address->sa_family && sys_can_read(address, len) &&
+	       address->sa_family == AF_UNSPEC;
+}
+
 HOOK int connect(int fd, const struct sockaddr *address, socklen_t len)
 {
+	if (unlikely(fds_has(fd, FDS_FRESH | FDS_HELD)) && ends_connection(address, len))
+		opening_close(fd);
+
 	int ret = real_libc.connect(fd, address, len);
 
 	/* The kernel has read the address. After a signal it goes on connecting by itself. */

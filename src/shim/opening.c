@@ -340,11 +340,28 @@ static bool is_decided(const struct progress *p, enum err e)
 	return e != ERR_MORE || (p->first.kind == FIRST_TLS && p->first.hello.has_name);
 }
 
+/* The connection is being made, if there is one at all. */
+static bool is_connecting(int fd)
+{
+	struct sockaddr_storage address;
+	uint32_t len = sizeof address;
+
+	return sys_getpeername(fd, (struct sockaddr *)&address, &len) == -ENOTCONN;
+}
+
+/* Nobody can say yet whom it is with, and an address may be what the policy names. */
+static bool is_too_early(const struct question *q)
+{
+	return q->p->first.kind != FIRST_OTHER && !q->s->to && !q->peer.text[0] &&
+	       is_connecting(q->s->fd);
+}
+
 /* The first line of a request is known: from here on nothing goes out before the host is. */
 static enum opening_answer hold(struct sending *s, const struct progress *next, struct opening *o,
 				uint64_t inode)
 {
-	if (!o && init_complete()) /* fork is to be heard of */
+	/* The kernel takes nothing yet. And fork is to be heard of. */
+	if (!o && !is_connecting(s->fd) && init_complete())
 		o = claim(s->fd, inode);
 	if (!o)
 		return OPENING_PASSES;
@@ -383,16 +400,6 @@ static enum opening_answer finish(struct sending *s, const struct progress *next
 	return answer;
 }
 
-/* Nobody can say yet whom it is with, and an address may be what the policy names. */
-static bool is_connecting(const struct question *q)
-{
-	struct sockaddr_storage address;
-	uint32_t len = sizeof address;
-
-	return q->p->first.kind != FIRST_OTHER && !q->s->to && !q->peer.text[0] &&
-	       sys_getpeername(q->s->fd, (struct sockaddr *)&address, &len) == -ENOTCONN;
-}
-
 static enum opening_answer look(struct sending *s)
 {
 	uint64_t inode = fds_inode(s->fd);
@@ -420,7 +427,7 @@ static enum opening_answer look(struct sending *s)
 	if (is_decided(&next, e)) {
 		struct question q = {.s = s, .p = &next, .o = o, .inode = inode};
 		enum opening_answer answer = decide_opening(&q, e);
-		if (answer == OPENING_PASSES && !o && is_connecting(&q))
+		if (answer == OPENING_PASSES && !o && is_too_early(&q))
 			return answer; /* the kernel takes nothing: the program comes again */
 		return finish(s, &next, o, answer);
 	}

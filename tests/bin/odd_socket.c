@@ -5,6 +5,8 @@
  *
  * usage: odd_socket interrupted   a signal ends connect(), which goes on by itself
  *        odd_socket early         the first write comes before the connection is there
+ *        odd_socket early-half    the same with half a head
+ *        odd_socket again         half a head, and then the socket gets another connection
  *        odd_socket cancelled     a thread ends while a head goes out; the next has its descriptor
  *        odd_socket forked        the head is begun by the parent and ended by the child
  *        odd_socket shared        the same with vfork
@@ -154,7 +156,7 @@ static void interrupted(void)
 	write_once_connected(server, fd, request);
 }
 
-static void early(void)
+static void early(const char *text)
 {
 	struct sockaddr_in address;
 	int server = make_busy_server(&address);
@@ -162,9 +164,9 @@ static void early(void)
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
 		die("connect");
-	if (write(fd, unnamed, sizeof unnamed - 1) >= 0 || errno != EAGAIN)
+	if (write(fd, text, strlen(text)) >= 0 || errno != EAGAIN)
 		die("early write");
-	write_once_connected(server, fd, unnamed);
+	write_once_connected(server, fd, text);
 }
 
 /* ---- heads in pieces ---- */
@@ -190,6 +192,23 @@ static struct pair make_pair(int number)
 	p.server = accept_from(server, p.program);
 	close(server);
 	return p;
+}
+
+static void again(void)
+{
+	struct pair p = make_pair(-1);
+	struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	struct sockaddr_in address;
+	int server = make_server(&address, 1);
+
+	write_all(p.program, first_line);
+	if (connect(p.program, &nowhere, sizeof nowhere) ||
+	    connect(p.program, (struct sockaddr *)&address, sizeof address))
+		die("connect");
+	write_all(p.program, first_line);
+	write_all(p.program, rest);
+	shutdown(p.program, SHUT_WR);
+	print_what_came(accept_from(server, p.program));
 }
 
 static void close_it(void *fd)
@@ -331,7 +350,11 @@ int main(int argc, char **argv)
 	if (strcmp(what, "interrupted") == 0)
 		interrupted();
 	else if (strcmp(what, "early") == 0)
-		early();
+		early(unnamed);
+	else if (strcmp(what, "early-half") == 0)
+		early(first_line);
+	else if (strcmp(what, "again") == 0)
+		again();
 	else if (strcmp(what, "cancelled") == 0)
 		cancelled();
 	else if (strcmp(what, "forked") == 0 || strcmp(what, "shared") == 0)

@@ -56,3 +56,10 @@ odd() {
 	odd file
 	assert_output '65536 of 65536, then at 65536'
 }
+
+@test 'half a head is not taken before the connection is there, nor to the next one' {
+	odd early-half
+	assert_equal "${output//[$'\r\n']/|}" 'GET /a HTTP/1.1|'
+	odd again
+	assert_equal "${output//[$'\r\n']/|}" 'GET /a HTTP/1.1||Host: plain.example.test|||'
+}

@@ -14,7 +14,7 @@
 #include "shim/peer.h"
 #include "shim/rules.h"
 #include "shim/wake.h"
-#include "wire/first_bytes.h"
+#include "wire/http1.h"
 
 #define HTTP_PORT          80
 #define HTTPS_PORT         443
@@ -930,20 +930,21 @@ enum gate_answer gate_write(struct gate *g, struct bytes data)
 
 bool gate_disowns(struct gate *g, struct bytes first)
 {
-	struct first_bytes f = {0};
-	struct bytes rest = first;
-	bool begun;
-	enum err e;
+	struct http1_request request;
+	bool disowned;
+	size_t used;
 
 	if (!is_sniffing(g) || !enter(g))
 		return false;
-	begun = exchange_request(g->exchange)->raw.len || g->out.len || g->refused || g->opening;
+	disowned = !exchange_request(g->exchange)->raw.len && !g->out.len && !g->refused &&
+		   !g->opening;
 	lock_drop(&g->lock);
-	e = first_bytes_feed(&f, &rest);
-	/* After a method and a blank a target is on its way. */
-	if (e == ERR_MORE && f.kind == FIRST_UNDECIDED)
-		return !begun && bytes_find_byte(first, ' ') == SIZE_MAX;
-	return !begun && f.kind != FIRST_HTTP1 && f.kind != FIRST_HTTP2 && f.kind != FIRST_CONNECT;
+	http1_request_init(&request, EXCHANGE_BODY_BYTES_MAX);
+	/* Once a target is on its way it is HTTP, be it malformed. */
+	disowned = http1_request_feed(&request, first, &used) != ERR_NOMEM && disowned &&
+		   !http1_request_target(&request).len;
+	http1_request_done(&request);
+	return disowned;
 }
 
 /* ---- the program reads ---- */

@@ -523,9 +523,12 @@ refused_bytes() { # STATUS [TEXT] <REQUEST
 
 # Without a session to resume there is nothing to send it with: the library's own answer is expected.
 @test 'early data that does not look like a request is left to the library, on a connection without a name' {
-	same_with_and_without bash -o pipefail -c \
-		'printf PING | "$0" "$@" 2>&1 | sed "s/^[0-9A-F]*:error/error/"' "$BIN/tls_client" --name '' \
-		--ca "$CERTS/ca.pem" --early "$PORT"
+	for text in PING 'Dummy data' POS; do
+		printf '%s' "$text" >text
+		same_with_and_without bash -o pipefail -c \
+			'"$0" "$@" <text 2>&1 | sed "s/^[0-9A-F]*:error/error/"' "$BIN/tls_client" --name '' \
+			--ca "$CERTS/ca.pem" --early "$PORT"
+	done
 	raw_request "$(body gpt-4o)" >request
 	run send_raw --name '' --early <request
 	assert_output --partial 'HTTP/1.1 403 '

@@ -5,6 +5,8 @@
  */
 #include "llm/readers.h"
 
+#include "llm/tools.h"
+
 enum field {
 	FIELD_ID,
 	FIELD_FINISH,
@@ -15,6 +17,10 @@ enum field {
 	FIELD_PART_TYPE,
 	FIELD_PART_TEXT,
 	FIELD_DELTA_TEXT,
+	FIELD_CALL,
+	FIELD_CALL_ID,
+	FIELD_CALL_NAME,
+	FIELD_CALL_ARGUMENTS,
 	FIELD_USAGE,
 	FIELD_INPUT,
 	FIELD_OUTPUT,
@@ -35,6 +41,16 @@ enum field {
 		}                                                                                  \
 	}
 
+#define CALL_FIELDS(...)                                                                           \
+	{FIELD_CALL_ID, {__VA_ARGS__, "id"}},                                                      \
+		{FIELD_CALL_NAME, {__VA_ARGS__, "function", "name"}},                              \
+	{                                                                                          \
+		FIELD_CALL_ARGUMENTS,                                                              \
+		{                                                                                  \
+			__VA_ARGS__, "function", "arguments"                                       \
+		}                                                                                  \
+	}
+
 static const struct answer_field fields[] = {
 	/* version 2: a message, and the events of its stream */
 	{FIELD_ID, {"id"}},
@@ -43,6 +59,9 @@ static const struct answer_field fields[] = {
 	{FIELD_PART, {"message", "content", "*"}},
 	{FIELD_PART_TYPE, {"message", "content", "*", "type"}},
 	{FIELD_PART_TEXT, {"message", "content", "*", "text"}},
+	{FIELD_CALL, {"message", "tool_calls", "*"}},
+	CALL_FIELDS("message", "tool_calls", "*"),
+	CALL_FIELDS("delta", "message", "tool_calls"),
 	USAGE_FIELDS("usage"),
 	{FIELD_DELTA_TEXT, {"delta", "message", "content", "text"}},
 	{FIELD_FINISH, {"delta", "finish_reason"}},
@@ -54,6 +73,9 @@ static const struct answer_field fields[] = {
 	{FIELD_TOP_TEXT, {"text"}},
 	{FIELD_PART_TEXT, {"generations", "*", "text"}},
 	{FIELD_PART, {"generations", "*"}},
+	{FIELD_CALL, {"tool_calls", "*"}},
+	{FIELD_CALL_NAME, {"tool_calls", "*", "name"}},
+	{FIELD_CALL_ARGUMENTS, {"tool_calls", "*", "parameters"}},
 	USAGE_FIELDS("meta"),
 	{FIELD_ID, {"response", "generation_id"}},
 	USAGE_FIELDS("response", "meta"),
@@ -67,9 +89,14 @@ _Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per fi
 struct reading {
 	struct answer answer;
 	struct buf *text; /* NULL: not wanted */
+	struct bytes json;
 	struct usage billed;
 	struct json_token type, top_text, part_type, part_text, delta_text;
 	bool has_type, has_top_text, has_part_type, has_part_text, has_delta_text;
+	/* the tool call being read; of a list that turns out not to count all is taken back */
+	struct tool_piece call;
+	bool in_calls;
+	struct tools_mark tools_before;
 };
 
 static enum err settle_part(struct reading *r)
@@ -79,6 +106,40 @@ static enum err settle_part(struct reading *r)
 
 	r->has_part_type = r->has_part_text = false;
 	return counts ? answer_put_text(&r->answer, r->text, &r->part_text) : OK;
+}
+
+static enum err begin_call(struct reading *r)
+{
+	enum err e = tools_begin(&r->answer, &r->call);
+
+	if (!e && r->call.has_arguments)
+		e = tools_put(&r->answer, r->json, &r->call.arguments);
+	r->call = (struct tool_piece){0};
+	return e;
+}
+
+static enum err take_call(struct reading *r, uint8_t id, const struct json_token *value)
+{
+	enum err e = OK;
+
+	switch (id) {
+	case FIELD_CALL:
+		e = r->in_calls ? begin_call(r) : OK;
+		r->in_calls = true;
+		break;
+	case FIELD_CALL_ID:
+		r->call.id = *value;
+		r->call.has_id = true;
+		break;
+	case FIELD_CALL_NAME:
+		r->call.name = *value;
+		r->call.has_name = true;
+		break;
+	default:
+		r->call.arguments = *value;
+		r->call.has_arguments = true;
+	}
+	return e;
 }
 
 static void take_usage(struct reading *r, uint8_t id, const struct json_token *value)
@@ -144,6 +205,8 @@ static enum err take(void *context, uint8_t id, const struct json_token *value)
 		r->has_delta_text = true;
 		break;
 	default:
+		if (id < FIELD_USAGE)
+			return take_call(r, id, value);
 		take_usage(r, id, value);
 	}
 	return OK;
@@ -167,11 +230,34 @@ static void settle_usage(struct reading *r)
 	}
 }
 
+/* A body and version 1's event of its own have calls in a list, which stream-end says again;
+ * version 2 streams each by itself. */
+static enum err settle_calls(struct reading *r, struct bytes name)
+{
+	bool is_body = !r->has_type && !name.len;
+	enum err e = r->in_calls ? begin_call(r) : OK;
+
+	if (e)
+		return e;
+	if (r->in_calls) {
+		if (!is_body && !is_type(r, name, BYTES("tool-calls-generation")))
+			tools_back(&r->answer, r->tools_before);
+		return OK;
+	}
+	if (is_type(r, name, BYTES("tool-call-start")))
+		return begin_call(r);
+	if (is_type(r, name, BYTES("tool-call-delta")) && r->call.has_arguments)
+		return tools_put(&r->answer, r->json, &r->call.arguments);
+	return OK;
+}
+
 static enum err settle(struct reading *r, struct bytes name)
 {
 	struct answer *a = &r->answer;
 	enum err e = settle_part(r);
 
+	if (!e)
+		e = settle_calls(r, name);
 	settle_usage(r);
 	if (is_type(r, name, BYTES("message-end")) || is_type(r, name, BYTES("stream-end")))
 		a->terminated = true;
@@ -190,15 +276,19 @@ static enum err read_json(struct bytes json, struct bytes name, struct answer *a
 			  struct buf *text)
 {
 	size_t len_before = text ? text->len : 0;
-	struct reading r = {.answer = *answer, .text = text};
+	struct tools_mark mark = tools_mark(answer);
+	struct reading r = {.answer = *answer, .text = text, .json = json, .tools_before = mark};
 	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
 
 	if (!e)
 		e = settle(&r, name);
-	if (!e)
+	if (!e) {
 		*answer = r.answer;
-	else if (text)
-		text->len = len_before;
+	} else {
+		tools_back(answer, mark);
+		if (text)
+			text->len = len_before;
+	}
 	return e == ERR_NOMEM ? e : OK;
 }
 

@@ -31,6 +31,9 @@ struct expected {
 	}
 #define WEATHER(id)                                                                                \
 	"{\"id\":\"" id "\",\"name\":\"weather\",\"arguments\":\"{\\\"city\\\":\\\"Ulm\\\"}\"}"
+#define V1_TOOLS                                                                                   \
+	"{\"name\":\"weather\",\"arguments\":\"{\\\"city\\\":\\\"Ulm\\\"}\"},"                     \
+	"{\"name\":\"time\",\"arguments\":\"{}\"}"
 #define TIME(id) "{\"id\":\"" id "\",\"name\":\"time\",\"arguments\":\"{}\"}"
 
 static const struct expected answers[] = {
@@ -228,6 +231,46 @@ static const struct expected answers[] = {
 	 NULL,
 	 "COMPLETE",
 	 NULL,
+	 true,
+	 false,
+	 {5, 2, NONE, NONE, NONE, NONE}},
+	{&dialect_cohere,
+	 "cohere_v2_tools.json",
+	 NULL,
+	 "c-7",
+	 NULL,
+	 "TOOL_CALL",
+	 "[" WEATHER("call_1") "," TIME("call_2") "]",
+	 false,
+	 false,
+	 {69, 30, NONE, NONE, NONE, NONE}},
+	{&dialect_cohere,
+	 "cohere_v2_tools_stream.sse",
+	 NULL,
+	 "c-8",
+	 NULL,
+	 "TOOL_CALL",
+	 "[" WEATHER("call_1") "," TIME("call_2") "]",
+	 true,
+	 false,
+	 {69, 30, NONE, NONE, NONE, NONE}},
+	{&dialect_cohere,
+	 "cohere_v1_tools.json",
+	 NULL,
+	 "g-3",
+	 NULL,
+	 "COMPLETE",
+	 "[" V1_TOOLS "]",
+	 false,
+	 false,
+	 {66, 2, NONE, NONE, NONE, NONE}},
+	{&dialect_cohere,
+	 "cohere_v1_tools_stream.lines",
+	 NULL,
+	 "g-4",
+	 NULL,
+	 "COMPLETE",
+	 "[" V1_TOOLS "]",
 	 true,
 	 false,
 	 {5, 2, NONE, NONE, NONE, NONE}},

@@ -313,6 +313,7 @@ static enum err read_json(struct bytes json, struct answer *answer, struct buf *
 	if (!e)
 		e = settle(&r);
 	if (!e) {
+		read_google_audio(json, &r.answer);
 		*answer = r.answer;
 	} else {
 		tools_back(answer, mark);

@@ -18,6 +18,9 @@ enum err read_openai_body(struct bytes body, struct answer *answer, struct buf *
 /* The tool calls in one text of chat completions or responses, which is valid JSON. */
 enum err read_openai_tools(struct bytes json, struct answer *answer);
 
+/* The audio within the tokens of one text of Gemini's, which is valid JSON. */
+void read_google_audio(struct bytes json, struct answer *answer);
+
 enum err read_anthropic(struct bytes json, struct bytes name, struct answer *answer,
 			struct buf *text);
 

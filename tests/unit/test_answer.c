@@ -655,6 +655,65 @@ static void only_thoughts_are_output_too(void)
 	CHECK(a.usage.presence[USAGE_INPUT] == ABSENT);
 }
 
+/* Audio is priced by itself: wherever it is told, in either order, summed over the lists of one
+ * text and replaced by the next. */
+static void the_audio_of_gemini_is_counted(void)
+{
+	static const struct {
+		const char *json;
+		long long input, output;
+	} cases[] = {
+		{"{\"usageMetadata\":{\"promptTokensDetails\":[{\"modality\":\"TEXT\","
+		 "\"tokenCount\":5},"
+		 "{\"modality\":\"AUDIO\",\"tokenCount\":95}]}}",
+		 95, NONE},
+		{"{\"usageMetadata\":{\"promptTokensDetails\":[{\"tokenCount\":95,\"modality\":"
+		 "\"AUDIO\"},"
+		 "{\"tokenCount\":5,\"modality\":\"TEXT\"}],\"candidatesTokensDetails\":"
+		 "[{\"tokenCount\":7,\"modality\":\"AUDIO\"}]}}",
+		 95, 7},
+		{"{\"response\":{\"usageMetadata\":{\"toolUsePromptTokensDetails\":"
+		 "[{\"modality\":\"AUDIO\",\"tokenCount\":3}],\"promptTokensDetails\":"
+		 "[{\"modality\":\"AUDIO\",\"tokenCount\":4}],\"cacheTokensDetails\":"
+		 "[{\"modality\":\"AUDIO\",\"tokenCount\":100}]}}}",
+		 7, NONE},
+		{"{\"usageMetadata\":{\"responseTokensDetails\":"
+		 "[{\"modality\":\"AUDIO\",\"tokenCount\":18446744073709551615},"
+		 "{\"modality\":\"AUDIO\",\"tokenCount\":1}]}}",
+		 NONE, -2},
+		{"{\"usage\":{\"input_tokens_by_modality\":[{\"modality\":\"audio\",\"tokens\":6},"
+		 "{\"modality\":\"text\",\"tokens\":2}],\"output_tokens_by_modality\":"
+		 "[{\"tokens\":8,\"modality\":\"audio\"}]}}",
+		 6, 8},
+		/* what is no count, or not audio, counts for nothing */
+		{"{\"usageMetadata\":{\"promptTokensDetails\":[{\"modality\":\"AUDIO\"},"
+		 "{\"modality\":\"VIDEO\",\"tokenCount\":9},{\"modality\":\"AUDIO\",\"tokenCount\":"
+		 "-1},"
+		 "{\"modality\":[\"AUDIO\"],\"tokenCount\":9},{\"modality\":\"AUDIOS\","
+		 "\"tokenCount\":9},"
+		 "{\"tokenCount\":9}],\"candidatesTokensDetails\":\"AUDIO\"}}",
+		 NONE, NONE},
+		{"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"AUDIO\"}]}}]}", NONE, NONE},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct answer a = {.usage.tokens[USAGE_INPUT_AUDIO] = 1};
+		const long long expected[] = {cases[i].input, cases[i].output};
+		CHECK_ERR(dialect_google.read_body(bytes_str(cases[i].json), &a, NULL), OK);
+		for (size_t k = 0; k < 2; k++) {
+			size_t kind = k ? USAGE_OUTPUT_AUDIO : USAGE_INPUT_AUDIO;
+			CHECK((a.usage.presence[kind] == PRESENT) == (expected[k] != NONE));
+			if (expected[k] != NONE)
+				CHECK_U64(a.usage.tokens[kind],
+					  expected[k] == -2 ? UINT64_MAX : (uint64_t)expected[k]);
+		}
+		/* a second event tells it anew, and does not add */
+		CHECK_ERR(dialect_google.read_body(bytes_str(cases[i].json), &a, NULL), OK);
+		if (cases[i].input != NONE)
+			CHECK_U64(a.usage.tokens[USAGE_INPUT_AUDIO], (uint64_t)cases[i].input);
+	}
+}
+
 int main(void)
 {
 	RUN_TESTS(TEST(model_usage_text_and_tools_are_read_in_any_split),
@@ -662,5 +721,6 @@ int main(void)
 		  TEST(a_body_that_is_cut_leaves_no_trace),
 		  TEST(tool_calls_stop_at_the_limit_of_their_buffer),
 		  TEST(reading_survives_each_failed_allocation),
-		  TEST(sums_stop_at_the_largest_number), TEST(only_thoughts_are_output_too));
+		  TEST(sums_stop_at_the_largest_number), TEST(only_thoughts_are_output_too),
+		  TEST(the_audio_of_gemini_is_counted));
 }

@@ -65,7 +65,8 @@ static void take_text(char *into, const char *from, size_t size)
 }
 
 /* One message's answer joins the others: usage adds up, because each response of a connection is
- * counted (and billed) by itself; of names the last one counts. */
+ * counted (and billed) by itself; of names the last one counts. Tool calls are one list, which each
+ * goes on with. */
 static void add_answer(struct answer *sum, const struct answer *more)
 {
 	add_usage(&sum->usage, &more->usage);
@@ -76,6 +77,9 @@ static void add_answer(struct answer *sum, const struct answer *more)
 	take_text(sum->id, more->id, sizeof sum->id);
 	take_text(sum->finish_reason, more->finish_reason, sizeof sum->finish_reason);
 	take_text(sum->service_tier, more->service_tier, sizeof sum->service_tier);
+	sum->tools_cut = more->tools_cut;
+	sum->tool_index = more->tool_index;
+	sum->tool_state = more->tool_state;
 }
 
 /* A string in a JSON text, escapes resolved, or empty; `room` is where it is put together. */
@@ -95,7 +99,10 @@ static void read_provider(struct conversation *c, struct bytes text)
 	uint8_t name[64];
 	struct buf room = {.at = name, .cap = sizeof name, .max = sizeof name};
 	struct sse_event event = {.data = text};
-	struct answer answer = {0};
+	struct answer answer = {.tool_calls = c->answer.tool_calls,
+				.tools_cut = c->answer.tools_cut,
+				.tool_index = c->answer.tool_index,
+				.tool_state = c->answer.tool_state};
 
 	if (!c->dialect)
 		return;

@@ -33,9 +33,11 @@ struct conversation {
 	uint64_t turns;                   /* messages of the provider that told usage */
 	enum speaker closed_by;           /* when one has: the first one */
 	uint16_t close_code;
-	const char *problem;  /* why not all is recorded, constant; NULL: it is */
-	struct answer answer; /* usage: the sum of what the provider told */
-	size_t model_len;     /* of the model that the program names on the way; 0: none */
+	const char *problem; /* why not all is recorded, constant; NULL: it is */
+	/* usage: the sum of what the provider told. tool_calls: where those of all messages go,
+	 * which the owner may set before the first one and ends (tools_end). */
+	struct answer answer;
+	size_t model_len; /* of the model that the program names on the way; 0: none */
 	char model[MODEL_BYTES_MAX + 1];
 	conversation_keep *keep;
 	void *context;

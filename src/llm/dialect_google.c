@@ -81,6 +81,11 @@ static const struct answer_field fields[] = {
 	{FIELD_CALL_NAME, {PART, "functionCall", "name"}},
 	{FIELD_CALL_ARGS, {PART, "functionCall", "args"}},
 	{FIELD_ERROR, {"error"}},
+	/* the live API */
+	{FIELD_PART, {"toolCall", "functionCalls", "*"}},
+	{FIELD_CALL_ID, {"toolCall", "functionCalls", "*", "id"}},
+	{FIELD_CALL_NAME, {"toolCall", "functionCalls", "*", "name"}},
+	{FIELD_CALL_ARGS, {"toolCall", "functionCalls", "*", "args"}},
 	/* interactions: the whole body, and the events of its stream */
 	INTERACTION_FIELDS(),
 	INTERACTION_FIELDS("interaction", ),

@@ -158,6 +158,7 @@ static void switch_protocols(struct exchange *x)
 		mark(x, COVERAGE_HEADERS_ONLY, no_memory);
 		return;
 	}
+	x->conversation->answer.tool_calls = &x->following.tool_calls;
 	x->following.conversation = x->conversation;
 	x->following.is_stream = true;
 }

@@ -16,6 +16,7 @@ enum field {
 	FIELD_NAME,
 	FIELD_ARGUMENTS,
 	FIELD_ITEM,
+	FIELD_ITEM_AGAIN,
 	FIELD_ITEM_TYPE,
 };
 
@@ -52,6 +53,9 @@ static const struct answer_field fields[] = {
 	{FIELD_ITEM, {"output", "*"}},
 	ITEM_FIELDS("output", "*"),
 	ITEM_FIELDS("item"),
+	/* at the end, realtime's too: all items again */
+	{FIELD_ITEM_AGAIN, {"response", "output", "*"}},
+	ITEM_FIELDS("response", "output", "*"),
 };
 
 #define FIELD_COUNT (sizeof fields / sizeof fields[0])
@@ -61,7 +65,7 @@ struct reading {
 	struct answer *answer;
 	struct bytes json;
 	struct json_token type, item_type;
-	bool has_type, has_item_type, in_choice, passed_over;
+	bool has_type, has_item_type, in_choice, passed_over, in_response;
 	struct tool_piece piece;
 	struct tools_mark before; /* the choice */
 };
@@ -82,12 +86,31 @@ static enum err settle_choice(struct reading *r)
 	return e;
 }
 
+/* True when a call of that id is among those that were read. */
+static bool is_known(const struct reading *r)
+{
+	const struct bytes before = BYTES("\"id\":\"");
+	struct bytes rest = buf_view(r->answer->tool_calls), id = r->piece.id.raw;
+	size_t at;
+
+	if (!r->piece.has_id || r->piece.id.kind != JSON_STRING)
+		return true; /* it cannot be told apart */
+	while ((at = bytes_find(rest, before)) != SIZE_MAX) {
+		rest = bytes_from(rest, at + before.len);
+		if (bytes_starts(rest, id) && rest.len > id.len && rest.at[id.len] == '"')
+			return true;
+	}
+	return false;
+}
+
 static enum err settle_item(struct reading *r)
 {
 	bool counts = r->has_item_type && (json_token_is(&r->item_type, BYTES("function_call")) ||
 					   json_token_is(&r->item_type, BYTES("custom_tool_call")));
 	enum err e = OK;
 
+	if (counts && r->in_response)
+		counts = !is_known(r);
 	if (counts)
 		e = tools_begin(r->answer, &r->piece);
 	if (!e && counts && r->piece.has_arguments)
@@ -120,6 +143,10 @@ static enum err take(void *context, uint8_t id, const struct json_token *value)
 		return settle_call(r);
 	case FIELD_ITEM:
 		return settle_item(r);
+	case FIELD_ITEM_AGAIN:
+		e = settle_item(r);
+		r->in_response = true;
+		break;
 	case FIELD_ITEM_TYPE:
 		r->item_type = *value;
 		r->has_item_type = true;
@@ -149,6 +176,22 @@ static bool is_worth_it(struct bytes json)
 	       bytes_find(json, BYTES("custom_tool_call")) != SIZE_MAX;
 }
 
+static bool is_type(const struct reading *r, struct bytes type)
+{
+	return r->has_type && json_token_is(&r->type, type);
+}
+
+/* A response under way may have items that are not whole. */
+static enum err settle_response(struct reading *r, struct tools_mark mark)
+{
+	enum err e = settle_item(r);
+
+	if (!e && !is_type(r, BYTES("response.done")) && !is_type(r, BYTES("response.completed")) &&
+	    !is_type(r, BYTES("response.incomplete")))
+		tools_back(r->answer, mark);
+	return e;
+}
+
 enum err read_openai_tools(struct bytes json, struct answer *answer)
 {
 	struct reading r = {.answer = answer, .json = json};
@@ -160,7 +203,9 @@ enum err read_openai_tools(struct bytes json, struct answer *answer)
 	e = answer_walk(json, fields, FIELD_COUNT, take, &r);
 	if (!e && r.in_choice)
 		e = settle_choice(&r);
-	else if (!e && (!r.has_type || json_token_is(&r.type, BYTES("response.output_item.done"))))
+	else if (!e && r.in_response)
+		e = settle_response(&r, mark);
+	else if (!e && (!r.has_type || is_type(&r, BYTES("response.output_item.done"))))
 		e = settle_item(&r);
 	if (e)
 		tools_back(answer, mark);

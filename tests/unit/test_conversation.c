@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "llm/conversation.h"
 
+#include "llm/tools.h"
 #include "websocket_kit.h"
 
 struct kept {
@@ -111,6 +112,61 @@ static void usage_adds_up_over_the_responses(void)
 	say_text(c, SPEAKER_PROVIDER, "{\"type\":\"error\",\"error\":{\"message\":\"no\"}}");
 	CHECK(c->answer.failed);
 	end(c, &k);
+}
+
+#define CALL(id, name)                                                                             \
+	"{\"type\":\"function_call\",\"id\":\"item_" id "\",\"call_id\":\"" id                     \
+	"\",\"name\":\"" name "\",\"arguments\":\"{\\\"a\\\":2}\"}"
+#define CALLED(id, name) "{\"id\":\"" id "\",\"name\":\"" name "\",\"arguments\":\"{\\\"a\\\":2}\"}"
+
+static void tool_calls_of_all_responses_are_one_list(void)
+{
+	struct kept k;
+	struct buf tools = {0};
+	struct conversation *c = begin(&k);
+
+	c->answer.tool_calls = &tools;
+	say_text(c, SPEAKER_PROVIDER,
+		 "{\"type\":\"response.created\",\"response\":{\"output\":[" CALL("c0",
+										  "half") "]}}");
+	say_text(c, SPEAKER_PROVIDER,
+		 "{\"type\":\"response.output_item.added\",\"item\":" CALL("c1", "sum") "}");
+	say_text(c, SPEAKER_PROVIDER,
+		 "{\"type\":\"response.output_item.done\",\"item\":" CALL("c1", "sum") "}");
+	/* says c1 again; c2 nobody has told of; c is no beginning of another's id */
+	say_text(c, SPEAKER_PROVIDER,
+		 "{\"response\":{\"output\":[{\"type\":\"message\"}," CALL("c1", "sum") "," CALL(
+			 "c2", "product") "," CALL("c", "c") "]},\"type\":\"response.done\"}");
+	say_text(c, SPEAKER_PROVIDER, DONE(1, 1));
+	say_text(c, SPEAKER_PROVIDER,
+		 "{\"type\":\"response.done\",\"response\":{\"output\":[" CALL("c3", "last") "]}}");
+	say_text(c, SPEAKER_PROGRAM,
+		 "{\"type\":\"response.done\",\"response\":{\"output\":[" CALL("c4", "no") "]}}");
+	CHECK_ERR(tools_end(&c->answer), OK);
+	CHECK_BYTES(buf_view(&tools),
+		    "[" CALLED("c1", "sum") "," CALLED("c2", "product") "," CALLED(
+			    "c", "c") "," CALLED("c3", "last") "]");
+	CHECK(!c->answer.tools_cut);
+	end(c, &k);
+	buf_done(&tools);
+}
+
+static void tool_calls_of_the_live_api_are_read(void)
+{
+	struct kept k;
+	struct buf tools = {0};
+	struct conversation *c = begin(&k);
+
+	c->dialect = &dialect_google;
+	c->answer.tool_calls = &tools;
+	say_text(c, SPEAKER_PROVIDER,
+		 "{\"toolCall\":{\"functionCalls\":[{\"id\":\"f1\",\"name\":\"sum\",\"args\":{"
+		 "\"a\":2}},"
+		 "{\"args\":{\"a\":2},\"name\":\"product\",\"id\":\"f2\"}]}}");
+	CHECK_ERR(tools_end(&c->answer), OK);
+	CHECK_BYTES(buf_view(&tools), "[" CALLED("f1", "sum") "," CALLED("f2", "product") "]");
+	end(c, &k);
+	buf_done(&tools);
 }
 
 static void the_model_may_be_named_on_the_way(void)
@@ -254,8 +310,10 @@ static void a_message_that_nobody_keeps_is_noted(void)
 int main(void)
 {
 	RUN_TESTS(TEST(both_sides_are_kept_a_message_a_line),
-		  TEST(usage_adds_up_over_the_responses), TEST(the_model_may_be_named_on_the_way),
-		  TEST(the_first_close_says_who_and_why),
+		  TEST(usage_adds_up_over_the_responses),
+		  TEST(tool_calls_of_all_responses_are_one_list),
+		  TEST(tool_calls_of_the_live_api_are_read),
+		  TEST(the_model_may_be_named_on_the_way), TEST(the_first_close_says_who_and_why),
 		  TEST(what_cannot_be_decoded_ends_its_direction_only),
 		  TEST(without_an_agreement_that_is_understood_nothing_is_read),
 		  TEST(bytes_that_are_no_text_are_not_kept),

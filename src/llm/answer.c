@@ -62,17 +62,38 @@ static uint64_t narrow(const struct answer_field *fields, uint64_t live, size_t 
 	return match;
 }
 
+#define LETTERS 32 /* of a name's first byte only its lowest bits count */
+
+/* Which fields begin with a name of that first letter. The top of a text has the most members and
+ * the most fields that they may be: most members are passed over with one look. */
+static void sort_by_letter(const struct answer_field *fields, size_t count,
+			   uint64_t ret_by_letter[LETTERS])
+{
+	memset(ret_by_letter, 0, LETTERS * sizeof *ret_by_letter);
+	for (size_t i = 0; i < count; i++)
+		ret_by_letter[(uint8_t)fields[i].path[0][0] % LETTERS] |= UINT64_C(1) << i;
+}
+
+static uint64_t narrow_top(const struct answer_field *fields, uint64_t live,
+			   const uint64_t by_letter[LETTERS], const struct json_token *key)
+{
+	if (!key->escaped)
+		live &= key->raw.len ? by_letter[key->raw.at[0] % LETTERS] : 0;
+	return live ? narrow(fields, live, 0, key) : 0;
+}
+
 enum err answer_walk(struct bytes text, const struct answer_field *fields, size_t count,
 		     answer_take *take, void *context)
 {
 	/* open[d]: the fields that may be found among the values at depth d */
 	uint64_t open[ANSWER_PATH_MAX + 2] = {all_fields(count)};
-	uint64_t live = open[0], deeper;
+	uint64_t live = open[0], deeper, by_letter[LETTERS];
 	struct json json;
 	struct json_token t;
 	bool named = true; /* `live` is already that of the value to come */
 	size_t end;
 
+	sort_by_letter(fields, count, by_letter);
 	json_init(&json, text, JSON_STRICT);
 	for (;;) {
 		enum err e = json_next(&json, &t);
@@ -81,14 +102,18 @@ enum err answer_walk(struct bytes text, const struct answer_field *fields, size_
 		if (t.kind == JSON_OBJECT_END || t.kind == JSON_ARRAY_END)
 			continue;
 		if (t.kind == JSON_KEY) {
-			live = narrow(fields, open[t.depth], t.depth - 1, &t);
+			live = t.depth == 1 ? narrow_top(fields, open[1], by_letter, &t)
+					    : narrow(fields, open[t.depth], t.depth - 1, &t);
 			named = true;
 			continue;
 		}
 		if (!named)
 			live = narrow(fields, open[t.depth], t.depth - 1, NULL);
 		named = false;
-		e = take_value(fields, live, &t, take, context, &deeper);
+		deeper = live;
+		e = OK;
+		if (live && t.depth) /* no field is the text as a whole */
+			e = take_value(fields, live, &t, take, context, &deeper);
 		if (!e && deeper && (t.kind == JSON_OBJECT || t.kind == JSON_ARRAY))
 			open[t.depth + 1] = deeper;
 		else if (!e)

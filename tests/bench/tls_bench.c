@@ -9,6 +9,11 @@
  * download BYTES     GET /bytes/BYTES in SSL_read calls of 16 KB tls_bench PORT NAME upload BYTES
  * POST of BYTES in SSL_write calls of 16 KB prints {"mb_per_s": …, "cpu_ms": …} tls_bench PORT NAME
  * small COUNT        COUNT bodies of 64 bytes, each its own SSL_write prints {"ns_per_write": …}
+ *
+ * usage: tls_bench PORT NAME events COUNT ROUNDS
+ *            ROUNDS streams of COUNT small events, a round more before the clock runs; what is
+ * timed is each SSL_read of one event that has arrived already, so neither network nor waking;
+ *            prints {"p50_us": …, "p90_us": …, "p99_us": …, "mean_us": …}
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -21,12 +26,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PIECE_BYTES      16384
+#define AWAIT_NS         1000000
+#define RECORD_OVERHEAD  22 /* TLS 1.3: header, content type, tag */
 #define ANSWER_BYTES_MAX (1u << 20)
 
 static SSL *ssl;
@@ -110,6 +118,18 @@ static void read_answer(void)
 	}
 }
 
+/* Waits until so much of what the peer has sent is there, or for so long that it may wait for us to
+ * read (a closed window): few reads then wait, and the median does not change. */
+static void await_bytes(int need)
+{
+	uint64_t until = now_ns() + AWAIT_NS;
+	int there = 0;
+
+	while (there < need && now_ns() < until)
+		if (ioctl(SSL_get_fd(ssl), FIONREAD, &there))
+			die("FIONREAD");
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -140,11 +160,23 @@ static char *chat_request(const char *name, const char *model, size_t body_bytes
 	return at;
 }
 
+static void print_percentiles(uint64_t *ns, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += ns[i];
+	qsort(ns, count, sizeof *ns, compare);
+	printf("{\"p50_us\": %.3f, \"p90_us\": %.3f, \"p99_us\": %.3f, \"mean_us\": %.3f}\n",
+	       (double)ns[count / 2] / 1e3, (double)ns[count * 9 / 10] / 1e3,
+	       (double)ns[count * 99 / 100] / 1e3, (double)sum / (double)count / 1e3);
+}
+
 static void measure_calls(const char *name, size_t count, size_t body_bytes, const char *model)
 {
 	size_t len, warm = count / 10 + 1;
 	char *request = chat_request(name, model, body_bytes, &len);
-	uint64_t *ns = calloc(count, sizeof *ns), sum = 0;
+	uint64_t *ns = calloc(count, sizeof *ns);
 
 	if (!ns)
 		die("memory");
@@ -152,17 +184,63 @@ static void measure_calls(const char *name, size_t count, size_t body_bytes, con
 		uint64_t from = now_ns();
 		write_all(request, len);
 		read_answer();
-		if (i >= warm) {
+		if (i >= warm)
 			ns[i - warm] = now_ns() - from;
-			sum += ns[i - warm];
-		}
 	}
-	qsort(ns, count, sizeof *ns, compare);
-	printf("{\"p50_us\": %.1f, \"p90_us\": %.1f, \"p99_us\": %.1f, \"mean_us\": %.1f}\n",
-	       (double)ns[count / 2] / 1e3, (double)ns[count * 9 / 10] / 1e3,
-	       (double)ns[count * 99 / 100] / 1e3, (double)sum / (double)count / 1e3);
+	print_percentiles(ns, count);
 	free(ns);
 	free(request);
+}
+
+static void read_piece(void)
+{
+	int n = SSL_read(ssl, answer, ANSWER_BYTES_MAX);
+
+	if (n <= 0)
+		die("read");
+	answer[n] = '\0';
+}
+
+/* One stream. The records are the head, the events, all of one size, and the end; tickets come with
+ * the first of them. */
+static void read_stream(const char *request, size_t len, size_t count, uint64_t *ret_ns)
+{
+	int wire = 1;
+
+	write_all(request, len);
+	read_piece();
+	if (strncmp(answer, "HTTP/1.1 200", 12))
+		die(answer);
+	for (size_t i = 0; i < count; i++) {
+		await_bytes(wire);
+		uint64_t from = now_ns();
+		size_t n = (size_t)SSL_read(ssl, answer, ANSWER_BYTES_MAX);
+		ret_ns[i] = now_ns() - from;
+		if (n > ANSWER_BYTES_MAX || !memchr(answer, '{', n))
+			die("event");
+		wire = (int)n + RECORD_OVERHEAD;
+	}
+	while (!strstr(answer, "\r\n0\r\n\r\n"))
+		read_piece();
+}
+
+static void measure_events(const char *name, size_t count, size_t rounds)
+{
+	uint64_t *ns = calloc(count * (rounds + 1), sizeof *ns);
+	char request[1024];
+	static const char body[] = "{\"model\":\"gpt-5\",\"stream\":true,\"messages\":[]}";
+	int len = snprintf(request, sizeof request,
+			   "POST /v1/chat/completions?events=%zu HTTP/1.1\r\nHost: %s\r\n"
+			   "Authorization: Bearer sk-bench-000000000000000000000000\r\n"
+			   "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			   count, name, sizeof body - 1, body);
+
+	if (!ns)
+		die("memory");
+	for (size_t i = 0; i <= rounds; i++)
+		read_stream(request, (size_t)len, count, ns + i * count);
+	print_percentiles(ns + count, count * rounds);
+	free(ns);
 }
 
 static void print_rate(size_t bytes, uint64_t ns, double cpu)
@@ -243,6 +321,8 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "calls") && argc > 5)
 		measure_calls(name, number, strtoul(argv[5], NULL, 10),
 			      argc > 6 ? argv[6] : "gpt-5");
+	else if (!strcmp(what, "events") && argc > 5)
+		measure_events(name, number, strtoul(argv[5], NULL, 10));
 	else if (!strcmp(what, "download"))
 		measure_download(name, number);
 	else if (!strcmp(what, "upload"))

@@ -23,6 +23,7 @@
 enum on_failure { FAIL_REFUSE, FAIL_ALLOW };
 enum payloads { PAYLOADS_FULL, PAYLOADS_NONE };
 enum durability { DURABLE_WRITTEN, DURABLE_SYNCED };
+enum via { VIA_FILES, VIA_COLLECTOR };
 enum min_tls { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 }; /* the wire's version numbers */
 
 /* Model patterns are kept in lower case (policy/pattern.h says how they are compared). */
@@ -69,6 +70,8 @@ struct policy {
 		enum payloads payloads;
 		enum on_failure on_failure;
 		enum durability durability;
+		enum via via;
+		struct bytes socket;  /* of the collector; empty: the default place */
 		uint32_t retain_days; /* 0: for ever */
 	} audit;
 	struct {

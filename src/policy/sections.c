@@ -9,6 +9,7 @@
 
 #define RECIPIENT_BYTES_MAX 89  /* one of today has 63; its checksum is checked at use */
 #define DIRECTORY_BYTES_MAX 900 /* leaves room for file names below the system's 1024 */
+#define SOCKET_BYTES_MAX    107 /* sockaddr_un has room for 108 with the NUL */
 #define RETAIN_DAYS_MAX     36500
 #define EXE_BYTES_MAX       1024
 #define USER_BYTES_MAX      64
@@ -124,10 +125,9 @@ static enum err read_recipients(struct reader *r, const struct member *m, const 
 	return OK;
 }
 
-static enum err read_directory(struct reader *r, const struct member *m, const struct value *v,
-			       void *into)
+static enum err read_path(struct reader *r, const struct value *v, const char *expected,
+			  size_t bytes_max, void *into)
 {
-	static const char expected[] = "an absolute path (\"/var/log/aigw\")";
 	struct bytes text;
 	enum err e = reader_string(r, v, expected, &text);
 
@@ -135,13 +135,28 @@ static enum err read_directory(struct reader *r, const struct member *m, const s
 		return e;
 	if (!bytes_starts(text, BYTES("/")))
 		return reader_wrong(r, v, expected);
-	if (text.len > DIRECTORY_BYTES_MAX) {
-		phrase_put(reader_problem_with(r, v->token.start, text),
-			   " is longer than 900 bytes");
+	if (text.len > bytes_max) {
+		struct phrase *p = reader_problem_with(r, v->token.start, text);
+		phrase_put(p, " is longer than ");
+		phrase_put_decimal(p, bytes_max);
+		phrase_put(p, " bytes");
 		return ERR_LIMIT;
 	}
 	memcpy(into, &text, sizeof text);
 	return OK;
+}
+
+static enum err read_directory(struct reader *r, const struct member *m, const struct value *v,
+			       void *into)
+{
+	return read_path(r, v, "an absolute path (\"/var/log/aigw\")", DIRECTORY_BYTES_MAX, into);
+}
+
+static enum err read_socket(struct reader *r, const struct member *m, const struct value *v,
+			    void *into)
+{
+	return read_path(r, v, "an absolute path (\"/run/aigw/collect.sock\")", SOCKET_BYTES_MAX,
+			 into);
 }
 
 static const struct choice payload_choices[] = {
@@ -150,6 +165,8 @@ static const struct choice failure_choices[] = {
 	{"refuse", FAIL_REFUSE}, {"allow", FAIL_ALLOW}, {0}};
 static const struct choice durability_choices[] = {
 	{"written", DURABLE_WRITTEN}, {"synced", DURABLE_SYNCED}, {0}};
+static const struct choice via_choices[] = {
+	{"files", VIA_FILES}, {"collector", VIA_COLLECTOR}, {0}};
 
 static enum err read_audit(struct reader *r, const struct member *m, const struct value *v,
 			   void *into)
@@ -165,7 +182,9 @@ static enum err read_audit(struct reader *r, const struct member *m, const struc
 			   .choices = failure_choices),
 		READER_KEY("durability", reader_choice, READER_IN(struct policy, audit.durability),
 			   .choices = durability_choices),
-		READER_LATER("via"),
+		READER_KEY("via", reader_choice, READER_IN(struct policy, audit.via),
+			   .choices = via_choices),
+		READER_KEY("socket", read_socket, READER_IN(struct policy, audit.socket)),
 	};
 	return reader_object(r, members, READER_COUNT(members), v, r->policy);
 }

@@ -150,13 +150,14 @@ static enum err make_room(struct segment_writer *w, size_t len)
 /* Back to closed, but for what the ledger has not been told. */
 static void shut(struct segment_writer *w)
 {
-	bool owes = w->owes;
+	bool owes = w->owes, sync_lost = w->sync_lost;
 	int64_t pid = w->pid;
 	struct ledger_entry owed = w->owed;
 
 	segment_forget(w);
 	w->pid = pid;
 	w->owes = owes;
+	w->sync_lost = sync_lost;
 	if (owes)
 		w->owed = owed;
 }
@@ -196,6 +197,7 @@ static void give_up(struct segment_writer *w, const struct segment_config *confi
 		.why = (uint32_t)why,
 	};
 
+	w->sync_lost |= w->unsynced;
 	memcpy(note.segment_id, w->segment_id, sizeof note.segment_id);
 	memcpy(note.chain, w->chain, sizeof note.chain);
 	seal_digest_feed(&w->digest,
@@ -326,10 +328,12 @@ static enum err write_record(struct segment_writer *w, const struct segment_conf
 	    (e = open_for_append(w, config, now_ns, &fd)))
 		goto out;
 	e = sys_write_full(fd, w->frame + w->frame_len, len, &written);
-	if (!e && config->synced)
+	/* The `end` record takes along what waits in its file. */
+	if (!e && config->synced && (!config->grouped || kind == REC_END))
 		synced = sys_fdatasync(fd);
 	finish_append(w, fd);
 	if (!e && synced == 0) {
+		w->unsynced = !config->synced || (config->grouped && kind != REC_END);
 		w->frame_len += len;
 		w->offset += len;
 		w->sequence++;
@@ -511,7 +515,42 @@ out:
 	return e;
 }
 
-/* ---- the three calls ---- */
+/* ---- the calls ---- */
+
+enum err segment_sync(struct segment_writer *w, const struct segment_config *config,
+		      uint64_t now_ns)
+{
+	int fd = -1, n = 0;
+	enum err e = OK;
+
+	if (w->open && w->unsynced && !is_forked(w)) {
+		e = open_for_append(w, config, now_ns, &fd);
+		if (!e)
+			n = sys_fdatasync(fd);
+		finish_append(w, fd);
+		if (n < 0)
+			give_up(w, config, now_ns, FORMAT_WHY_SYNC, w->offset, 0);
+		w->unsynced = e != OK && w->open;
+	}
+	if (w->sync_lost || n < 0 || e) {
+		w->sync_lost = false;
+		return ERR_IO;
+	}
+	return OK;
+}
+
+void segment_tip(struct segment_writer *w, struct segment_tip *ret_tip)
+{
+	*ret_tip = (struct segment_tip){0};
+	if (!w->open || is_forked(w))
+		return;
+	(void)segment_settle(w, SIZE_MAX);
+	memcpy(ret_tip->segment_id, w->segment_id, sizeof ret_tip->segment_id);
+	ret_tip->records = w->sequence;
+	ret_tip->bytes = w->offset;
+	memcpy(ret_tip->chain, w->chain, sizeof ret_tip->chain);
+	seal_digest_end(&w->digest, ret_tip->digest);
+}
 
 static enum err close_segment(struct segment_writer *w, const struct segment_config *config,
 			      uint64_t now_ns)

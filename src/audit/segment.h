@@ -23,7 +23,8 @@ struct segment_config {
 	const char *directory; /* the audit directory; made 0700 when missing */
 	size_t recipient_count;
 	const struct recipient *recipients;
-	bool synced; /* fdatasync before segment_append returns */
+	bool synced;  /* fdatasync before segment_append returns */
+	bool grouped; /* ... but that of records is left to segment_sync, once for many */
 	uint8_t policy_digest[32];
 	const char *host;          /* for the header and file name, at most 64 bytes are used */
 	const char *boot_id;       /* 36 characters or "" */
@@ -56,6 +57,8 @@ struct segment_writer {
 	size_t frame_digested; /* of frame_len */
 	int fd_plus_one;       /* kept between appends, high and close-on-exec; 0: none */
 	uint64_t fd_since_ns;  /* when it was opened: looked at by path again after a second */
+	bool unsynced;         /* grouped: records wait for segment_sync */
+	bool sync_lost;        /* grouped: the segment was given up while they did */
 	bool owes;             /* `owed` could not be written to the ledger so far */
 	struct ledger_entry owed;
 };
@@ -73,6 +76,21 @@ MUST_USE enum err segment_append(struct segment_writer *w, const struct segment_
  * or close does otherwise: for a caller who has answered the program and has time now. True: there
  * are more. */
 bool segment_settle(struct segment_writer *w, size_t bytes_max);
+
+/* With `grouped`: what was appended since the last call is on the disk. Otherwise (ERR_IO) none of
+ * it counts as written, and the segment is given up. Fine when nothing waits. Whatever the
+ * configuration says, the file is synced when something was appended since. */
+MUST_USE enum err segment_sync(struct segment_writer *w, const struct segment_config *config,
+			       uint64_t now_ns);
+
+/* How far the open segment is. */
+struct segment_tip {
+	uint8_t segment_id[16]; /* zeros, like all of it: none is open */
+	uint64_t records, bytes;
+	uint8_t chain[SEAL_DIGEST_BYTES], digest[SEAL_DIGEST_BYTES]; /* of the first `bytes` */
+};
+/* Settles first (about 1.7 us per KB that is due). */
+void segment_tip(struct segment_writer *w, struct segment_tip *ret_tip);
 
 /* Writes the `end` record and the ledger's closing entry, wipes the writer. Fine on a closed one.
  */

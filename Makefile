@@ -27,6 +27,7 @@ FLOORS = base wire llm policy audit
 ROOMS = $(sort $(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
 SHIM = $(sort $(wildcard src/shim/*.c))
 TOOL = $(sort $(wildcard tools/aigw/*.c))
+DAEMON = $(sort $(wildcard src/daemon/*.c))
 # Rooms of the tool that are pure are unit-tested and fuzzed like the floors.
 TOOL_PURE = $(BUILD)/tools/aigw/coverage.o $(BUILD)/tools/aigw/elf.o $(patsubst %,$(BUILD)/tools/aigw/%.o,csv tally invoice)
 OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o $(BUILD)/gen/price_table.o
@@ -34,7 +35,7 @@ LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a
 HOOKED_LIBC = $(shell sed -nE 's/^(LIBC|LOADER)_HOOK.([^,]*), ([a-z_0-9]*),.*/\3/p' src/shim/hooks.def)
 
-all: $(BUILD)/libaigw.so $(BUILD)/aigw ## build the library and the tool
+all: $(BUILD)/libaigw.so $(BUILD)/aigw $(BUILD)/aigwd ## build the library, the tool and the collector
 
 comma = ,
 
@@ -54,6 +55,12 @@ $(BUILD)/gen/exports.map: src/shim/hooks.def
 # ---- the tool
 
 $(BUILD)/aigw: $(OBJ) $(TOOL:%.c=$(BUILD)/%.o) $(LLOBJ)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie -Wl,-z,now,-z,relro -Wl,--gc-sections -o $@ $^ \
+		$(STATIC)
+
+# ---- the collector
+
+$(BUILD)/aigwd: $(OBJ) $(DAEMON:%.c=$(BUILD)/%.o) $(LLOBJ)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie -Wl,-z,now,-z,relro -Wl,--gc-sections -o $@ $^ \
 		$(STATIC)
 
@@ -106,8 +113,10 @@ FUZZ = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTLIBS = -lsodium -lz -lbrotlidec -lbrotlicommon -lzstd -lpthread
 TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
 
-# Rooms of the shim that do not need its constructor are unit-tested like the floors.
-TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked)
+# Rooms of the shim that do not need its constructor, and of the daemon that do not need its loop,
+# are unit-tested like the floors.
+TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked) \
+	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender)
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
@@ -251,7 +260,7 @@ e2e: all tests-build node-clients ## the end-to-end tests with real programs
 
 # ---- lint: each file is looked at again only after it changed
 
-LINTED = $(ROOMS) $(SHIM) $(TOOL)
+LINTED = $(ROOMS) $(SHIM) $(TOOL) $(DAEMON)
 LINT_FLAGS = $(CPP) $(WARN) -I/usr/share/include/llhttp
 
 lint: all lint-files ## the rules of the house, both compilers, static analysis, formatting

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * aigwd: the collector of a shared host. Options, the socket, signals; the rest is collect.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "aigw/collect.h"
+#include "base/sys.h"
+#include "daemon/collect.h"
+#include "daemon/note.h"
+#include "daemon/supervisor.h"
+
+#define DEFAULT_POLICY "/etc/aigw/policy.json"
+#define BACKLOG        1024
+#define STATUS_USAGE   2
+
+static const char usage[] =
+	"Usage: aigwd [--foreground] [--socket PATH] [--directory DIR] [--policy FILE]\n"
+	"\n"
+	"Collects the audit records of all programs on this host, adds who sent them, and keeps\n"
+	"them where no user can touch them. aigwd(8) says more.\n"
+	"\n"
+	"  --foreground      for a terminal: messages without the journal's priorities\n"
+	"  --socket PATH     where programs connect; default " COLLECT_SOCKET "\n"
+	"                    (a socket that systemd hands over comes first)\n"
+	"  --directory DIR   where the log is kept; default: the policy's, else " COLLECT_DIRECTORY
+	"\n"
+	"  --policy FILE     default " DEFAULT_POLICY "\n"
+	"  --help, --version\n";
+
+struct wishes {
+	const char *socket;
+	struct keeper_options keeper;
+	bool foreground;
+	bool answered; /* --help or --version: nothing else is to be done */
+};
+
+static void say(const char *text)
+{
+	size_t written;
+
+	(void)!sys_write_full(STDOUT_FILENO, text, strlen(text), &written);
+}
+
+static int parse(int argc, char **argv, struct wishes *ret_wishes)
+{
+	static const struct option options[] = {
+		{"foreground", no_argument, NULL, 'f'},
+		{"socket", required_argument, NULL, 's'},
+		{"directory", required_argument, NULL, 'd'},
+		{"policy", required_argument, NULL, 'p'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{0},
+	};
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'f')
+			ret_wishes->foreground = true;
+		else if (option == 's')
+			ret_wishes->socket = optarg;
+		else if (option == 'd')
+			ret_wishes->keeper.directory = optarg;
+		else if (option == 'p')
+			ret_wishes->keeper.policy = optarg;
+		else if (option == 'h' || option == 'v')
+			say(option == 'h' ? usage : "aigwd " AIGW_VERSION "\n");
+		else
+			note(NOTE_WRONG, "not an option, or without its value: ", argv[optind - 1],
+			     "; try aigwd --help", NULL);
+		ret_wishes->answered |= option == 'h' || option == 'v';
+		if (option == '?')
+			return STATUS_USAGE;
+	}
+	if (optind < argc) {
+		note(NOTE_WRONG, "not an option: ", argv[optind], "; try aigwd --help", NULL);
+		return STATUS_USAGE;
+	}
+	return 0;
+}
+
+/* ---- the socket ---- */
+
+static int open_socket(void)
+{
+	return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* Does somebody listen there? */
+static bool is_served(const struct sockaddr_un *address)
+{
+	int fd = open_socket();
+	bool served = fd >= 0 &&
+		      (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+		       errno == EAGAIN);
+
+	if (fd >= 0)
+		close(fd);
+	return served;
+}
+
+static enum err make_parent(const char *path)
+{
+	char parent[sizeof((struct sockaddr_un *)0)->sun_path] = {0};
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || slash == path)
+		return OK;
+	memcpy(parent, path, (size_t)(slash - path));
+	return sys_make_directories(parent, 0755);
+}
+
+static enum err bind_socket(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	enum err e;
+
+	if (path[0] != '/' || strlen(path) >= sizeof address.sun_path) {
+		note(NOTE_WRONG, "a socket has an absolute path of at most 107 bytes: ", path,
+		     NULL);
+		return ERR_USAGE;
+	}
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	e = make_parent(path);
+	if (!e && is_served(&address)) {
+		note(NOTE_WRONG, "another program listens on ", path, NULL);
+		return ERR_STATE;
+	}
+	*ret_fd = e ? -1 : open_socket();
+	if (!e)
+		(void)unlink(path); /* of one that was killed */
+	/* Everybody may connect: who it is, the kernel says. */
+	if (!e && (*ret_fd < 0 || bind(*ret_fd, (struct sockaddr *)&address, sizeof address) ||
+		   chmod(path, 0666) || listen(*ret_fd, BACKLOG)))
+		e = err_from_errno(errno);
+	if (e)
+		note_error(NOTE_WRONG, e, "the socket ", path);
+	return e;
+}
+
+/* ---- the process ---- */
+
+static int take_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Keys are in this memory, and every client needs two descriptors. */
+static void settle_process(void)
+{
+	struct rlimit files;
+
+	umask(077);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static enum err collect_all(const struct wishes *w)
+{
+	static struct keeper keeper;
+	int fd = -1, signal_fd = take_signals();
+	enum err e = seal_init();
+	bool handed_over;
+
+	if (!e && signal_fd < 0)
+		e = err_from_errno(errno);
+	if (!e)
+		e = supervisor_take_socket(&fd);
+	if (e) {
+		note_error(NOTE_WRONG, e, "cannot begin", "");
+		return e;
+	}
+	handed_over = fd >= 0;
+	e = keeper_open(&keeper, &w->keeper);
+	if (!e && !handed_over)
+		e = bind_socket(w->socket, &fd);
+	if (!e)
+		e = collect_run(&keeper, fd, signal_fd);
+	keeper_close(&keeper);
+	if (!e && !handed_over)
+		(void)unlink(w->socket);
+	return e;
+}
+
+int main(int argc, char **argv, char **environment)
+{
+	struct wishes wishes = {.socket = COLLECT_SOCKET, .keeper.policy = DEFAULT_POLICY};
+	int status = parse(argc, argv, &wishes);
+
+	if (status || wishes.answered)
+		return status;
+	note_init(!wishes.foreground);
+	settle_process();
+	supervisor_init(environment);
+	return err_exit_status(collect_all(&wishes));
+}

@@ -473,8 +473,8 @@ static bool recorded(struct gate *g, const struct call *call, const struct decis
 
 	if (!e || g->rules->policy->audit.on_failure == FAIL_ALLOW)
 		return true;
-	if (buf_put_str(&why, "the audit log in ") || buf_put_str(&why, g->rules->places.audit) ||
-	    buf_put_str(&why, " cannot be written (") || buf_put_str(&why, err_text(e)) ||
+	if (journal_put_trouble(g->rules, &why) || buf_put_str(&why, " (") ||
+	    buf_put_str(&why, err_text(e)) ||
 	    buf_put_str(&why,
 			"), and the policy says audit.on_failure: refuse; make it writable") ||
 	    buf_put_u8(&why, '\0'))

@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "aigw/collect.h"
 #include "audit/segment.h"
 #include "base/sys.h"
+#include "shim/collector.h"
 
 #define FORK_WAIT_NS 100000000u
 
@@ -44,10 +46,17 @@ static void configure(struct segment_config *config, const struct rules *r, cons
 	config->start_record = buf_view(&s->start);
 }
 
-/* Another directory needs another segment (other recipients too: the writer sees to that). */
-static void rotate_if_changed(const struct segment_config *config, uint64_t now_ns)
+static bool is_collected(const struct rules *r)
 {
-	if (strcmp(directory, config->directory) == 0)
+	return r->policy && r->policy->audit.via == VIA_COLLECTOR;
+}
+
+/* Another directory needs another segment (other recipients too: the writer sees to that), and the
+ * collector none at all. */
+static void rotate_if_changed(const struct rules *r, const struct segment_config *config,
+			      uint64_t now_ns)
+{
+	if (strcmp(directory, config->directory) == 0 && !(is_collected(r) && writer.open))
 		return;
 	if (writer.open) {
 		struct segment_config old = *config;
@@ -55,6 +64,51 @@ static void rotate_if_changed(const struct segment_config *config, uint64_t now_
 		(void)segment_close(&writer, &old, now_ns);
 	}
 	memcpy(directory, config->directory, strlen(config->directory) + 1);
+}
+
+enum err journal_put_trouble(const struct rules *r, struct buf *text)
+{
+	bool collected = is_collected(r);
+	enum err e = buf_put_str(text, collected ? "the collector at " : "the audit log in ");
+
+	if (!e && !collected)
+		e = buf_put_str(text, r->places.audit);
+	else if (!e && r->policy->audit.socket.len)
+		e = buf_put(text, r->policy->audit.socket);
+	else if (!e)
+		e = buf_put_str(text, COLLECT_SOCKET);
+	return e ? e
+		 : buf_put_str(text,
+			       collected ? " (aigwd) does not keep records" : " cannot be written");
+}
+
+static enum err collect(const struct rules *r, const struct segment_config *config,
+			enum record_kind kind, struct bytes record, bool *ret_counted)
+{
+	const struct bytes path = r->policy->audit.socket;
+	char socket[PATH_MAX_BYTES] = COLLECT_SOCKET;
+	const struct collector_record wish = {socket, kind, record, config->start_record};
+
+	if (path.len >= sizeof socket)
+		return ERR_LIMIT;
+	if (path.len) {
+		memcpy(socket, path.at, path.len);
+		socket[path.len] = '\0';
+	}
+	return collector_append(&wish, ret_counted);
+}
+
+/* Where the policy says. A loss is counted here, unless the collector counts it itself. */
+static enum err put(const struct rules *r, const struct segment_config *config,
+		    enum record_kind kind, uint64_t now_ns, struct bytes record)
+{
+	bool counted = false;
+	enum err e = is_collected(r) ? collect(r, config, kind, record, &counted)
+				     : segment_append(&writer, config, kind, now_ns, record);
+
+	if (e && !counted && kind != REC_GAP && gap.count++ == 0)
+		gap.since_ns = now_ns;
+	return e;
 }
 
 static void append_due(const struct rules *r, const struct segment_config *config, uint64_t now_ns)
@@ -65,7 +119,7 @@ static void append_due(const struct rules *r, const struct segment_config *confi
 	if (gap.count) {
 		if (!record_put_u64(&record, F_GAP_COUNT, gap.count) &&
 		    !record_put_u64(&record, F_GAP_SINCE_NS, gap.since_ns) &&
-		    !segment_append(&writer, config, REC_GAP, now_ns, buf_view(&record)))
+		    !put(r, config, REC_GAP, now_ns, buf_view(&record)))
 			gap.count = 0;
 	}
 	if (rules_take_change(before, after, problem)) {
@@ -73,11 +127,8 @@ static void append_due(const struct rules *r, const struct segment_config *confi
 		if (!record_put(&record, F_POLICY_PATH, bytes_str(r->places.policy)) &&
 		    !record_put_if(&record, F_POLICY_BEFORE, bytes_str(before)) &&
 		    !record_put_if(&record, F_POLICY_AFTER, bytes_str(after)) &&
-		    !record_put_if(&record, F_PROBLEM, bytes_str(problem)) &&
-		    segment_append(&writer, config, REC_POLICY_CHANGE, now_ns, buf_view(&record))) {
-			gap.count++;
-			gap.since_ns = now_ns;
-		}
+		    !record_put_if(&record, F_PROBLEM, bytes_str(problem)))
+			(void)!put(r, config, REC_POLICY_CHANGE, now_ns, buf_view(&record));
 	}
 	buf_done(&record);
 }
@@ -94,6 +145,7 @@ static void leave_parent(void)
 	else
 		wipe(&writer, sizeof writer);
 	gap.count = 0;
+	collector_close();
 }
 
 enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record)
@@ -108,14 +160,10 @@ enum err journal_append(struct rules *r, enum record_kind kind, struct bytes rec
 		return ERR_STATE;
 	leave_parent();
 	configure(&config, r, self_facts(&r->places));
-	rotate_if_changed(&config, now_ns);
-	e = segment_append(&writer, &config, kind, now_ns, record);
-	if (e) {
-		if (gap.count++ == 0)
-			gap.since_ns = now_ns;
-	} else {
+	rotate_if_changed(r, &config, now_ns);
+	e = put(r, &config, kind, now_ns, record);
+	if (!e)
 		append_due(r, &config, now_ns);
-	}
 	lock_drop(&lock);
 	return e;
 }
@@ -137,7 +185,8 @@ void journal_close(void)
 	struct segment_config config;
 	struct rules *r;
 
-	/* The child of a vfork, or of a fork that never wrote, has nothing open of its own. */
+	/* The connection to the collector ends with the process. The child of a vfork, or of a fork
+	 * that never wrote, has nothing open of its own. */
 	if (forked || !writer.open || writer.pid != sys_process())
 		return;
 	r = rules_take();

@@ -17,6 +17,9 @@ const struct self *journal_self(const struct rules *r);
  * Otherwise the loss is counted, and a `gap` record tells of it when one can be written again. */
 MUST_USE enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record);
 
+/* "the audit log in DIRECTORY cannot be written", or what else a failed append means: appended. */
+MUST_USE enum err journal_put_trouble(const struct rules *r, struct buf *text);
+
 /* Time for what an append left for later: to be called when the program waits anyway. Does at most
  * `bytes_max` bytes' worth (about 1.7 us per KB); true: there is more. */
 bool journal_settle(size_t bytes_max);

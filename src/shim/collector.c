@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/collector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "audit/message.h"
+#include "base/sys.h"
+
+#define FD_MIN        900 /* out of the program's way, as the journal's */
+#define NS_PER_S      1000000000u
+#define RETRY_WAIT_NS 1000000u /* while the collector's line of new connections is full */
+
+static struct {
+	int fd_plus_one; /* 0: none */
+	uint64_t device, inode;
+	uint32_t number; /* of the last record */
+	char socket[sizeof((struct sockaddr_un *)0)->sun_path];
+} link;
+
+/* ---- the descriptor ---- */
+
+/* The program may have closed it, and the number be something else's by now. */
+static bool is_ours(void)
+{
+	struct stat st;
+
+	return link.fd_plus_one && sys_fstat(link.fd_plus_one - 1, &st) == 0 &&
+	       S_ISSOCK(st.st_mode) && (uint64_t)st.st_dev == link.device &&
+	       (uint64_t)st.st_ino == link.inode;
+}
+
+void collector_close(void)
+{
+	if (is_ours())
+		sys_close(link.fd_plus_one - 1);
+	link.fd_plus_one = 0;
+}
+
+static int move_up(int fd)
+{
+	long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_MIN, 0, 0, 0);
+
+	if (high < 0)
+		return fd;
+	sys_close(fd);
+	return (int)high;
+}
+
+/* ---- waiting ---- */
+
+static struct timespec time_left(uint64_t deadline_ns)
+{
+	uint64_t now_ns = sys_monotonic_ns();
+	uint64_t left = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+
+	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
+}
+
+/* Until the socket is ready for `events`, or has an end or an error to tell. */
+static enum err wait_for(int fd, short events, uint64_t deadline_ns)
+{
+	for (;;) {
+		struct pollfd one = {.fd = fd, .events = events};
+		struct timespec left = time_left(deadline_ns);
+		long n = sys_call(SYS_ppoll, (long)&one, 1, (long)&left, 0, 0, 0);
+		if (n > 0)
+			return OK;
+		if (n != -EINTR || sys_monotonic_ns() >= deadline_ns)
+			return ERR_IO;
+	}
+}
+
+/* ---- connecting ---- */
+
+static enum err connect_to(int fd, const char *path, uint64_t deadline_ns)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timespec pause = {0, RETRY_WAIT_NS};
+
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	for (;;) {
+		long n = sys_call(SYS_connect, fd, (long)&address, sizeof address, 0, 0, 0);
+		if (n == 0)
+			return OK;
+		if (n == -ENOENT || n == -ECONNREFUSED)
+			return ERR_MISSING;
+		if ((n != -EAGAIN && n != -EINTR) || sys_monotonic_ns() >= deadline_ns)
+			return n == -EAGAIN ? ERR_STATE : err_from_errno(n);
+		sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&pause, 0, 0, 0);
+	}
+}
+
+static enum err make_link(const char *path, uint64_t deadline_ns)
+{
+	struct stat st;
+	enum err e;
+	int fd;
+
+	if (strlen(path) >= sizeof link.socket)
+		return ERR_LIMIT;
+	fd = (int)sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0,
+			   0, 0);
+	if (fd < 0)
+		return err_from_errno(fd);
+	fd = move_up(fd);
+	e = connect_to(fd, path, deadline_ns);
+	if (!e && sys_fstat(fd, &st) < 0)
+		e = ERR_IO;
+	if (e) {
+		sys_close(fd);
+		return e;
+	}
+	link.fd_plus_one = fd + 1;
+	link.device = (uint64_t)st.st_dev;
+	link.inode = (uint64_t)st.st_ino;
+	memcpy(link.socket, path, strlen(path) + 1);
+	return OK;
+}
+
+/* ---- messages ---- */
+
+static enum err send_message(const struct message *m, uint64_t deadline_ns)
+{
+	int fd = link.fd_plus_one - 1;
+	struct collect_head head;
+	struct iovec pieces[2] = {{&head, sizeof head},
+				  {(void *)(uintptr_t)m->body.at, m->body.len}};
+	struct msghdr h = {.msg_iov = pieces, .msg_iovlen = 2};
+
+	message_make(m, &head);
+	for (;;) {
+		long n = sys_call(SYS_sendmsg, fd, (long)&h, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0, 0);
+		if (n >= 0)
+			return OK;
+		if (n == -EPIPE || n == -ECONNRESET || n == -ENOTCONN)
+			return ERR_END;
+		if (n == -EAGAIN) {
+			enum err e = wait_for(fd, POLLOUT, deadline_ns);
+			if (e)
+				return e;
+		} else if (n != -EINTR) {
+			return err_from_errno(n);
+		}
+	}
+}
+
+static enum err send_claim(struct bytes claim, uint64_t deadline_ns)
+{
+	const struct message m = {.type = COLLECT_CLAIM, .body = claim};
+
+	return claim.len && claim.len <= MESSAGE_CLAIM_MAX ? send_message(&m, deadline_ns) : OK;
+}
+
+/* ERR_END: the connection was over before anything went out. */
+static enum err send_record(const struct collector_record *r, uint64_t deadline_ns)
+{
+	struct message m = {
+		.type = COLLECT_PART,
+		.number = ++link.number,
+		.kind = (unsigned)r->kind,
+		.total_bytes = (uint32_t)r->record.len,
+	};
+	enum err e;
+
+	do {
+		m.body = bytes_slice(r->record, m.offset, MESSAGE_BODY_MAX);
+		e = send_message(&m, deadline_ns);
+		if (e)
+			return e == ERR_END && m.offset ? ERR_IO : e;
+		m.offset += (uint32_t)m.body.len;
+	} while (m.offset < m.total_bytes);
+	return OK;
+}
+
+static enum err read_answer(uint64_t deadline_ns, bool *ret_counted)
+{
+	int fd = link.fd_plus_one - 1;
+	uint8_t room[sizeof(struct collect_head) + 1];
+	struct message m;
+
+	for (;;) {
+		enum err e = wait_for(fd, POLLIN, deadline_ns);
+		if (e)
+			return e;
+		long n = sys_call(SYS_recvfrom, fd, (long)room, sizeof room, MSG_DONTWAIT, 0, 0);
+		if (n == -EAGAIN || n == -EINTR)
+			continue;
+		if (n <= 0 || message_parse(bytes_of(room, (size_t)n), &m) ||
+		    m.type != COLLECT_ANSWER || m.number != link.number)
+			return ERR_IO;
+		*ret_counted = m.kind == COLLECT_FULL || m.kind == COLLECT_ACCESS ||
+			       m.kind == COLLECT_IO;
+		return message_error(m.kind);
+	}
+}
+
+/* ---- one record ---- */
+
+static enum err make_ready(const struct collector_record *r, uint64_t deadline_ns)
+{
+	enum err e;
+
+	if (is_ours() && strcmp(link.socket, r->socket) == 0)
+		return OK;
+	collector_close();
+	e = make_link(r->socket, deadline_ns);
+	return e ? e : send_claim(r->claim, deadline_ns);
+}
+
+enum err collector_append(const struct collector_record *r, bool *ret_counted)
+{
+	uint64_t deadline_ns = sys_monotonic_ns() + COLLECTOR_WAIT_NS;
+	enum err e = ERR_END;
+
+	*ret_counted = false;
+	if (r->record.len > MESSAGE_RECORD_MAX)
+		return ERR_LIMIT;
+	/* The collector may have been started anew since the last record. */
+	for (int attempt = 0; attempt < 2 && e == ERR_END; attempt++) {
+		e = make_ready(r, deadline_ns);
+		if (!e)
+			e = send_record(r, deadline_ns);
+		if (e)
+			collector_close();
+	}
+	if (e)
+		return e == ERR_END ? ERR_IO : e;
+	e = read_answer(deadline_ns, ret_counted);
+	/* What comes later on this connection would be taken for the answer to something else; and
+	 * where it could not be moved up, it would be in the program's way. */
+	if ((e == ERR_IO && !*ret_counted) || link.fd_plus_one <= FD_MIN)
+		collector_close();
+	return e;
+}

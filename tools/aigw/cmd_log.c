@@ -65,7 +65,7 @@ int cmd_log(int argc, char **argv)
 {
 	struct filter_words words = {0};
 	struct reading reading;
-	const char *key = NULL;
+	const char *key = NULL, *directory = NULL;
 	uint64_t limit = 0;
 	bool json = false, full = false, all = false;
 	const struct option options[] = {
@@ -81,6 +81,8 @@ int cmd_log(int argc, char **argv)
 		{"json", 0, OPTION_FLAG, &json, NULL, "one JSON object on each line"},
 		{"full", 0, OPTION_FLAG, &full, NULL, "with --json: headers and bodies too"},
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
+		{"directory", 0, OPTION_TEXT, &directory, "DIR",
+		 "the audit directory; default: the policy's"},
 	};
 	const struct args args = {
 		.command = "log",
@@ -98,7 +100,7 @@ int cmd_log(int argc, char **argv)
 	struct log_filter filter;
 	status = reading_filter("log", &words, &filter);
 	if (!status)
-		status = reading_open(&reading, key);
+		status = reading_open(&reading, key, directory);
 	if (status)
 		return status;
 	reading.options.filter = filter;

@@ -156,17 +156,20 @@ static int show(struct reading *r, const char *id, bool json, const char *raw)
 
 int cmd_show(int argc, char **argv)
 {
-	const char *raw = NULL, *key = NULL;
+	const char *raw = NULL, *key = NULL, *directory = NULL;
 	bool json = false;
 	const struct option options[] = {
 		{"json", 0, OPTION_FLAG, &json, NULL, "as one JSON object"},
 		{"raw", 0, OPTION_TEXT, &raw, "request|response",
 		 "the body alone, byte for byte as it was sent"},
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
+		{"directory", 0, OPTION_TEXT, &directory, "DIR",
+		 "the audit directory; default: the policy's"},
 	};
 	const struct args args = {
 		.command = "show",
-		.synopsis = "aigw show [--json | --raw request|response] [--key FILE] ID|last",
+		.synopsis = "aigw show [--json | --raw request|response] [--directory DIR] [--key "
+			    "FILE] ID|last",
 		.summary = "Shows one record in full. ID is what 'aigw log' shows or the beginning "
 			   "of it.",
 		.options = options,
@@ -185,7 +188,7 @@ int cmd_show(int argc, char **argv)
 		return args_wrong("show", "--raw is request or response, not '%s'", raw);
 	if (raw && json)
 		return args_wrong("show", "--raw and --json exclude each other");
-	status = reading_open(&reading, key);
+	status = reading_open(&reading, key, directory);
 	if (status)
 		return status;
 	status = find_id(&reading, argv[1], id);

@@ -110,13 +110,15 @@ int cmd_tail(int argc, char **argv)
 {
 	uint64_t count = LINES_DEFAULT;
 	bool following = false, json = false;
-	const char *key = NULL;
+	const char *key = NULL, *directory = NULL;
 	const struct option options[] = {
 		{"follow", 'f', OPTION_FLAG, &following, NULL,
 		 "go on with what is recorded, until Ctrl-C"},
 		{"lines", 'n', OPTION_COUNT, &count, "N", "begin with the newest N (10)"},
 		{"json", 0, OPTION_FLAG, &json, NULL, "one JSON object on each line"},
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
+		{"directory", 0, OPTION_TEXT, &directory, "DIR",
+		 "the audit directory; default: the policy's"},
 	};
 	const struct args args = {
 		.command = "tail",
@@ -133,7 +135,7 @@ int cmd_tail(int argc, char **argv)
 
 	if (!args_parse(&args, argc, argv, &operands, &status))
 		return status;
-	status = reading_open(&reading, key);
+	status = reading_open(&reading, key, directory);
 	if (status)
 		return status;
 	reading.options.keep_running = following;

@@ -114,7 +114,7 @@ static bool count_answered(void *context, struct log_entry *entry)
 static int read_log(struct counting *c, const struct log_filter *filter, const char *key)
 {
 	struct reading reading;
-	int status = reading_open(&reading, key);
+	int status = reading_open(&reading, key, NULL);
 
 	if (status)
 		return status;

@@ -212,7 +212,7 @@ static int run_verify(const struct verify_options *options, struct telling *t)
 
 int cmd_verify(int argc, char **argv)
 {
-	const char *segment = NULL, *day = NULL, *key = NULL;
+	const char *segment = NULL, *day = NULL, *key = NULL, *given = NULL;
 	struct telling telling = {.json = false};
 	struct places places;
 	struct keyring keys = {0};
@@ -221,11 +221,14 @@ int cmd_verify(int argc, char **argv)
 		{"segment", 0, OPTION_TEXT, &segment, "FILE", "this file only"},
 		{"day", 0, OPTION_TEXT, &day, "D", "this day only: 2026-11-24"},
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
+		{"directory", 0, OPTION_TEXT, &given, "DIR",
+		 "the audit directory; default: the policy's"},
 		{"json", 0, OPTION_FLAG, &telling.json, NULL, "as one JSON object"},
 	};
 	const struct args args = {
 		.command = "verify",
-		.synopsis = "aigw verify [--segment FILE | --day D] [--key FILE] [--json]",
+		.synopsis = "aigw verify [--segment FILE | --day D] [--directory DIR] [--key FILE] "
+			    "[--json]",
 		.summary = "Checks that the log is whole. Without a secret key the chain and the "
 			   "ledger are\n"
 			   "checked, but not the seals.",
@@ -245,7 +248,7 @@ int cmd_verify(int argc, char **argv)
 		return args_wrong("verify", "--day and --segment exclude each other");
 	if (setup_places(&places) != EXIT_FINE || setup_keys(&places, key, &keys) != EXIT_FINE)
 		return VERDICT_CANNOT;
-	setup_audit_directory(&places, &directory);
+	setup_directory(&places, given, &directory);
 	telling.bar = print_width(stderr) > 0;
 	const struct verify_options wish = {
 		.directory = segment ? NULL : (const char *)directory.at,

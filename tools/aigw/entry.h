@@ -17,9 +17,12 @@ struct log_process {
 	bool gone;           /* found to be over; does not become false again */
 };
 
+#define ENTRY_KEY_CHARS (ULID_CHARS + 24)
+
 struct log_entry {
-	enum record_kind kind;   /* REC_REQUEST: an exchange */
-	char id[ULID_CHARS + 1]; /* "" when the record has none */
+	enum record_kind kind;     /* REC_REQUEST: an exchange */
+	char id[ULID_CHARS + 1];   /* "" when the record has none */
+	char key[ENTRY_KEY_CHARS]; /* the id and, with a collector, whose it is */
 	uint64_t time_ns;
 	uint64_t order;              /* ties of time */
 	struct log_process *process; /* of the log; never NULL */

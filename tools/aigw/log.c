@@ -26,7 +26,9 @@ struct segment_state {
 };
 
 struct log_state {
-	struct map ids, segments;
+	struct map ids, segments, senders;
+	struct log_process **sender_list; /* of what collectors kept */
+	size_t sender_count, sender_cap;
 	struct segment_state **segment_list;
 	size_t segment_count, segment_cap, entry_cap;
 	size_t waiting; /* exchanges without an answer */
@@ -57,6 +59,12 @@ void log_done(struct log *l)
 		free(s->process);
 		free(s);
 	}
+	for (size_t i = 0; i < l->state->sender_count; i++) {
+		buf_done(&l->state->sender_list[i]->fields);
+		free(l->state->sender_list[i]);
+	}
+	free(l->state->sender_list);
+	map_done(&l->state->senders);
 	free(l->state->segment_list);
 	map_done(&l->state->ids);
 	map_done(&l->state->segments);
@@ -75,7 +83,7 @@ void log_forget_told(struct log *l)
 			continue;
 		}
 		if (entry->id[0])
-			map_put(&l->state->ids, entry->id, &dropped);
+			map_put(&l->state->ids, entry->key, &dropped);
 		entry_free(entry);
 	}
 	l->entry_count = kept;
@@ -140,6 +148,18 @@ static void copy_id(struct bytes record, char ret_id[ULID_CHARS + 1])
 	ret_id[id.len] = 0;
 }
 
+/* Under a collector an answer belongs to a request only when the same user sent both: nobody can
+ * put words into another's exchange. */
+static void make_key(const char *id, const struct segment_record *r, char ret_key[ENTRY_KEY_CHARS])
+{
+	uint64_t uid;
+
+	if (r->kind != REC_START && record_find_u64(r->plain, F_UID, &uid) == OK)
+		snprintf(ret_key, ENTRY_KEY_CHARS, "%s@%llu", id, (unsigned long long)uid);
+	else
+		snprintf(ret_key, ENTRY_KEY_CHARS, "%s", id);
+}
+
 static struct log_entry *entry_new(struct log *l, enum record_kind kind, const char *id,
 				   const struct segment_record *r, struct log_process *process)
 {
@@ -147,6 +167,7 @@ static struct log_entry *entry_new(struct log *l, enum record_kind kind, const c
 
 	entry->kind = kind;
 	memcpy(entry->id, id, strlen(id) + 1);
+	make_key(id, r, entry->key);
 	entry->time_ns = r->time_ns;
 	entry->order = l->state->order++;
 	entry->process = process;
@@ -159,7 +180,7 @@ static struct log_entry *entry_keep(struct log *l, struct log_entry *entry)
 	bool kept = entry_passes(entry, &l->options.filter);
 
 	if (entry->id[0])
-		map_put(&l->state->ids, entry->id, kept ? entry : &dropped);
+		map_put(&l->state->ids, entry->key, kept ? entry : &dropped);
 	if (!kept) {
 		entry_free(entry);
 		return NULL;
@@ -202,9 +223,9 @@ static void drop_entry(struct log *l, struct log_entry *entry)
 
 /* A request whose head went out before its body was decided on (Expect: 100-continue) has two
  * records; the second one says everything. */
-static void forget_head(struct log *l, const char *id)
+static void forget_head(struct log *l, const char *key)
 {
-	struct log_entry *head = id[0] ? map_find(&l->state->ids, id) : NULL;
+	struct log_entry *head = map_find(&l->state->ids, key);
 
 	if (head && head != &dropped && !head->told && !head->orphan)
 		drop_entry(l, head);
@@ -214,12 +235,13 @@ static void forget_head(struct log *l, const char *id)
 static enum err take_entry(struct log *l, const struct segment_record *r,
 			   struct log_process *process)
 {
-	char id[ULID_CHARS + 1];
+	char id[ULID_CHARS + 1], key[ENTRY_KEY_CHARS];
 	struct bytes ignored;
 
 	copy_id(r->plain, id);
-	if (r->kind == REC_REQUEST)
-		forget_head(l, id);
+	make_key(id, r, key);
+	if (r->kind == REC_REQUEST && id[0])
+		forget_head(l, key);
 	struct log_entry *entry = entry_new(l, r->kind, id, r, process);
 	enum err e = r->kind == REC_START ? OK : take_fields(l, entry, r->plain);
 	/* A refused request says so itself and has no answer to wait for. */
@@ -242,10 +264,11 @@ static bool is_before_range(const struct log *l, const struct segment_record *r)
 static enum err take_answer(struct log *l, const struct segment_record *r,
 			    struct log_process *process)
 {
-	char id[ULID_CHARS + 1];
+	char id[ULID_CHARS + 1], key[ENTRY_KEY_CHARS];
 
 	copy_id(r->plain, id);
-	struct log_entry *entry = id[0] ? map_find(&l->state->ids, id) : NULL;
+	make_key(id, r, key);
+	struct log_entry *entry = id[0] ? map_find(&l->state->ids, key) : NULL;
 	if (entry == &dropped || (!entry && is_before_range(l, r)))
 		return OK;
 	if (!entry) {
@@ -269,10 +292,50 @@ static enum err take_answer(struct log *l, const struct segment_record *r,
 	return e;
 }
 
+/* In a collector's log each record says itself which process sent it. */
+static struct log_process *find_sender(struct log *l, const struct segment_record *r,
+				       struct log_process *collector)
+{
+	struct log_state *state = l->state;
+	struct bytes host;
+	uint64_t pid, start = 0;
+	char key[ENTRY_KEY_CHARS];
+
+	if (r->kind == REC_START || record_find_u64(r->plain, F_PID, &pid))
+		return collector;
+	(void)!record_find_u64(r->plain, F_PROCESS_START, &start);
+	snprintf(key, sizeof key, "%llu/%llu", (unsigned long long)pid, (unsigned long long)start);
+	struct log_process *p = map_find(&state->senders, key);
+	if (p)
+		return p;
+	p = need_memory(sizeof *p);
+	memcpy(p->boot_id, collector->boot_id, sizeof p->boot_id);
+	p->pid = pid;
+	p->started_ns = r->time_ns;
+	/* Of the collector's own facts only those of the host are the sender's too. */
+	if (record_find(buf_view(&collector->fields), F_HOST, &host) == OK)
+		need(record_put(&p->fields, F_HOST, host));
+	need(record_put(&p->fields, F_BOOT_ID, bytes_str(p->boot_id)));
+	map_put(&state->senders, key, p);
+	if (state->sender_count == state->sender_cap) {
+		size_t cap = state->sender_cap ? state->sender_cap * 2 : 64;
+		struct log_process **more = need_memory(cap * sizeof(struct log_process *));
+		if (state->sender_count)
+			memcpy(more, state->sender_list,
+			       state->sender_count * sizeof(struct log_process *));
+		free(state->sender_list);
+		state->sender_list = more;
+		state->sender_cap = cap;
+	}
+	state->sender_list[state->sender_count++] = p;
+	return p;
+}
+
 static enum err take_record(struct log *l, const struct segment_record *r,
 			    struct log_process *process)
 {
 	l->records++;
+	process = find_sender(l, r, process);
 	switch (r->kind) {
 	case REC_END:
 		return OK;

@@ -83,6 +83,22 @@ static void print_field(const struct log_entry *entry, const char *label, enum f
 	line_print(&l);
 }
 
+/* What the process said of itself and the kernel did not say to the collector. */
+static void print_claims(const struct log_entry *entry)
+{
+	struct bytes claims = entry_text(entry, F_CLAIMED);
+	const char *label = "unconfirmed";
+
+	while (claims.len) {
+		struct line l = {label, {0}};
+		put_visible(&l.text, bytes_cut(&claims, 0));
+		line_print(&l);
+		label = "";
+	}
+	if (entry_text(entry, F_FACTS).len)
+		print_field(entry, "facts", F_FACTS);
+}
+
 static void print_program(const struct log_entry *entry)
 {
 	struct line l = {"program", {0}}, who = {"", {0}}, words = {"", {0}};
@@ -106,6 +122,7 @@ static void print_program(const struct log_entry *entry)
 	line_print(&who);
 	print_field(entry, "host", F_HOST);
 	print_field(entry, "cgroup", F_CGROUP);
+	print_claims(entry);
 }
 
 static void print_decision(const struct log_entry *entry)

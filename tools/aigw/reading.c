@@ -56,7 +56,7 @@ int reading_filter(const char *command, const struct filter_words *words,
 	return status;
 }
 
-int reading_open(struct reading *r, const char *key_file)
+int reading_open(struct reading *r, const char *key_file, const char *directory)
 {
 	struct places places;
 	int status = setup_places(&places);
@@ -66,7 +66,7 @@ int reading_open(struct reading *r, const char *key_file)
 		status = setup_keys(&places, key_file, &r->keys);
 	if (status)
 		return status;
-	setup_audit_directory(&places, &r->directory);
+	setup_directory(&places, directory, &r->directory);
 	if (r->keys.count == 0) {
 		print_note("no secret key in %s: name one with --key FILE, or run 'aigw init'",
 			   places.keys);

@@ -28,9 +28,9 @@ struct reading {
 	struct log log;
 };
 
-/* Finds directory and keys; nothing is read yet. `key_file` NULL: this user's keys. 0, or the exit
- * status after saying what is wrong. */
-int reading_open(struct reading *r, const char *key_file);
+/* Finds directory and keys; nothing is read yet. `key_file` NULL: this user's keys; `directory`
+ * NULL: the one of the policy. 0, or the exit status after saying what is wrong. */
+int reading_open(struct reading *r, const char *key_file, const char *directory);
 void reading_done(struct reading *r);
 
 /* log_read_newest with the reading's options; says what is wrong. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "aigw.h"
+#include "aigw/collect.h"
 #include "base/sys.h"
 #include "observe_policy.h" /* made from policy/observe.json */
 #include "print.h"
@@ -54,12 +55,29 @@ void setup_audit_directory(const struct places *places, struct buf *ret_director
 	struct policy_problem problem = {0};
 	struct bytes directory = bytes_str(places->audit);
 
-	if (load_policy(places->policy, &policy, NULL, &problem) == OK &&
-	    policy->audit.directory.len)
-		directory = policy->audit.directory;
+	if (load_policy(places->policy, &policy, NULL, &problem) == OK) {
+		if (policy->audit.directory.len)
+			directory = policy->audit.directory;
+		else if (policy->audit.via == VIA_COLLECTOR)
+			directory = BYTES(COLLECT_DIRECTORY);
+	}
 	need(buf_put(ret_directory, directory));
 	need(buf_put_u8(ret_directory, 0));
 	policy_free(policy);
+}
+
+void setup_directory(const struct places *places, const char *given, struct buf *ret_directory)
+{
+	struct bytes directory = bytes_str(given);
+
+	if (!given) {
+		setup_audit_directory(places, ret_directory);
+		return;
+	}
+	while (directory.len > 1 && directory.at[directory.len - 1] == '/')
+		directory.len--;
+	need(buf_put(ret_directory, directory));
+	need(buf_put_u8(ret_directory, 0));
 }
 
 /* ---- keys ---- */

@@ -22,6 +22,9 @@ bool setup_is_system(const struct places *places);
  * NUL-terminated. */
 void setup_audit_directory(const struct places *places, struct buf *ret_directory);
 
+/* The same, or `given` when that is not NULL; without slashes at its end. */
+void setup_directory(const struct places *places, const char *given, struct buf *ret_directory);
+
 struct keyring {
 	size_t count;
 	struct identity *identities;

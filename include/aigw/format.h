@@ -174,6 +174,60 @@ struct format_state {
 	uint8_t digest[32]; /* of all bytes before */
 };
 
+/* ---- checkpoints: what a collector has signed, and its keys ---- */
+
+#define FORMAT_CHECKPOINT_MAGIC                                                                    \
+	"\xA1"                                                                                     \
+	"gwc"
+
+enum format_checkpoint_kind {
+	FORMAT_CHECKPOINT_FIRST = 1,   /* of this log; there is nothing before it */
+	FORMAT_CHECKPOINT_RECORDS = 2, /* there are new records */
+	FORMAT_CHECKPOINT_IDLE = 3,    /* there are none, and the collector lives */
+	FORMAT_CHECKPOINT_START = 4,   /* the collector was started */
+	FORMAT_CHECKPOINT_END = 5,     /* it ended, cleanly */
+};
+
+struct format_checkpoint {
+	uint8_t magic[4];
+	uint16_t version;
+	uint16_t kind;
+	uint64_t number; /* from 0 */
+	uint64_t time_ns;
+	uint32_t skipped_bytes; /* torn bytes right before this one */
+	uint32_t zero;
+	uint8_t previous[32];    /* digest of the one before, with its signature; zeros: none */
+	uint8_t segment_id[16];  /* the open segment; zeros: none is open */
+	uint64_t records, bytes; /* in it */
+	uint64_t ledger_entries;
+	uint64_t kept; /* records of programs since the first checkpoint */
+	uint8_t chain[32];
+	uint8_t digest[32]; /* of the segment's first `bytes` */
+	uint8_t ledger_chain[32];
+	uint8_t key[32];       /* Ed25519: signed with this one */
+	uint8_t next[32];      /* and all later ones with this one; zeros: with the same */
+	uint8_t signature[64]; /* of all bytes before, behind a label */
+	uint32_t zero_too;
+	uint32_t crc; /* CRC-32C of all bytes before: the part of a torn one is not taken for one */
+};
+
+#define FORMAT_CHECKPOINT_STATE_MAGIC                                                              \
+	"\x89"                                                                                     \
+	"AIGWcpk"
+#define FORMAT_CHECKPOINT_SLOTS      2
+#define FORMAT_CHECKPOINT_SLOT_BYTES 512 /* from one slot to the next: a sector each */
+
+struct format_checkpoint_state {
+	uint8_t magic[8];
+	uint16_t version;
+	uint8_t zero[6];
+	uint64_t generation;          /* the higher one counts; it stands in slot generation % 2 */
+	uint64_t number;              /* of the last checkpoint */
+	uint8_t last[32];             /* its digest */
+	uint8_t active[32], next[32]; /* seeds of Ed25519 keys */
+	uint8_t digest[32];           /* of all bytes before */
+};
+
 #define FORMAT_AT(type, field, offset)                                                             \
 	_Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
 #define FORMAT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type)
@@ -210,6 +264,17 @@ FORMAT_SIZE(format_retired, 72);
 FORMAT_SIZE(format_state, 200);
 FORMAT_AT(format_state, key, 32);
 FORMAT_AT(format_state, digest, 168);
+
+FORMAT_SIZE(format_checkpoint, 344);
+FORMAT_AT(format_checkpoint, previous, 32);
+FORMAT_AT(format_checkpoint, records, 80);
+FORMAT_AT(format_checkpoint, chain, 112);
+FORMAT_AT(format_checkpoint, key, 208);
+FORMAT_AT(format_checkpoint, signature, 272);
+FORMAT_AT(format_checkpoint, crc, 340);
+FORMAT_SIZE(format_checkpoint_state, 160);
+FORMAT_AT(format_checkpoint_state, last, 32);
+FORMAT_AT(format_checkpoint_state, digest, 128);
 
 #define FORMAT_TAG_BYTES    16
 #define FORMAT_DIGEST_BYTES 32

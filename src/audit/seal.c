@@ -405,3 +405,29 @@ enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEA
 
 	return n == 0 ? OK : ERR_SEAL;
 }
+
+/* ---- signatures ---- */
+
+void seal_sign_public(const uint8_t seed[SEAL_KEY_BYTES], uint8_t ret_public[SEAL_KEY_BYTES])
+{
+	uint8_t secret[crypto_sign_SECRETKEYBYTES];
+
+	crypto_sign_seed_keypair(ret_public, secret, seed);
+	wipe(secret, sizeof secret);
+}
+
+void seal_sign(const uint8_t seed[SEAL_KEY_BYTES], struct bytes message,
+	       uint8_t ret_signature[SEAL_SIGNATURE_BYTES])
+{
+	uint8_t secret[crypto_sign_SECRETKEYBYTES], public_key[SEAL_KEY_BYTES];
+
+	crypto_sign_seed_keypair(public_key, secret, seed);
+	crypto_sign_detached(ret_signature, NULL, message.at, message.len, secret);
+	wipe(secret, sizeof secret);
+}
+
+bool seal_is_signed(const uint8_t public_key[SEAL_KEY_BYTES], struct bytes message,
+		    const uint8_t signature[SEAL_SIGNATURE_BYTES])
+{
+	return crypto_sign_verify_detached(signature, message.at, message.len, public_key) == 0;
+}

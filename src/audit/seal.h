@@ -97,4 +97,12 @@ MUST_USE enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES],
 			       struct bytes cipher, const uint8_t tag[SEAL_TAG_BYTES],
 			       uint8_t *ret_plain);
 
+/* Ed25519 (RFC 8032): a key is its 32-byte seed. */
+#define SEAL_SIGNATURE_BYTES 64
+void seal_sign_public(const uint8_t seed[SEAL_KEY_BYTES], uint8_t ret_public[SEAL_KEY_BYTES]);
+void seal_sign(const uint8_t seed[SEAL_KEY_BYTES], struct bytes message,
+	       uint8_t ret_signature[SEAL_SIGNATURE_BYTES]);
+bool seal_is_signed(const uint8_t public_key[SEAL_KEY_BYTES], struct bytes message,
+		    const uint8_t signature[SEAL_SIGNATURE_BYTES]);
+
 #endif

@@ -167,16 +167,19 @@ enum err verify(const struct verify_options *options, struct verify_result *ret_
 		return ERR_USAGE;
 	if (files_peek("/proc/sys/kernel/random/boot_id", v.boot_id, BOOT_CHARS, &len))
 		v.boot_id[0] = '\0';
-	/* Files first, then the ledger: whatever it knows by then was in the files before, or is
-	 * looked at again. */
-	if ((e = find_base(&v)) || (e = list_places(&v)) || (e = walk_all(&v)) ||
-	    (e = verify_check_ledger(&v)) || (e = verify_judge(&v)))
+	/* Checkpoints first, then files, then the ledger: whatever it knows by then was in the
+	 * files before, or is looked at again. */
+	if ((e = find_base(&v)) || (e = verify_load_checkpoints(&v)) || (e = list_places(&v)) ||
+	    (e = walk_all(&v)) || (e = verify_check_ledger(&v)) || (e = verify_judge(&v)) ||
+	    (e = verify_check_checkpoints(&v)))
 		goto out;
 	*ret_result = v.result;
 out:
 	buf_done(&v.image);
 	buf_done(&v.ledger);
 	buf_done(&v.state);
+	buf_done(&v.checkpoints);
+	buf_done(&v.witness);
 	free(v.base);
 	free(v.places);
 	free(v.walked);

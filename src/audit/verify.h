@@ -31,9 +31,10 @@ struct finding {
 };
 
 struct verify_options {
-	const char *directory; /* the audit directory, or NULL when `segment` is given */
-	const char *segment;   /* one file only */
-	const char *day;       /* "2026-11-24" only, or NULL */
+	const char *directory;   /* the audit directory, or NULL when `segment` is given */
+	const char *segment;     /* one file only */
+	const char *day;         /* "2026-11-24" only, or NULL */
+	const char *checkpoints; /* a copy of a collector's checkpoints from outside, or NULL */
 	size_t identity_count;
 	const struct identity *identities;
 	void *context; /* handed to the callbacks */
@@ -49,6 +50,10 @@ struct verify_result {
 	bool ledger_checked;    /* a ledger was there and was compared with the segments */
 	uint64_t ledger_entries;
 	uint64_t ledger_unsealed; /* entries whose MAC no given identity could check */
+	uint64_t checkpoints;     /* of the log's own */
+	uint64_t signed_ns;       /* time of the last one; 0: there is none */
+	bool witnessed;           /* an outside copy was compared */
+	uint64_t witness_ns;      /* time of its last checkpoint */
 };
 
 /* Without identities frames, chains, the ledger's chain and the digests of closed files are

@@ -52,6 +52,10 @@ struct run {
 	size_t mention_count, mention_cap;
 	uint8_t (*chains)[32]; /* after entry i */
 	size_t chain_count, chain_cap;
+	/* checkpoints: the log's own, loaded before everything they speak of, and the outside copy
+	 */
+	struct buf checkpoints, witness;
+	bool has_checkpoints;
 };
 
 /* Reports a finding, unless muted. `path` need not outlive the call. */
@@ -73,5 +77,10 @@ MUST_USE enum err verify_check_ledger(struct run *v);
 
 /* Compares what was walked with what the ledger mentions. ERR_NOMEM only. */
 MUST_USE enum err verify_judge(struct run *v);
+
+/* Loads the checkpoints. ERR_NOMEM only. */
+MUST_USE enum err verify_load_checkpoints(struct run *v);
+/* Checks them, and the log and the outside copy against them. ERR_NOMEM only. */
+MUST_USE enum err verify_check_checkpoints(struct run *v);
 
 #endif

@@ -103,20 +103,60 @@ static void probe_append_only(struct keeper *k)
 		     NULL);
 }
 
-/* A new segment has begun. */
-static void mark_new_segment(struct keeper *k)
+static void sync_path(const char *path)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)fsync(fd);
+		close(fd);
+	}
+}
+
+/* A new segment has begun: its name must be on the disk before a checkpoint speaks of it. True: one
+ * has, and it is not the first. */
+static bool mark_new_segment(struct keeper *k)
+{
+	static const uint8_t none[16];
 	char path[SEGMENT_PATH_MAX];
+	bool later = memcmp(k->marked_id, none, sizeof none) != 0;
+	size_t len = strlen(k->writer.path);
 
 	if (!k->writer.open || memcmp(k->marked_id, k->writer.segment_id, 16) == 0)
-		return;
+		return false;
 	memcpy(k->marked_id, k->writer.segment_id, 16);
-	if (!k->append_only)
-		return;
-	if (!set_append_only(k->writer.path, true))
+	memcpy(path, k->writer.path, len + 1);
+	while (len && path[len - 1] != '/')
+		len--;
+	path[len] = '\0';
+	sync_path(path);
+	sync_path(k->directory);
+	if (k->append_only && !set_append_only(k->writer.path, true))
 		note(NOTE_WARN, "could not be held to appending: ", k->writer.path, NULL);
-	if (join(k, LEDGER_FILE, path))
+	if (k->append_only && join(k, LEDGER_FILE, path))
 		(void)set_append_only(path, true);
+	return later;
+}
+
+/* ---- checkpoints ---- */
+
+static void sign(struct keeper *k, enum format_checkpoint_kind kind, uint64_t now_ns)
+{
+	static const char *const files[] = {LEDGER_FILE, LEDGER_STATE_FILE};
+	char path[SEGMENT_PATH_MAX];
+	struct segment_tip tip;
+
+	/* What is signed must survive a power cut that the signature survives. */
+	if (segment_sync(&k->writer, &k->config, now_ns)) {
+		note(NOTE_ALARM, "the log cannot be synced: ", k->directory, NULL);
+		k->sync_failed = true;
+	}
+	for (size_t i = 0; !k->synced && i < sizeof files / sizeof files[0]; i++)
+		if (join(k, files[i], path))
+			sync_path(path);
+	segment_tip(&k->writer, &tip);
+	if (!checkpoint_make(&k->checkpoints, kind, &tip, k->unsigned_count, now_ns))
+		k->unsigned_count = 0;
 }
 
 /* ---- the policy ---- */
@@ -210,7 +250,7 @@ static void note_policy(struct keeper *k, const char *before, enum err problem, 
 	buf_done(&record);
 }
 
-void keeper_tick(struct keeper *k, uint64_t now_ns)
+static void look_at_policy(struct keeper *k, uint64_t now_ns)
 {
 	struct file_version now;
 	char before[sizeof k->digest];
@@ -224,6 +264,15 @@ void keeper_tick(struct keeper *k, uint64_t now_ns)
 	configure(k);
 	if (e || strcmp(before, k->digest) != 0)
 		note_policy(k, before, e, now_ns);
+}
+
+void keeper_tick(struct keeper *k, uint64_t now_ns)
+{
+	look_at_policy(k, now_ns);
+	if (k->unsigned_count)
+		sign(k, FORMAT_CHECKPOINT_RECORDS, now_ns);
+	else if (now_ns - k->checkpoints.made_ns >= CHECKPOINT_IDLE_NS)
+		sign(k, FORMAT_CHECKPOINT_IDLE, now_ns);
 }
 
 /* ---- the start record ---- */
@@ -274,9 +323,11 @@ static enum err make_start(struct keeper *k)
 enum err keeper_open(struct keeper *k, const struct keeper_options *options)
 {
 	const char *directory = options->directory ? options->directory : COLLECT_DIRECTORY;
+	char path[SEGMENT_PATH_MAX];
 	enum err e;
 
 	*k = (struct keeper){.policy_path = options->policy, .lock_fd = -1};
+	k->checkpoints.fd = k->checkpoints.state_fd = -1;
 	if (strlen(directory) >= sizeof k->directory)
 		return ERR_LIMIT;
 	memcpy(k->directory, directory, strlen(directory) + 1);
@@ -285,7 +336,17 @@ enum err keeper_open(struct keeper *k, const struct keeper_options *options)
 	probe_append_only(k);
 	e = make_start(k);
 	configure(k);
-	return e;
+	if (!e)
+		e = checkpoint_open(&k->checkpoints, k->directory, sys_now_ns());
+	if (e)
+		return e;
+	if (k->append_only && join(k, CHECKPOINT_FILE, path))
+		(void)set_append_only(path, true);
+	sync_path(k->directory);
+	k->begun = true;
+	if (k->checkpoints.last.number)
+		sign(k, FORMAT_CHECKPOINT_START, sys_now_ns());
+	return OK;
 }
 
 static void tell_gap(struct keeper *k, uint64_t now_ns)
@@ -319,9 +380,10 @@ enum err keeper_append(struct keeper *k, enum record_kind kind, uint64_t now_ns,
 		count_lost(k, e, 1, now_ns);
 		return e;
 	}
+	k->unsigned_count++;
 	tell_gap(k, now_ns);
-	mark_new_segment(k);
-	k->appended++;
+	if (mark_new_segment(k))
+		sign(k, FORMAT_CHECKPOINT_RECORDS, now_ns);
 	return OK;
 }
 
@@ -329,6 +391,9 @@ enum err keeper_commit(struct keeper *k, uint64_t now_ns, uint64_t count)
 {
 	enum err e = k->synced ? segment_sync(&k->writer, &k->config, now_ns) : OK;
 
+	if (k->synced && k->sync_failed)
+		e = ERR_IO;
+	k->sync_failed = false;
 	if (e)
 		count_lost(k, e, count, now_ns);
 	return e;
@@ -340,6 +405,9 @@ void keeper_close(struct keeper *k)
 
 	if (e)
 		note_error(NOTE_WRONG, e, "the log was not closed: ", k->directory);
+	if (k->checkpoints.has_last && k->begun)
+		sign(k, FORMAT_CHECKPOINT_END, sys_now_ns());
+	checkpoint_close(&k->checkpoints);
 	buf_done(&k->start);
 	if (k->lock_fd >= 0)
 		close(k->lock_fd);

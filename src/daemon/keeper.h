@@ -8,6 +8,7 @@
 #define AIGW_DAEMON_KEEPER_H
 
 #include "audit/segment.h"
+#include "daemon/checkpoint.h"
 #include "policy/load.h"
 
 struct keeper_options {
@@ -31,7 +32,10 @@ struct keeper {
 	bool synced;
 	uint8_t marked_id[16]; /* the segment that was seen last */
 	uint64_t gap_count, gap_since_ns;
-	uint64_t appended; /* records, since the start */
+	struct checkpoint_writer checkpoints;
+	bool sync_failed; /* since the last commit: nothing of it counts */
+	bool begun;              /* everything fits together: the log may be written */
+	uint64_t unsigned_count; /* records since the last checkpoint */
 };
 
 /* Takes the directory (made 0700 when missing) and the policy. What is wrong is said (note).
@@ -47,7 +51,8 @@ MUST_USE enum err keeper_append(struct keeper *k, enum record_kind kind, uint64_
  * it is; `count` records are then told of as lost. */
 MUST_USE enum err keeper_commit(struct keeper *k, uint64_t now_ns, uint64_t count);
 
-/* About once a second: looks at the policy. */
+/* About once a second: looks at the policy, signs what is new (or, once a minute, that nothing is).
+ */
 void keeper_tick(struct keeper *k, uint64_t now_ns);
 
 /* The clean end. */

@@ -113,6 +113,33 @@ static void print_number(uint64_t n, const char *what)
 	buf_done(&text);
 }
 
+static void print_time(const char *what, uint64_t time_ns)
+{
+	struct buf text = {0};
+
+	need(buf_put_str(&text, what));
+	put_time_utc(&text, time_ns);
+	need(buf_put_u8(&text, '\n'));
+	print_buf(&text);
+	buf_done(&text);
+}
+
+static void print_witness(const struct verify_options *o, const struct verify_result *r)
+{
+	if (r->checkpoints) {
+		print_number(r->checkpoints, " checkpoints of the collector");
+		print_time(", the last of ", r->signed_ns);
+	}
+	if (r->witnessed)
+		print_time("checked:      an outside copy of the checkpoints, up to ",
+			   r->witness_ns);
+	else
+		printf("not checked:  an outside witness (%s): the last records of a process that "
+		       "was\n              killed, and a log put back to an older copy, cannot be "
+		       "told\n",
+		       o->checkpoints ? "it cannot be read" : "none was given");
+}
+
 /* What the verdict rests on: an auditor has to know what was not asked. */
 static void print_checks(const struct verify_options *o, const struct verify_result *r)
 {
@@ -136,9 +163,7 @@ static void print_checks(const struct verify_options *o, const struct verify_res
 	if (r->open_segments)
 		printf("still open:   %llu segments of running processes\n",
 		       (unsigned long long)r->open_segments);
-	puts("not checked:  an outside witness (none was given): the last records of a process "
-	     "that "
-	     "was\n              killed, and a log put back to an older copy, cannot be told");
+	print_witness(o, r);
 }
 
 static void print_verdict(const struct verify_result *r)
@@ -160,12 +185,13 @@ static void print_json(const struct verify_options *o, const struct verify_resul
 	object_number(&all, "bytes", r->bytes);
 	object_number(&all, "open_segments", r->open_segments);
 	object_number(&all, "unopened_records", r->unopened);
+	object_number(&all, "checkpoints", r->checkpoints);
 	object_key(&all, BYTES("checked"));
 	struct json_object checked = object_begin(&out);
 	object_bool(&checked, "chain", true);
 	object_bool(&checked, "seals", o->identity_count > 0 && r->unopened == 0);
 	object_bool(&checked, "ledger", r->ledger_checked);
-	object_bool(&checked, "outside_witness", false);
+	object_bool(&checked, "outside_witness", r->witnessed);
 	object_end(&checked);
 	object_key(&all, BYTES("findings"));
 	need(buf_put_u8(&out, '['));
@@ -212,7 +238,7 @@ static int run_verify(const struct verify_options *options, struct telling *t)
 
 int cmd_verify(int argc, char **argv)
 {
-	const char *segment = NULL, *day = NULL, *key = NULL, *given = NULL;
+	const char *segment = NULL, *day = NULL, *checkpoints = NULL, *key = NULL, *given = NULL;
 	struct telling telling = {.json = false};
 	struct places places;
 	struct keyring keys = {0};
@@ -220,6 +246,8 @@ int cmd_verify(int argc, char **argv)
 	const struct option options[] = {
 		{"segment", 0, OPTION_TEXT, &segment, "FILE", "this file only"},
 		{"day", 0, OPTION_TEXT, &day, "D", "this day only: 2026-11-24"},
+		{"checkpoints", 0, OPTION_TEXT, &checkpoints, "FILE",
+		 "a copy of the checkpoints from outside the host"},
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
 		{"directory", 0, OPTION_TEXT, &given, "DIR",
 		 "the audit directory; default: the policy's"},
@@ -254,6 +282,7 @@ int cmd_verify(int argc, char **argv)
 		.directory = segment ? NULL : (const char *)directory.at,
 		.segment = segment,
 		.day = day,
+		.checkpoints = checkpoints,
 		.identity_count = keys.count,
 		.identities = keys.identities,
 		.context = &telling,

@@ -10,6 +10,9 @@ _Static_assert(SEAL_KEY_BYTES == crypto_box_PUBLICKEYBYTES, "X25519");
 _Static_assert(SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key");
 _Static_assert(SEAL_NONCE_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce");
 _Static_assert(SEAL_TAG_BYTES == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag");
+_Static_assert(SEAL_SIGNATURE_BYTES == crypto_sign_BYTES, "Ed25519");
+_Static_assert(SEAL_KEY_BYTES == crypto_sign_SEEDBYTES, "Ed25519");
+_Static_assert(2 * SEAL_KEY_BYTES == crypto_sign_SECRETKEYBYTES, "Ed25519");
 _Static_assert(SEAL_BOX_BYTES == SEAL_KEY_BYTES + crypto_box_SEALBYTES, "box");
 _Static_assert(sizeof(struct seal_digest_state) >= sizeof(crypto_generichash_blake2b_state), "");
 _Static_assert(sizeof(struct seal_sha256_state) >= sizeof(crypto_hash_sha256_state), "");
@@ -67,6 +70,8 @@ enum err seal_init(void)
 #define KEY_CHARS_MAX  (HRP_CHARS_MAX + 1 + KEY_GROUPS + CHECKSUM_CHARS)
 #define RECIPIENT_HRP  "aigw"
 #define IDENTITY_HRP   "aigw-secret-key-"
+#define SIGNER_HRP     "aigw-sign-key-"
+#define SIGNER_PUB_HRP "aigw-sign"
 
 _Static_assert(KEY_CHARS_MAX < RECIPIENT_CHARS_MAX && KEY_CHARS_MAX < IDENTITY_CHARS_MAX, "");
 
@@ -228,13 +233,16 @@ enum err seal_parse_identity(struct bytes text, struct identity *ret_identity)
 	return e;
 }
 
+static void to_upper(char *text, size_t len)
+{
+	for (size_t at = 0; at < len; at++)
+		if (text[at] >= 'a' && text[at] <= 'z')
+			text[at] = (char)(text[at] - 32);
+}
+
 void seal_put_identity(const struct identity *i, char ret_text[IDENTITY_CHARS_MAX])
 {
-	size_t len = put_key(BYTES(IDENTITY_HRP), i->secret_key, ret_text);
-
-	for (size_t at = 0; at < len; at++)
-		if (ret_text[at] >= 'a' && ret_text[at] <= 'z')
-			ret_text[at] = (char)(ret_text[at] - 32);
+	to_upper(ret_text, put_key(BYTES(IDENTITY_HRP), i->secret_key, ret_text));
 }
 
 enum err seal_new_identity(struct identity *ret_identity)
@@ -245,6 +253,83 @@ enum err seal_new_identity(struct identity *ret_identity)
 	if (!e)
 		e = make_identity(secret, ret_identity);
 	wipe(secret, sizeof secret);
+	return e;
+}
+
+/* ---- signers ---- */
+
+static void make_signer(const uint8_t seed[SEAL_KEY_BYTES], struct signer *ret_signer)
+{
+	crypto_sign_seed_keypair(ret_signer->public_key, ret_signer->secret_key, seed);
+}
+
+enum err seal_new_signer(struct signer *ret_signer)
+{
+	uint8_t seed[SEAL_KEY_BYTES];
+	enum err e = sys_random(seed, sizeof seed);
+
+	if (!e)
+		make_signer(seed, ret_signer);
+	wipe(seed, sizeof seed);
+	return e;
+}
+
+enum err seal_parse_signer(struct bytes text, struct signer *ret_signer)
+{
+	uint8_t seed[SEAL_KEY_BYTES];
+	enum err e = parse_key(BYTES(SIGNER_HRP), text, seed);
+
+	if (!e)
+		make_signer(seed, ret_signer);
+	wipe(seed, sizeof seed);
+	return e;
+}
+
+void seal_put_signer(const struct signer *s, char ret_text[SIGNER_CHARS_MAX])
+{
+	to_upper(ret_text, put_key(BYTES(SIGNER_HRP), s->secret_key, ret_text));
+}
+
+enum err seal_parse_signer_public(struct bytes text, uint8_t ret_key[SEAL_KEY_BYTES])
+{
+	return parse_key(BYTES(SIGNER_PUB_HRP), text, ret_key);
+}
+
+void seal_put_signer_public(const uint8_t key[SEAL_KEY_BYTES], char ret_text[SIGNER_CHARS_MAX])
+{
+	put_key(BYTES(SIGNER_PUB_HRP), key, ret_text);
+}
+
+static enum err join(struct bytes label, struct bytes content, struct buf *ret_both)
+{
+	enum err e = buf_reserve(ret_both, label.len + content.len);
+
+	if (!e)
+		e = buf_put(ret_both, label);
+	return e ? e : buf_put(ret_both, content);
+}
+
+enum err seal_sign(const struct signer *s, struct bytes label, struct bytes content,
+		   uint8_t ret_signature[SEAL_SIGNATURE_BYTES])
+{
+	struct buf both = {0};
+	enum err e = join(label, content, &both);
+
+	if (!e)
+		crypto_sign_detached(ret_signature, NULL, both.at, both.len, s->secret_key);
+	buf_done(&both);
+	return e;
+}
+
+enum err seal_check_signature(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
+			      struct bytes content, const uint8_t signature[SEAL_SIGNATURE_BYTES])
+{
+	struct buf both = {0};
+	enum err e = join(label, content, &both);
+
+	if (!e && crypto_sign_verify_detached(signature, both.at, both.len, key) != 0)
+		e = ERR_SEAL;
+	buf_done(&both);
 	return e;
 }
 

@@ -19,6 +19,8 @@
 #define SEAL_BOX_BYTES      (SEAL_KEY_BYTES + 48) /* crypto_box_seal of a 32-byte secret */
 #define RECIPIENT_CHARS_MAX 90                    /* "aigw1..." with its NUL */
 #define IDENTITY_CHARS_MAX  100                   /* "AIGW-SECRET-KEY-1..." with its NUL */
+#define SIGNER_CHARS_MAX    100                   /* "AIGW-SIGN-KEY-1...", "aigw-sign1...", NUL */
+#define SEAL_SIGNATURE_BYTES 64                   /* Ed25519 (RFC 8032) */
 
 /* Must succeed once before anything else here; thread-safe, idempotent. Never calls a function
  * that the shim hooks, never opens a file. ERR_IO: the kernel gives no randomness. */
@@ -46,6 +48,29 @@ MUST_USE enum err seal_new_identity(struct identity *ret_identity);
  */
 MUST_USE enum err seal_make_recipient(const uint8_t public_key[SEAL_KEY_BYTES],
 				      struct recipient *ret_recipient);
+
+/* Who signs what leaves this host: an Ed25519 key, made from a 32-byte seed. */
+struct signer {
+	uint8_t secret_key[2 * SEAL_KEY_BYTES]; /* seed and public key, as libsodium has it */
+	uint8_t public_key[SEAL_KEY_BYTES];
+};
+
+/* ERR_IO: the kernel gives no randomness. */
+MUST_USE enum err seal_new_signer(struct signer *ret_signer);
+/* "AIGW-SIGN-KEY-1..." (the seed) and "aigw-sign1..." (the public key): bech32 as above. ERR_BAD:
+ * mistyped or not one. */
+MUST_USE enum err seal_parse_signer(struct bytes text, struct signer *ret_signer);
+void seal_put_signer(const struct signer *s, char ret_text[SIGNER_CHARS_MAX]);
+MUST_USE enum err seal_parse_signer_public(struct bytes text, uint8_t ret_key[SEAL_KEY_BYTES]);
+void seal_put_signer_public(const uint8_t key[SEAL_KEY_BYTES], char ret_text[SIGNER_CHARS_MAX]);
+/* Signs label and content, one after the other: a signature made under one label is none under
+ * another, when no label begins another. ERR_NOMEM. */
+MUST_USE enum err seal_sign(const struct signer *s, struct bytes label, struct bytes content,
+			    uint8_t ret_signature[SEAL_SIGNATURE_BYTES]);
+/* ERR_SEAL: not the signature of that key over label and content. ERR_NOMEM. */
+MUST_USE enum err seal_check_signature(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
+				       struct bytes content,
+				       const uint8_t signature[SEAL_SIGNATURE_BYTES]);
 
 /* Digests used outside the audit floor too. */
 void seal_sha256(struct bytes data, uint8_t ret_digest[32]);

@@ -153,4 +153,24 @@ uint64_t segment_reader_sequence(const struct segment_reader *r);
 bool segment_reader_chain(const struct segment_reader *r, uint8_t ret_chain[32]);
 void segment_reader_free(struct segment_reader *r);
 
+/* Where a reader stands between two records: enough to go on there later, with a part of the file
+ * only. Holds a key of the ratchet: wipe it. */
+struct segment_mark {
+	uint64_t offset, sequence; /* of the next record */
+	bool has_chain;
+	uint8_t chain[SEAL_DIGEST_BYTES];
+	uint8_t key[SEAL_KEY_BYTES]; /* k(sequence), when the reader has the segment's key */
+};
+
+/* ERR_LIMIT: the ratchet is too far away. */
+MUST_USE enum err segment_reader_mark(struct segment_reader *r, struct segment_mark *ret_mark);
+/* Goes on at `mark`, with `part` being the bytes of the file from mark->offset on, as many as there
+ * are. The part must outlive the reader or the next call of this. A mark that was not made from
+ * this segment leads to records that do not open. */
+void segment_reader_extend(struct segment_reader *r, const struct segment_mark *mark,
+			   struct bytes part);
+/* The keys of one record, for whom it shall be shown: lasts for that record only. ERR_LIMIT. */
+MUST_USE enum err segment_reader_record_key(struct segment_reader *r, uint64_t sequence,
+					    uint8_t ret_key[SEAL_KEY_BYTES]);
+
 #endif

@@ -8,12 +8,11 @@
 #include "base/files.h"
 
 #define SUFFIX    ".aigw"
-#define DAY_CHARS 10
+#define DAY_CHARS SEGMENT_DAY_CHARS
 
 /* While sorting: the place, and what it is sorted by. */
 struct ranked {
 	struct segment_place place;
-	uint64_t started_ns;
 	size_t day_at; /* "DAY/NAME" in the path */
 };
 
@@ -40,8 +39,8 @@ static int compare(const void *a, const void *b)
 
 	if (day)
 		return day;
-	if (x->started_ns != y->started_ns)
-		return x->started_ns < y->started_ns ? -1 : 1;
+	if (x->place.started_ns != y->place.started_ns)
+		return x->place.started_ns < y->place.started_ns ? -1 : 1;
 	return strcmp(x->place.path, y->place.path);
 }
 
@@ -81,8 +80,11 @@ static enum err add(struct ranking *r, const char *day_path, size_t day_at, cons
 	if (e)
 		return e;
 	/* A file that cannot be read is listed all the same: whoever opens it finds out. */
-	if (files_peek(one->place.path, &head, sizeof head, &got) == OK && got == sizeof head)
-		one->started_ns = head.started_ns;
+	if (files_peek(one->place.path, &head, sizeof head, &got) == OK && got == sizeof head) {
+		one->place.has_id = true;
+		one->place.started_ns = head.started_ns;
+		memcpy(one->place.segment_id, head.segment_id, sizeof one->place.segment_id);
+	}
 	if (files_size(one->place.path, &one->place.bytes))
 		one->place.bytes = 0;
 	r->count++;
@@ -108,18 +110,50 @@ static enum err add_day(struct ranking *r, const char *directory, const char *da
 	return e;
 }
 
-enum err segment_list(const char *directory, struct segment_place **ret_places, size_t *ret_count)
+static int compare_days(const void *a, const void *b)
+{
+	return memcmp(a, b, DAY_CHARS);
+}
+
+enum err segment_days(const char *directory, char (**ret_days)[DAY_CHARS + 1], size_t *ret_count)
+{
+	struct buf names = {0};
+	const char *name;
+	size_t at = 0, count = 0;
+	enum err e = files_list(directory, &names);
+	char(*days)[DAY_CHARS + 1] = e ? NULL : malloc(names.len ? names.len : 1);
+
+	if (!e && !days)
+		e = ERR_NOMEM;
+	/* A day's name with its NUL is as long as its place in the list of names. */
+	while (!e && (name = files_next_name(&names, &at)))
+		if (is_day(name))
+			memcpy(days[count++], name, DAY_CHARS + 1);
+	buf_done(&names);
+	if (e) {
+		free(days);
+		return e;
+	}
+	if (count)
+		qsort(days, count, sizeof *days, compare_days);
+	*ret_days = days;
+	*ret_count = count;
+	return OK;
+}
+
+enum err segment_list_days(const char *directory, const char *first, const char *last,
+			   struct segment_place **ret_places, size_t *ret_count)
 {
 	struct ranking r = {0};
 	struct segment_place *places = NULL;
-	struct buf names = {0};
-	const char *name;
-	size_t at = 0;
-	enum err e = files_list(directory, &names);
+	char(*days)[DAY_CHARS + 1] = NULL;
+	size_t count = 0;
+	enum err e = segment_days(directory, &days, &count);
 
-	while (!e && (name = files_next_name(&names, &at)))
-		if (is_day(name))
-			e = add_day(&r, directory, name);
+	for (size_t i = 0; i < count && !e; i++)
+		if (!(first && strcmp(days[i], first) < 0) && !(last && strcmp(days[i], last) > 0))
+			e = add_day(&r, directory, days[i]);
+	free(days);
 	if (e)
 		goto out;
 	if (r.count)
@@ -135,6 +169,10 @@ enum err segment_list(const char *directory, struct segment_place **ret_places, 
 	*ret_count = r.count;
 out:
 	free(r.at);
-	buf_done(&names);
 	return e;
+}
+
+enum err segment_list(const char *directory, struct segment_place **ret_places, size_t *ret_count)
+{
+	return segment_list_days(directory, NULL, NULL, ret_places, ret_count);
 }

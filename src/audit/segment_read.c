@@ -13,7 +13,8 @@
 struct segment_reader {
 	struct bytes file;
 	struct segment_header header;
-	size_t at; /* where the next frame should begin */
+	size_t at;     /* where the next frame should begin */
+	uint64_t base; /* offset in the file of the first byte that is at hand */
 	bool has_key, has_chain;
 	uint8_t first_key[SEAL_KEY_BYTES];
 	uint8_t key[SEAL_KEY_BYTES]; /* k(key_sequence) */
@@ -196,6 +197,54 @@ void segment_reader_free(struct segment_reader *r)
 
 /* ---- records ---- */
 
+static bool reach_key(struct segment_reader *r, uint64_t sequence, uint8_t ret_record_key[32]);
+
+enum err segment_reader_mark(struct segment_reader *r, struct segment_mark *ret_mark)
+{
+	uint8_t unused[SEAL_KEY_BYTES];
+	struct segment_mark mark = {
+		.offset = r->base + r->at, .sequence = r->sequence, .has_chain = r->has_chain};
+
+	/* k(sequence) is what the step to the key of the record before leaves. */
+	if (r->has_key && r->key_sequence != r->sequence) {
+		bool reached = r->sequence == 0 || reach_key(r, r->sequence - 1, unused);
+		wipe(unused, sizeof unused);
+		if (!reached)
+			return ERR_LIMIT;
+	}
+	memcpy(mark.chain, r->chain, sizeof mark.chain);
+	if (r->has_key)
+		memcpy(mark.key, r->sequence ? r->key : r->first_key, sizeof mark.key);
+	*ret_mark = mark;
+	wipe(&mark, sizeof mark);
+	return OK;
+}
+
+void segment_reader_extend(struct segment_reader *r, const struct segment_mark *mark,
+			   struct bytes part)
+{
+	r->file = part;
+	r->base = mark->offset;
+	r->at = 0;
+	r->sequence = mark->sequence;
+	r->has_chain = mark->has_chain;
+	memcpy(r->chain, mark->chain, sizeof r->chain);
+	if (r->has_key) {
+		memcpy(r->key, mark->key, sizeof r->key);
+		r->key_sequence = mark->sequence;
+	}
+	r->steps_left += part.len / FORMAT_FRAME_MIN;
+	r->rereads_left += 4 * (uint64_t)part.len;
+}
+
+enum err segment_reader_record_key(struct segment_reader *r, uint64_t sequence,
+				   uint8_t ret_key[SEAL_KEY_BYTES])
+{
+	if (!r->has_key)
+		return ERR_SEAL;
+	return reach_key(r, sequence, ret_key) ? OK : ERR_LIMIT;
+}
+
 /* The key of record `sequence`, walking the ratchet from where it stands or from its start. */
 static bool reach_key(struct segment_reader *r, uint64_t sequence, uint8_t ret_record_key[32])
 {
@@ -260,7 +309,11 @@ static enum err pass_bad(struct segment_reader *r, struct segment_record *ret_re
 	bool torn = next >= r->file.len && looks_torn(r, bytes_from(r->file, r->at));
 
 	*ret_record = (struct segment_record){
-		.sequence = r->sequence, .offset = r->at, .end = next, .chained = true};
+		.sequence = r->sequence,
+		.offset = r->base + r->at,
+		.end = r->base + next,
+		.chained = true,
+	};
 	r->at = next;
 	r->has_chain = false;
 	return torn ? ERR_TORN : ERR_BAD;
@@ -287,8 +340,8 @@ enum err segment_next(struct segment_reader *r, struct segment_record *ret_recor
 		.kind = (enum record_kind)head.kind,
 		.sequence = head.sequence,
 		.time_ns = head.time_ns,
-		.offset = r->at,
-		.end = r->at + whole.len,
+		.offset = r->base + r->at,
+		.end = r->base + r->at + whole.len,
 		.chained = !r->has_chain || memcmp(head.previous, r->chain, 32) == 0,
 	};
 	if (r->has_key) {
@@ -310,12 +363,12 @@ enum err segment_next(struct segment_reader *r, struct segment_record *ret_recor
 		size_t next = whole.len <= r->rereads_left ? frame_find(around, 1) : whole.len;
 		if (next < whole.len) {
 			r->rereads_left -= whole.len;
-			record.end = r->at + next;
+			record.end = r->base + r->at + next;
 			r->has_chain = false;
 		}
 	}
 	r->sequence = head.sequence + 1;
-	r->at = (size_t)record.end;
+	r->at = (size_t)(record.end - r->base);
 	*ret_record = record;
 	return e;
 }

@@ -64,14 +64,26 @@ MUST_USE enum err verify(const struct verify_options *options, struct verify_res
 
 /* ---- walking a log, for log, show, tail ---- */
 
+#define SEGMENT_DAY_CHARS 10 /* "2026-11-24" */
+
 struct segment_place {
 	char path[SEGMENT_PATH_MAX];
 	uint64_t bytes;
+	bool has_id; /* the two below are what the file's header says, unchecked */
+	uint8_t segment_id[16];
+	uint64_t started_ns;
 };
 
 /* All segments below an audit directory, oldest first (by day directory, then start time, then
  * name). *ret_places is malloc'd, the caller frees it. ERR_MISSING: no such directory. */
 MUST_USE enum err segment_list(const char *directory, struct segment_place **ret_places,
 			       size_t *ret_count);
+/* As segment_list, of the days from `first` to `last` only ("2026-11-24", both included; NULL: no
+ * bound): other days are not looked into. */
+MUST_USE enum err segment_list_days(const char *directory, const char *first, const char *last,
+				    struct segment_place **ret_places, size_t *ret_count);
+/* The names of the day directories, sorted, each with its NUL; malloc'd, the caller frees it. */
+MUST_USE enum err segment_days(const char *directory,
+			       char (**ret_days)[SEGMENT_DAY_CHARS + 1], size_t *ret_count);
 
 #endif

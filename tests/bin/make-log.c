@@ -7,7 +7,8 @@
  *
  * all       (the default) one of everything: an answer, a stream in parts, a refusal, an aborted
  * one, bytes that are no text, records of other kinds, and one exchange without an answer many=N N
- * small answered exchanges, in one process days      one exchange on each of three days in a row,
+ * small answered exchanges, in one process spread=N,DAYS N of them evenly over the DAYS before now
+ * big=N,BYTES N with a request of that length days      one exchange on each of three days in a row,
  * ending today span      a request in one segment and its answer in the next one, of the day after
  * usage     exchanges of two providers with tokens and cost, one failed, one refused, one without
  * price hold      one exchange without an answer; then waits until standard input ends, and answers
@@ -257,6 +258,40 @@ static void write_many(unsigned long count)
 	}
 }
 
+/* Over days, ending now. */
+static void write_spread(const char *numbers)
+{
+	char *rest;
+	unsigned long count = strtoul(numbers, &rest, 10), days = strtoul(rest + 1, NULL, 10);
+	uint64_t end_ns = now_ns, step_ns = days * DAY_NS / (count ? count : 1);
+	char id[ULID_CHARS + 1];
+
+	for (unsigned long i = 0; i < count; i++) {
+		now_ns = end_ns - (count - i) * step_ns;
+		asked(id);
+		answer(id);
+	}
+}
+
+static void write_big(const char *numbers)
+{
+	char *rest, id[ULID_CHARS + 1];
+	unsigned long count = strtoul(numbers, &rest, 10), bytes = strtoul(rest + 1, NULL, 10);
+	char *body = calloc(1, bytes + 1);
+	struct buf r = {0};
+
+	need(body ? OK : ERR_NOMEM, "calloc");
+	memset(body, 'x', bytes);
+	for (unsigned long i = 0; i < count; i++) {
+		begin(&r, id, "openai", "gpt-5", "allow");
+		put(&r, F_REQUEST_BODY, body);
+		append(REC_REQUEST, &r);
+		answer(id);
+	}
+	buf_done(&r);
+	free(body);
+}
+
 static void write_days(void)
 {
 	char id[ULID_CHARS + 1];
@@ -349,6 +384,10 @@ static void write_scene(const char *scene)
 {
 	if (strncmp(scene, "many=", 5) == 0)
 		write_many(strtoul(scene + 5, NULL, 10));
+	else if (strncmp(scene, "spread=", 7) == 0)
+		write_spread(scene + 7);
+	else if (strncmp(scene, "big=", 4) == 0)
+		write_big(scene + 4);
 	else if (strcmp(scene, "days") == 0)
 		write_days();
 	else if (strcmp(scene, "span") == 0)

@@ -84,6 +84,8 @@ static int find_id(struct reading *r, const char *word, char ret_id[ULID_CHARS +
 				  word, PREFIX_CHARS_MIN);
 	if (!last)
 		narrow_to_prefix(&r->options.filter, prefix);
+	/* A whole id is one record: its payloads are read along. */
+	r->options.with_headers = r->options.with_bodies = strlen(prefix) == ULID_CHARS;
 	int status = reading_newest(r, last ? 1 : 0);
 	if (status)
 		return status;
@@ -133,12 +135,16 @@ static void print_json(const struct log_entry *entry)
 /* Reads that one record with its payloads and prints it. */
 static int show(struct reading *r, const char *id, bool json, const char *raw)
 {
-	log_done(&r->log);
-	r->options.filter = (struct log_filter){0};
-	narrow_to_prefix(&r->options.filter, id);
-	r->options.with_headers = r->options.with_bodies = true;
-	r->options.only_id = id;
-	int status = reading_newest(r, 0);
+	int status = EXIT_FINE;
+
+	if (!r->options.with_bodies) {
+		log_done(&r->log);
+		r->options.filter = (struct log_filter){0};
+		narrow_to_prefix(&r->options.filter, id);
+		r->options.with_headers = r->options.with_bodies = true;
+		r->options.only_id = id;
+		status = reading_newest(r, 0);
+	}
 	if (status)
 		return status;
 	if (r->log.entry_count != 1) {

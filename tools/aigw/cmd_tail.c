@@ -138,7 +138,7 @@ int cmd_tail(int argc, char **argv)
 	status = reading_open(&reading, key, directory);
 	if (status)
 		return status;
-	reading.options.keep_running = following;
+	reading.options.keep_running = reading.options.following = following;
 	if (following)
 		catch_interrupts();
 	status = start(&reading, count, following);

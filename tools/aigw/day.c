@@ -25,21 +25,3 @@ void day_of_time(uint64_t time_ns, char ret_day[DAY_CHARS + 1])
 	ret_day[DAY_CHARS] = 0;
 	buf_done(&text);
 }
-
-void day_find_first(const struct segment_place *places, size_t count, size_t days,
-		    char ret_day[DAY_CHARS + 1])
-{
-	char day[DAY_CHARS + 1], last[DAY_CHARS + 1] = "~";
-
-	for (size_t i = count; i-- > 0;) {
-		day_of_path(places[i].path, day);
-		if (strcmp(day, last) == 0)
-			continue;
-		if (days-- == 0) {
-			memcpy(ret_day, last, sizeof last);
-			return;
-		}
-		memcpy(last, day, sizeof last);
-	}
-	ret_day[0] = 0;
-}

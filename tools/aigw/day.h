@@ -8,14 +8,10 @@
 
 #include "audit/verify.h"
 
-#define DAY_CHARS 10
+#define DAY_CHARS SEGMENT_DAY_CHARS
 
 /* The day directory a segment stands in, "" when it stands in none. */
 void day_of_path(const char *path, char ret_day[DAY_CHARS + 1]);
 void day_of_time(uint64_t time_ns, char ret_day[DAY_CHARS + 1]);
-/* The first of the newest `days` day directories; "" when there are not more than those. `places`
- * are sorted, as segment_list gives them. */
-void day_find_first(const struct segment_place *places, size_t count, size_t days,
-		    char ret_day[DAY_CHARS + 1]);
 
 #endif

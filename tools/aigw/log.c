@@ -1,40 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "log.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/sys.h"
-#include "day.h"
-#include "map.h"
+#include "log_state.h"
 #include "print.h"
-
-#define NS_PER_S       UINT64_C(1000000000)
-#define DAY_MARGIN_NS  (3600 * NS_PER_S)   /* a record is filed under the day of its append */
-#define FILE_BYTES_MAX (UINT64_C(1) << 30) /* no segment is that large: SEGMENT_BYTES_MAX */
-
-/* ---- state ---- */
-
-/* What is known of one segment file between two passes. */
-struct segment_state {
-	uint64_t bytes_seen, next_sequence, bad_seen;
-	bool no_key, unreadable;
-	struct log_process *process;
-};
-
-struct log_state {
-	struct map ids, segments, senders;
-	struct log_process **sender_list; /* of what collectors kept */
-	size_t sender_count, sender_cap;
-	struct segment_state **segment_list;
-	size_t segment_count, segment_cap, entry_cap;
-	size_t waiting; /* exchanges without an answer */
-	uint64_t order;
-	char first_day[DAY_CHARS + 1]; /* "" : from the beginning */
-};
 
 /* The value of an id that the filter left out, or that was told and forgotten. */
 static struct log_entry dropped;
@@ -43,6 +15,8 @@ void log_init(struct log *l, const struct log_options *options)
 {
 	*l = (struct log){.options = *options};
 	l->state = need_memory(sizeof *l->state);
+	index_store_init(&l->state->index, options->state, options->directory,
+			 options->identities);
 }
 
 void log_done(struct log *l)
@@ -57,6 +31,8 @@ void log_done(struct log *l)
 		if (s->process)
 			buf_done(&s->process->fields);
 		free(s->process);
+		wipe(&s->mark, sizeof s->mark);
+		free(s->told.path);
 		free(s);
 	}
 	for (size_t i = 0; i < l->state->sender_count; i++) {
@@ -66,6 +42,9 @@ void log_done(struct log *l)
 	free(l->state->sender_list);
 	map_done(&l->state->senders);
 	free(l->state->segment_list);
+	index_store_done(&l->state->index);
+	buf_done(&l->state->part);
+	index_maker_done(&l->state->maker);
 	map_done(&l->state->ids);
 	map_done(&l->state->segments);
 	free(l->state);
@@ -91,7 +70,7 @@ void log_forget_told(struct log *l)
 
 /* ---- entries ---- */
 
-static void note_damage(struct log *l, const char *path, const char *what, uint64_t offset)
+void log_note_damage(struct log *l, const char *path, const char *what, uint64_t offset)
 {
 	if (l->damage.first[0] == 0)
 		snprintf(l->damage.first, sizeof l->damage.first, "%s: %s at byte %llu", path, what,
@@ -133,8 +112,7 @@ static enum err take_fields(const struct log *l, struct log_entry *entry, struct
 	return e == ERR_END ? OK : e;
 }
 
-/* The record's id as text that is safe as a key; "" when it has none. */
-static void copy_id(struct bytes record, char ret_id[ULID_CHARS + 1])
+void log_copy_id(struct bytes record, char ret_id[ULID_CHARS + 1])
 {
 	struct bytes id = BYTES_NONE;
 
@@ -238,7 +216,7 @@ static enum err take_entry(struct log *l, const struct segment_record *r,
 	char id[ULID_CHARS + 1], key[ENTRY_KEY_CHARS];
 	struct bytes ignored;
 
-	copy_id(r->plain, id);
+	log_copy_id(r->plain, id);
 	make_key(id, r, key);
 	if (r->kind == REC_REQUEST && id[0])
 		forget_head(l, key);
@@ -266,7 +244,7 @@ static enum err take_answer(struct log *l, const struct segment_record *r,
 {
 	char id[ULID_CHARS + 1], key[ENTRY_KEY_CHARS];
 
-	copy_id(r->plain, id);
+	log_copy_id(r->plain, id);
 	make_key(id, r, key);
 	struct log_entry *entry = id[0] ? map_find(&l->state->ids, key) : NULL;
 	if (entry == &dropped || (!entry && is_before_range(l, r)))
@@ -331,7 +309,7 @@ static struct log_process *find_sender(struct log *l, const struct segment_recor
 	return p;
 }
 
-static enum err take_record(struct log *l, const struct segment_record *r,
+enum err log_take_record(struct log *l, const struct segment_record *r,
 			    struct log_process *process)
 {
 	l->records++;
@@ -350,229 +328,4 @@ static enum err take_record(struct log *l, const struct segment_record *r,
 	default:
 		return take_entry(l, r, process);
 	}
-}
-
-/* ---- segments ---- */
-
-static struct segment_state *find_segment(struct log *l, const char *path)
-{
-	struct log_state *state = l->state;
-	struct segment_state *s = map_find(&state->segments, path);
-
-	if (s)
-		return s;
-	s = need_memory(sizeof *s);
-	map_put(&state->segments, path, s);
-	if (state->segment_count == state->segment_cap) {
-		size_t cap = state->segment_cap ? state->segment_cap * 2 : 64;
-		struct segment_state **more = need_memory(cap * sizeof *more);
-		if (state->segment_count)
-			memcpy(more, state->segment_list, state->segment_count * sizeof *more);
-		free(state->segment_list);
-		state->segment_list = more;
-		state->segment_cap = cap;
-	}
-	state->segment_list[state->segment_count++] = s;
-	l->segments++;
-	return s;
-}
-
-/* The whole file in memory: a map would kill us if somebody cut the file meanwhile. */
-static enum err read_whole(const char *path, struct bytes *ret_file)
-{
-	struct stat st;
-	int fd = sys_open(path, O_RDONLY, 0);
-
-	if (fd < 0)
-		return err_from_errno(fd);
-	enum err e = err_from_errno(sys_fstat(fd, &st));
-	if (!e && (st.st_size < 0 || (uint64_t)st.st_size > FILE_BYTES_MAX))
-		e = ERR_LIMIT;
-	if (!e) {
-		size_t len = (size_t)st.st_size;
-		uint8_t *at = malloc(len ? len : 1);
-		if (!at)
-			e = ERR_NOMEM;
-		else
-			e = sys_read_full(fd, at, len, &len);
-		if (e)
-			free(at);
-		else
-			*ret_file = bytes_of(at, len);
-	}
-	sys_close(fd);
-	return e;
-}
-
-static void fill_process(struct log_process *process, const struct segment_header *header)
-{
-	memcpy(process->boot_id, header->boot_id, sizeof process->boot_id);
-	process->pid = header->pid;
-	process->started_ns = header->started_ns;
-}
-
-static enum err read_records(struct log *l, const char *path, struct segment_state *s,
-			     struct segment_reader *reader)
-{
-	uint64_t bad = 0, next_sequence = s->next_sequence;
-	struct segment_record r = {0};
-
-	for (;;) {
-		enum err e = segment_next(reader, &r);
-		bool is_new = e == OK || e == ERR_SEAL ? r.sequence >= next_sequence : false;
-		if (e == OK && is_new && r.opened)
-			e = take_record(l, &r, s->process);
-		if (is_new)
-			s->next_sequence = r.sequence + 1;
-		switch (e) {
-		case OK:
-			break;
-		case ERR_SEAL:
-			if (is_new) {
-				l->damage.records++;
-				note_damage(l, path, "a record does not open", r.offset);
-			}
-			break;
-		case ERR_BAD:
-			if (++bad > s->bad_seen) {
-				s->bad_seen = bad;
-				l->damage.records++;
-				note_damage(l, path, "bytes that are no record after the one",
-					    r.offset);
-			}
-			break;
-		case ERR_END:
-		case ERR_TORN: /* of a living process; else never acknowledged: nothing is lost */
-			return OK;
-		default:
-			return e;
-		}
-	}
-}
-
-static enum err read_segment(struct log *l, const struct segment_place *place)
-{
-	struct segment_state *s = find_segment(l, place->path);
-	struct segment_reader *reader = NULL;
-	struct bytes file = BYTES_NONE;
-
-	if (place->bytes == s->bytes_seen || s->unreadable)
-		return OK;
-	enum err e = read_whole(place->path, &file);
-	/* Retention may have removed it since it was listed. */
-	if (e == ERR_MISSING)
-		return OK;
-	if (!e)
-		e = segment_reader_open(file, l->options.identity_count, l->options.identities,
-					&reader);
-	if (e == ERR_NOMEM)
-		goto out;
-	if (e) {
-		s->unreadable = true;
-		l->damage.unreadable_files++;
-		note_damage(l, place->path, err_text(e), 0);
-		e = OK;
-		goto out;
-	}
-	if (!s->process) {
-		s->process = need_memory(sizeof *s->process);
-		fill_process(s->process, segment_reader_header(reader));
-		s->no_key = !segment_reader_has_key(reader);
-		l->damage.unopened_segments += s->no_key;
-	}
-	if (!s->no_key)
-		e = read_records(l, place->path, s, reader);
-	if (!e)
-		s->bytes_seen = file.len;
-out:
-	segment_reader_free(reader);
-	free((void *)(uintptr_t)file.at);
-	return e;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct log_entry *x = *(struct log_entry *const *)a;
-	const struct log_entry *y = *(struct log_entry *const *)b;
-
-	if (x->time_ns != y->time_ns)
-		return x->time_ns < y->time_ns ? -1 : 1;
-	return (x->order > y->order) - (x->order < y->order);
-}
-
-static enum err read_places(struct log *l, const struct segment_place *places, size_t count)
-{
-	const struct log_filter *f = &l->options.filter;
-	char since[DAY_CHARS + 1] = "", until[DAY_CHARS + 1] = "~", day[DAY_CHARS + 1];
-	enum err e = OK;
-
-	if (f->since_ns > DAY_MARGIN_NS)
-		day_of_time(f->since_ns - DAY_MARGIN_NS, since);
-	if (f->until_ns)
-		day_of_time(f->until_ns + DAY_MARGIN_NS, until);
-	for (size_t i = 0; i < count && !e; i++) {
-		day_of_path(places[i].path, day);
-		if (strcmp(day, since) < 0 || strcmp(day, l->state->first_day) < 0)
-			continue;
-		/* Later days matter only as long as an answer may stand there. */
-		if (strcmp(day, until) > 0 && l->state->waiting == 0)
-			break;
-		e = read_segment(l, &places[i]);
-		if (l->options.on_answered)
-			log_forget_told(l);
-	}
-	if (l->entry_count)
-		qsort(l->entries, l->entry_count, sizeof *l->entries, by_time);
-	return e;
-}
-
-enum err log_read(struct log *l)
-{
-	struct segment_place *places = NULL;
-	size_t count = 0;
-	enum err e = segment_list(l->options.directory, &places, &count);
-
-	if (e)
-		return e;
-	e = read_places(l, places, count);
-	free(places);
-	return e;
-}
-
-static void keep_newest(struct log *l, uint64_t limit)
-{
-	if (limit == 0 || l->entry_count <= limit)
-		return;
-	for (size_t i = 0; i < l->entry_count - limit; i++) {
-		struct log_entry *entry = l->entries[i];
-		entry->told = entry->answered || !l->options.keep_running ||
-			      !log_process_runs(entry->process);
-	}
-	log_forget_told(l);
-}
-
-enum err log_read_newest(struct log *l, const struct log_options *options, uint64_t limit)
-{
-	struct segment_place *places = NULL;
-	size_t count = 0;
-	enum err e = segment_list(options->directory, &places, &count);
-
-	log_init(l, options);
-	if (e)
-		return e;
-	for (size_t days = 1; !e; days *= 4) {
-		char first[DAY_CHARS + 1] = "";
-		if (limit)
-			day_find_first(places, count, days, first);
-		memcpy(l->state->first_day, first, sizeof first);
-		e = read_places(l, places, count);
-		if (e || l->entry_count >= limit || first[0] == 0)
-			break;
-		log_done(l);
-		log_init(l, options);
-	}
-	free(places);
-	if (!e)
-		keep_newest(l, limit);
-	return e;
 }

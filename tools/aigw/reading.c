@@ -74,6 +74,9 @@ int reading_open(struct reading *r, const char *key_file, const char *directory)
 		return EXIT_SYSTEM;
 	}
 	r->options.directory = (const char *)r->directory.at;
+	need(buf_put_str(&r->state, places.state));
+	need(buf_put_u8(&r->state, 0));
+	r->options.state = (const char *)r->state.at;
 	r->options.identity_count = r->keys.count;
 	r->options.identities = r->keys.identities;
 	return EXIT_FINE;
@@ -84,6 +87,7 @@ void reading_done(struct reading *r)
 	log_done(&r->log);
 	keyring_done(&r->keys);
 	buf_done(&r->directory);
+	buf_done(&r->state);
 }
 
 int reading_newest(struct reading *r, uint64_t limit)

@@ -22,7 +22,7 @@ int reading_filter(const char *command, const struct filter_words *words,
 
 /* A log, its place and its keys. */
 struct reading {
-	struct buf directory;
+	struct buf directory, state; /* NUL-terminated */
 	struct keyring keys;
 	struct log_options options;
 	struct log log;

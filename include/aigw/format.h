@@ -131,6 +131,7 @@ enum format_given_up_why {
 	FORMAT_WHY_SIZE = 4,
 	FORMAT_WHY_SYNC = 5,
 	FORMAT_WHY_CLOSE = 6,
+	FORMAT_WHY_FOUND_OPEN = 7, /* by `aigw verify --repair`, its process being gone */
 };
 
 struct format_given_up {

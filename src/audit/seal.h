@@ -11,16 +11,16 @@
 
 #include "base/bytes.h"
 
-#define SEAL_KEY_BYTES      32
-#define SEAL_TAG_BYTES      16
-#define SEAL_NONCE_BYTES    24
-#define SEAL_DIGEST_BYTES   32
-#define SEAL_KEY_ID_BYTES   8
-#define SEAL_BOX_BYTES      (SEAL_KEY_BYTES + 48) /* crypto_box_seal of a 32-byte secret */
-#define RECIPIENT_CHARS_MAX 90                    /* "aigw1..." with its NUL */
-#define IDENTITY_CHARS_MAX  100                   /* "AIGW-SECRET-KEY-1..." with its NUL */
-#define SIGNER_CHARS_MAX    100                   /* "AIGW-SIGN-KEY-1...", "aigw-sign1...", NUL */
-#define SEAL_SIGNATURE_BYTES 64                   /* Ed25519 (RFC 8032) */
+#define SEAL_KEY_BYTES       32
+#define SEAL_TAG_BYTES       16
+#define SEAL_NONCE_BYTES     24
+#define SEAL_DIGEST_BYTES    32
+#define SEAL_KEY_ID_BYTES    8
+#define SEAL_BOX_BYTES       (SEAL_KEY_BYTES + 48) /* crypto_box_seal of a 32-byte secret */
+#define RECIPIENT_CHARS_MAX  90                    /* "aigw1..." with its NUL */
+#define IDENTITY_CHARS_MAX   100                   /* "AIGW-SECRET-KEY-1..." with its NUL */
+#define SIGNER_CHARS_MAX     100                   /* "AIGW-SIGN-KEY-1...", "aigw-sign1...", NUL */
+#define SEAL_SIGNATURE_BYTES 64                    /* Ed25519 (RFC 8032) */
 
 /* Must succeed once before anything else here; thread-safe, idempotent. Never calls a function
  * that the shim hooks, never opens a file. ERR_IO: the kernel gives no randomness. */

@@ -169,8 +169,5 @@ MUST_USE enum err segment_reader_mark(struct segment_reader *r, struct segment_m
  * this segment leads to records that do not open. */
 void segment_reader_extend(struct segment_reader *r, const struct segment_mark *mark,
 			   struct bytes part);
-/* The keys of one record, for whom it shall be shown: lasts for that record only. ERR_LIMIT. */
-MUST_USE enum err segment_reader_record_key(struct segment_reader *r, uint64_t sequence,
-					    uint8_t ret_key[SEAL_KEY_BYTES]);
 
 #endif

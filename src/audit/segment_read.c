@@ -237,14 +237,6 @@ void segment_reader_extend(struct segment_reader *r, const struct segment_mark *
 	r->rereads_left += 4 * (uint64_t)part.len;
 }
 
-enum err segment_reader_record_key(struct segment_reader *r, uint64_t sequence,
-				   uint8_t ret_key[SEAL_KEY_BYTES])
-{
-	if (!r->has_key)
-		return ERR_SEAL;
-	return reach_key(r, sequence, ret_key) ? OK : ERR_LIMIT;
-}
-
 /* The key of record `sequence`, walking the ratchet from where it stands or from its start. */
 static bool reach_key(struct segment_reader *r, uint64_t sequence, uint8_t ret_record_key[32])
 {

@@ -37,6 +37,11 @@ struct verify_options {
 	const char *checkpoints; /* a copy of a collector's checkpoints from outside, or NULL */
 	size_t identity_count;
 	const struct identity *identities;
+	/* With recipients (those of the log): segments that a killed process left open get a note
+	 * in the ledger, which says how long they were found, and a file NAME.aigw.note for people.
+	 * No segment is changed, nothing is shortened. Not with `segment`. */
+	size_t repair_count;
+	const struct recipient *repair_recipients;
 	void *context; /* handed to the callbacks */
 	void (*on_finding)(void *context, const struct finding *f);
 	void (*on_progress)(void *context, uint64_t bytes_done, uint64_t bytes_total); /* or NULL */
@@ -46,6 +51,7 @@ struct verify_result {
 	enum verdict verdict;
 	uint64_t segments, records, bytes, findings;
 	uint64_t open_segments; /* of processes that still run */
+	uint64_t repaired;      /* segments that were closed by a note */
 	uint64_t unopened;      /* records no given identity could open */
 	bool ledger_checked;    /* a ledger was there and was compared with the segments */
 	uint64_t ledger_entries;
@@ -83,7 +89,7 @@ MUST_USE enum err segment_list(const char *directory, struct segment_place **ret
 MUST_USE enum err segment_list_days(const char *directory, const char *first, const char *last,
 				    struct segment_place **ret_places, size_t *ret_count);
 /* The names of the day directories, sorted, each with its NUL; malloc'd, the caller frees it. */
-MUST_USE enum err segment_days(const char *directory,
-			       char (**ret_days)[SEGMENT_DAY_CHARS + 1], size_t *ret_count);
+MUST_USE enum err segment_days(const char *directory, char (**ret_days)[SEGMENT_DAY_CHARS + 1],
+			       size_t *ret_count);
 
 #endif

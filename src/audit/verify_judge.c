@@ -132,10 +132,20 @@ static enum err judge_given_up(struct run *v, struct walked *w, const struct led
 		verify_tell(v, VERDICT_TAMPERED, "given_up", w->path, note->bytes, note->records,
 			    "its writer found this file removed, replaced or changed, and went on "
 			    "elsewhere");
+	} else if (note->why == FORMAT_WHY_FOUND_OPEN && w->bytes > note->found_bytes) {
+		verify_tell(v, VERDICT_INCOMPLETE, "found_open", w->path, note->found_bytes,
+			    note->records,
+			    "'aigw verify --repair' took this segment's process for gone, and it "
+			    "was written on later");
 	} else if (w->bytes != note->found_bytes ||
 		   (note->has_found_digest && !seal_equal(w->digest, note->found_digest))) {
 		verify_tell(v, VERDICT_TAMPERED, "digest", w->path, note->bytes, note->records,
 			    "the torn end of this file is not the one that its writer left");
+	} else if (note->why == FORMAT_WHY_FOUND_OPEN) {
+		verify_tell(
+			v, VERDICT_INCOMPLETE, "found_open", w->path, note->bytes, note->records,
+			"its process was killed or ended without closing; an earlier 'aigw "
+			"verify --repair' noted how it was found, and it has not changed since");
 	} else {
 		verify_tell(v, VERDICT_INCOMPLETE, "torn_tail", w->path, note->bytes, note->records,
 			    "the last write failed (disk full, a limit, a failed sync): its record "
@@ -174,6 +184,8 @@ static void judge_open(struct run *v, struct walked *w)
 			"the process was killed or ended without closing; a cut of its very last "
 			"records "
 			"cannot be told from that");
+	if (!w->changed && w->in_ledger)
+		verify_repair(v, w);
 }
 
 static void check_history(struct run *v, const struct walked *w)

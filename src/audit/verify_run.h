@@ -23,6 +23,7 @@ struct walked {
 	bool changed;      /* the header was reported already */
 	bool ended, torn, has_chain, in_ledger;
 	uint8_t segment_id[16], header_digest[32], chain[32], digest[32], ledger_chain[32];
+	uint8_t valid_digest[32]; /* up to the torn tail, if there is one */
 	uint64_t pid, process_start, ledger_entries;
 	uint64_t bytes, records, torn_at, next_sequence;
 	char boot_id[41];
@@ -74,6 +75,10 @@ MUST_USE enum err verify_walk(struct run *v, struct walked *w);
 
 /* Reads the ledger: findings, mentions, chains. ERR_NOMEM only. */
 MUST_USE enum err verify_check_ledger(struct run *v);
+
+/* Notes in the ledger how a segment was found that a killed process left open, when the options ask
+ * for it. Trouble is a finding. */
+void verify_repair(struct run *v, const struct walked *w);
 
 /* Compares what was walked with what the ledger mentions. ERR_NOMEM only. */
 MUST_USE enum err verify_judge(struct run *v);

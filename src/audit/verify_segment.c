@@ -55,6 +55,7 @@ static enum err walk_records(struct run *v, struct segment_reader *r, struct wal
 		v->result.records += !v->muted;
 		v->result.unopened += !v->muted && e == OK && !record.opened;
 		expected = record.sequence + 1;
+		(void)segment_reader_chain(r, w->chain); /* lost again at a torn tail */
 		if (record.kind != REC_END)
 			continue;
 		w->ended = true;
@@ -112,6 +113,11 @@ static enum err walk_image(struct run *v, struct walked *w)
 			"the secret sealed to this identity does not open or is not the segment's");
 	e = walk_records(v, r, w);
 	segment_reader_free(r);
+	memcpy(w->valid_digest, w->digest, sizeof w->valid_digest);
+	if (!e && w->torn) {
+		struct bytes valid = bytes_slice(file, 0, (size_t)w->torn_at);
+		seal_digest(NULL, &valid, 1, w->valid_digest);
+	}
 	return e;
 }
 

@@ -8,11 +8,11 @@
  * all       (the default) one of everything: an answer, a stream in parts, a refusal, an aborted
  * one, bytes that are no text, records of other kinds, and one exchange without an answer many=N N
  * small answered exchanges, in one process spread=N,DAYS N of them evenly over the DAYS before now
- * big=N,BYTES N with a request of that length days      one exchange on each of three days in a row,
- * ending today span      a request in one segment and its answer in the next one, of the day after
- * usage     exchanges of two providers with tokens and cost, one failed, one refused, one without
- * price hold      one exchange without an answer; then waits until standard input ends, and answers
- * it
+ * big=N,BYTES N with a request of that length days      one exchange on each of three days in a
+ * row, ending today span      a request in one segment and its answer in the next one, of the day
+ * after usage     exchanges of two providers with tokens and cost, one failed, one refused, one
+ * without price hold      one exchange without an answer; then waits until standard input ends, and
+ * answers it
  *
  * Prints the id of each exchange, one a line, in the order of the requests.
  */

@@ -44,6 +44,8 @@ static void print_places(const struct places *places, const struct setup_result 
 	printf("  log     %s\n", places->audit);
 	if (r->recipient[0])
 		printf("  sealed for %s\n", r->recipient);
+	if (r->signer[0])
+		printf("  signs as   %s\n", r->signer);
 }
 
 static void print_about_keys(const struct setup_result *r)

@@ -69,13 +69,7 @@ int cmd_log(int argc, char **argv)
 	uint64_t limit = 0;
 	bool json = false, full = false, all = false;
 	const struct option options[] = {
-		{"since", 0, OPTION_TEXT, &words.since, "TIME", "from then on: 1h, 7d, 2026-11-24"},
-		{"until", 0, OPTION_TEXT, &words.until, "TIME", "before then"},
-		{"provider", 0, OPTION_TEXT, &words.provider, "PATTERN", "openai, anthropic, ..."},
-		{"model", 0, OPTION_TEXT, &words.model, "PATTERN", "gpt-5*, openai/*, ..."},
-		{"decision", 0, OPTION_TEXT, &words.decision, "WORD", "allow, rewrite or refuse"},
-		{"env", 0, OPTION_TEXT, &words.environment, "PATTERN", "the environment"},
-		{"app", 0, OPTION_TEXT, &words.application, "PATTERN", "the application"},
+		FILTER_OPTIONS(words),
 		{"limit", 'n', OPTION_COUNT, &limit, "N", "only the newest N"},
 		{"all", 0, OPTION_FLAG, &all, NULL, "the start of each process too"},
 		{"json", 0, OPTION_FLAG, &json, NULL, "one JSON object on each line"},

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "aigw.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/sys.h"
 #include "entry_json.h"
 #include "print.h"
 #include "reading.h"
 #include "table.h"
+#include "watch.h"
 
 #define LINES_DEFAULT 10
-#define POLL_NS       UINT64_C(200000000)
 #define COST_FACTOR   5 /* the rest between two looks is at least so many times a look's cost */
 
 static volatile sig_atomic_t interrupted;
@@ -52,15 +50,6 @@ static void print_ended(struct log *l, const struct table *t, bool json)
 	fflush(stdout);
 }
 
-/* Sleeps, shorter when a signal comes. */
-static void rest(uint64_t cost_ns)
-{
-	uint64_t ns = cost_ns * COST_FACTOR > POLL_NS ? cost_ns * COST_FACTOR : POLL_NS;
-	struct timespec wait = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-
-	nanosleep(&wait, NULL);
-}
-
 static void catch_interrupts(void)
 {
 	struct sigaction action = {.sa_handler = on_interrupt};
@@ -73,15 +62,21 @@ static void catch_interrupts(void)
 /* Until interrupted or nobody reads any more. A log that does not exist yet may begin to. */
 static int follow(struct reading *r, const struct table *t, bool json)
 {
-	while (!interrupted && !ferror(stdout)) {
+	struct watch w;
+	int status = EXIT_FINE;
+
+	watch_open(&w, r->options.directory);
+	while (!interrupted && !status && !ferror(stdout)) {
 		uint64_t start_ns = sys_monotonic_ns();
 		enum err e = log_read(&r->log);
 		if (e && e != ERR_MISSING)
-			return print_problem(e, "%s", r->options.directory);
+			status = print_problem(e, "%s", r->options.directory);
 		print_ended(&r->log, t, json);
-		rest(sys_monotonic_ns() - start_ns);
+		if (!status)
+			watch_wait(&w, (sys_monotonic_ns() - start_ns) * COST_FACTOR);
 	}
-	return EXIT_FINE;
+	watch_close(&w);
+	return status;
 }
 
 /* The newest `count` entries are told, all older ones are known and will not be. */

@@ -6,27 +6,16 @@
 
 #include "args.h"
 #include "audit/verify.h"
-#include "base/sys.h"
 #include "print.h"
+#include "progress.h"
 #include "setup.h"
-
-#define PROGRESS_STEP_NS UINT64_C(100000000)
-#define BAR_COLUMNS      30
+#include "verify_signed.h"
 
 struct telling {
 	bool json;
-	bool bar; /* stderr is a terminal */
-	bool bar_shown;
-	uint64_t told_ns;    /* monotonic, of the bar */
+	struct progress progress;
 	struct buf findings; /* JSON array elements */
 };
-
-static void clear_bar(struct telling *t)
-{
-	if (t->bar_shown)
-		fputs("\r\033[K", stderr);
-	t->bar_shown = false;
-}
 
 static void put_finding_json(struct buf *out, const struct finding *f)
 {
@@ -43,7 +32,14 @@ static void put_finding_json(struct buf *out, const struct finding *f)
 	object_end(&o);
 }
 
-static enum colour verdict_colour(enum verdict v)
+static void on_progress(void *context, uint64_t done, uint64_t total)
+{
+	struct telling *t = context;
+
+	progress_show(&t->progress, done, total);
+}
+
+enum colour verdict_colour(enum verdict v)
 {
 	return v == VERDICT_WHOLE ? GREEN : v == VERDICT_INCOMPLETE ? YELLOW : RED;
 }
@@ -58,7 +54,7 @@ static void on_finding(void *context, const struct finding *f)
 		put_finding_json(&t->findings, f);
 		return;
 	}
-	clear_bar(t);
+	progress_clear(&t->progress);
 	printf("%s%s%s: ", colour(stdout, verdict_colour(f->severity)), verdict_name(f->severity),
 	       colour(stdout, PLAIN));
 	print_text(stdout, bytes_str(f->path));
@@ -71,22 +67,7 @@ static void on_finding(void *context, const struct finding *f)
 	fputc('\n', stdout);
 }
 
-static void on_progress(void *context, uint64_t done, uint64_t total)
-{
-	struct telling *t = context;
-	uint64_t now_ns = sys_monotonic_ns();
-	int filled = total ? (int)(done * BAR_COLUMNS / total) : BAR_COLUMNS;
-
-	if (now_ns - t->told_ns < PROGRESS_STEP_NS)
-		return;
-	t->told_ns = now_ns;
-	t->bar_shown = true;
-	fprintf(stderr, "\rverifying [%.*s%*s] %3d %%", filled < BAR_COLUMNS ? filled : BAR_COLUMNS,
-		"##############################", filled < BAR_COLUMNS ? BAR_COLUMNS - filled : 0,
-		"", total ? (int)(done * 100 / total) : 100);
-}
-
-static const char *verdict_meaning(enum verdict v)
+const char *verdict_meaning(enum verdict v)
 {
 	switch (v) {
 	case VERDICT_WHOLE:
@@ -160,6 +141,9 @@ static void print_checks(const struct verify_options *o, const struct verify_res
 	else if (r->unopened)
 		printf("not checked:  the contents of %llu records sealed for other keys\n",
 		       (unsigned long long)r->unopened);
+	if (r->repaired)
+		printf("noted:        how %llu segments of killed processes were found\n",
+		       (unsigned long long)r->repaired);
 	if (r->open_segments)
 		printf("still open:   %llu segments of running processes\n",
 		       (unsigned long long)r->open_segments);
@@ -186,6 +170,7 @@ static void print_json(const struct verify_options *o, const struct verify_resul
 	object_number(&all, "open_segments", r->open_segments);
 	object_number(&all, "unopened_records", r->unopened);
 	object_number(&all, "checkpoints", r->checkpoints);
+	object_number(&all, "repaired", r->repaired);
 	object_key(&all, BYTES("checked"));
 	struct json_object checked = object_begin(&out);
 	object_bool(&checked, "chain", true);
@@ -221,7 +206,7 @@ static int run_verify(const struct verify_options *options, struct telling *t)
 	struct verify_result result = {.verdict = VERDICT_CANNOT};
 	enum err e = verify(options, &result);
 
-	clear_bar(t);
+	progress_clear(&t->progress);
 	if (e) {
 		(void)print_problem(e, "%s",
 				    options->segment ? options->segment : options->directory);
@@ -236,62 +221,160 @@ static int run_verify(const struct verify_options *options, struct telling *t)
 	return (int)result.verdict;
 }
 
-int cmd_verify(int argc, char **argv)
+/* Which part of which log. */
+struct log_wish {
+	const char *segment, *day, *checkpoints, *directory, *key;
+	bool repair;
+};
+
+/* `what` is a day, or the file of a segment. */
+static int take_operand(const char *what, const char **segment, const char **day)
 {
-	const char *segment = NULL, *day = NULL, *checkpoints = NULL, *key = NULL, *given = NULL;
-	struct telling telling = {.json = false};
+	if (*segment || *day)
+		return args_wrong("verify", "'%s' is one more than --segment or --day", what);
+	if (is_day(what))
+		*day = what;
+	else
+		*segment = what;
+	return EXIT_FINE;
+}
+
+static int check_wish(const struct signed_wish *w, const struct log_wish *log)
+{
+	if (log->day && !is_day(log->day))
+		return args_wrong("verify", "--day: '%s' is no day like 2026-11-24", log->day);
+	if (log->day && log->segment)
+		return args_wrong("verify", "--day and --segment exclude each other");
+	if (w->manifest && w->evidence)
+		return args_wrong("verify", "--manifest and --evidence exclude each other");
+	if ((w->manifest || w->evidence) &&
+	    (log->segment || log->day || log->checkpoints || log->directory || log->repair))
+		return args_wrong("verify", "--manifest and --evidence check that file alone");
+	if (w->signer && !w->manifest && !w->evidence)
+		return args_wrong("verify", "--signer goes with --manifest or --evidence");
+	if (log->repair && log->segment)
+		return args_wrong("verify", "--repair needs the log: give no segment");
+	return EXIT_FINE;
+}
+
+/* Whom the repairing ledger entries are sealed for: the policy's recipients, as everything else.
+ * *ret_policy holds the texts. 0, or the exit status. */
+static int find_recipients(const struct places *places, struct recipient *recipients,
+			   size_t *ret_count)
+{
+	struct policy *policy = NULL;
+	struct policy_problem problem = {0};
+	enum err e = load_policy(places->policy, &policy, NULL, &problem);
+	size_t count = 0;
+
+	for (size_t i = 0; !e && i < policy->audit.recipient_count; i++)
+		if (count < SEGMENT_RECIPIENTS_MAX &&
+		    seal_parse_recipient(policy->audit.recipients[i], &recipients[count]) == OK)
+			count++;
+	policy_free(policy);
+	if (e || count == 0) {
+		print_note("--repair: the policy %s names no recipient to seal the note for",
+			   places->policy);
+		return VERDICT_CANNOT;
+	}
+	*ret_count = count;
+	return EXIT_FINE;
+}
+
+static int verify_log(struct telling *t, const struct log_wish *w)
+{
+	static struct recipient recipients[SEGMENT_RECIPIENTS_MAX];
 	struct places places;
 	struct keyring keys = {0};
 	struct buf directory = {0};
+	size_t count = 0;
+	int status;
+
+	if (setup_places(&places) != EXIT_FINE || setup_keys(&places, w->key, &keys) != EXIT_FINE)
+		return VERDICT_CANNOT;
+	setup_directory(&places, w->directory, &directory);
+	t->progress = progress_begin("verifying");
+	status = w->repair ? find_recipients(&places, recipients, &count) : EXIT_FINE;
+	const struct verify_options wish = {
+		.directory = w->segment ? NULL : (const char *)directory.at,
+		.segment = w->segment,
+		.day = w->day,
+		.checkpoints = w->checkpoints,
+		.identity_count = keys.count,
+		.identities = keys.identities,
+		.repair_count = count,
+		.repair_recipients = recipients,
+		.context = t,
+		.on_finding = on_finding,
+		.on_progress = on_progress,
+	};
+	if (!status)
+		status = run_verify(&wish, t);
+	buf_done(&t->findings);
+	buf_done(&directory);
+	keyring_done(&keys);
+	return status;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	struct log_wish wish = {.segment = NULL};
+	struct telling telling = {.json = false};
+	struct signed_wish signed_wish = {.manifest = NULL};
 	const struct option options[] = {
-		{"segment", 0, OPTION_TEXT, &segment, "FILE", "this file only"},
-		{"day", 0, OPTION_TEXT, &day, "D", "this day only: 2026-11-24"},
-		{"checkpoints", 0, OPTION_TEXT, &checkpoints, "FILE",
+		{"segment", 0, OPTION_TEXT, &wish.segment, "FILE", "this file only"},
+		{"day", 0, OPTION_TEXT, &wish.day, "D", "this day only: 2026-11-24"},
+		{"repair", 0, OPTION_FLAG, &wish.repair, NULL,
+		 "close what killed processes left open: a note in the ledger"},
+		{"checkpoints", 0, OPTION_TEXT, &wish.checkpoints, "FILE",
 		 "a copy of the checkpoints from outside the host"},
-		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
-		{"directory", 0, OPTION_TEXT, &given, "DIR",
+		{"directory", 0, OPTION_TEXT, &wish.directory, "DIR",
 		 "the audit directory; default: the policy's"},
+		{"manifest", 0, OPTION_TEXT, &signed_wish.manifest, "FILE",
+		 "an export against its manifest"},
+		{"evidence", 0, OPTION_TEXT, &signed_wish.evidence, "FILE",
+		 "what 'aigw evidence' wrote"},
+		{"signer", 0, OPTION_TEXT, &signed_wish.signer, "KEY",
+		 "who must have signed it: aigw-sign1..."},
+		{"key", 0, OPTION_TEXT, &wish.key, "FILE", "the secret key to open the log with"},
 		{"json", 0, OPTION_FLAG, &telling.json, NULL, "as one JSON object"},
 	};
 	const struct args args = {
 		.command = "verify",
-		.synopsis = "aigw verify [--segment FILE | --day D] [--directory DIR] [--key FILE] "
-			    "[--json]",
-		.summary = "Checks that the log is whole. Without a secret key the chain and the "
-			   "ledger are\n"
-			   "checked, but not the seals.",
+		.synopsis = "aigw verify [--repair] [--checkpoints FILE] [--directory DIR] [--key "
+			    "FILE] [--json] "
+			    "[DAY|SEGMENT]\n"
+			    "       aigw verify --manifest FILE [--signer KEY] [--json] [OUTPUT]\n"
+			    "       aigw verify --evidence FILE [--signer KEY] [--json]",
+		.summary = "Checks that the log, one day or one segment of it, is whole; or an "
+			   "export, or\n"
+			   "evidence. Without a secret key the chain and the ledger are checked, "
+			   "but not the\n"
+			   "seals.",
 		.options = options,
 		.option_count = sizeof options / sizeof options[0],
+		.operands_max = 1,
 		.notes = "Exit status: 0 whole, 1 tampered, 2 incomplete but explained, 3 an "
 			 "outside witness\n"
-			 "is missing or stale, 4 cannot verify.",
+			 "is missing or stale (also: signed by somebody whom --signer does not "
+			 "name), 4 cannot\nverify.",
 	};
 	int operands, status;
 
 	if (!args_parse(&args, argc, argv, &operands, &status))
 		return status;
-	if (day && !is_day(day))
-		return args_wrong("verify", "--day: '%s' is no day like 2026-11-24", day);
-	if (day && segment)
-		return args_wrong("verify", "--day and --segment exclude each other");
-	if (setup_places(&places) != EXIT_FINE || setup_keys(&places, key, &keys) != EXIT_FINE)
-		return VERDICT_CANNOT;
-	setup_directory(&places, given, &directory);
-	telling.bar = print_width(stderr) > 0;
-	const struct verify_options wish = {
-		.directory = segment ? NULL : (const char *)directory.at,
-		.segment = segment,
-		.day = day,
-		.checkpoints = checkpoints,
-		.identity_count = keys.count,
-		.identities = keys.identities,
-		.context = &telling,
-		.on_finding = on_finding,
-		.on_progress = telling.bar ? on_progress : NULL,
-	};
-	status = run_verify(&wish, &telling);
-	buf_done(&telling.findings);
-	buf_done(&directory);
-	keyring_done(&keys);
-	return status;
+	if (operands && signed_wish.manifest)
+		signed_wish.output = argv[1];
+	else if (operands)
+		status = take_operand(argv[1], &wish.segment, &wish.day);
+	if (!status)
+		status = check_wish(&signed_wish, &wish);
+	if (status)
+		return status;
+	signed_wish.json = telling.json;
+	if (signed_wish.manifest)
+		return verify_manifest(&signed_wish);
+	if (signed_wish.evidence)
+		return verify_evidence(&signed_wish);
+	return verify_log(&telling, &wish);
 }

@@ -12,9 +12,9 @@
 #include "policy/load.h"
 #include "print.h"
 
-#define NAME_BYTES      8 /* of the directory for one log and one key */
-#define FILE_BYTES_MAX  (UINT64_C(1) << 30)
-#define PENDING_MAX     (8u << 20) /* written when there is more */
+#define NAME_BYTES     8 /* of the directory for one log and one key */
+#define FILE_BYTES_MAX (UINT64_C(1) << 30)
+#define PENDING_MAX    (8u << 20) /* written when there is more */
 
 void index_store_init(struct index_store *s, const char *state, const char *directory,
 		      const struct identity *identity)

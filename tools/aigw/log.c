@@ -15,8 +15,7 @@ void log_init(struct log *l, const struct log_options *options)
 {
 	*l = (struct log){.options = *options};
 	l->state = need_memory(sizeof *l->state);
-	index_store_init(&l->state->index, options->state, options->directory,
-			 options->identities);
+	index_store_init(&l->state->index, options->state, options->directory, options->identities);
 }
 
 void log_done(struct log *l)
@@ -309,8 +308,7 @@ static struct log_process *find_sender(struct log *l, const struct segment_recor
 	return p;
 }
 
-enum err log_take_record(struct log *l, const struct segment_record *r,
-			    struct log_process *process)
+enum err log_take_record(struct log *l, const struct segment_record *r, struct log_process *process)
 {
 	l->records++;
 	process = find_sender(l, r, process);

@@ -17,7 +17,7 @@
 struct log_segment {
 	char *path;
 	struct segment_header header;
-	bool any;                       /* a record was read: the three below count */
+	bool any;                      /* a record was read: the three below count */
 	uint64_t first, last, records; /* sequences, and how many were read */
 	bool has_chain;
 	uint8_t chain[32]; /* chain value after `last` */

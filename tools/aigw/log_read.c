@@ -18,6 +18,7 @@
 #define DAY_NS         (86400 * NS_PER_S)
 #define DAY_MARGIN_NS  (3600 * NS_PER_S)   /* a record is filed under the day of its append */
 #define FILE_BYTES_MAX (UINT64_C(1) << 30) /* no segment is that large: SEGMENT_BYTES_MAX */
+#define DAYS_FOLLOWED  3                   /* a clock may be wrong */
 #define FRONT_BYTES    (16u << 10)         /* holds the header, and mostly the start record */
 
 /* ---- segments ---- */
@@ -197,10 +198,11 @@ static enum err read_records(struct log *l, struct segment_state *s, struct segm
 	if (e == ERR_TORN || e == ERR_END) {
 		s->mark = before;
 		s->has_mark = true;
+		s->told.has_chain = before.has_chain;
+		memcpy(s->told.chain, before.chain, sizeof before.chain);
 		e = OK;
 	}
 	wipe(&before, sizeof before);
-	s->told.has_chain = segment_reader_chain(reader, s->told.chain);
 	return e;
 }
 
@@ -270,8 +272,8 @@ static enum err read_tail(struct log *l, struct segment_state *s, int fd,
 }
 
 /* Opens a file whose first part is in state->part. ERR_SEAL: no key opens it. */
-static enum err open_front(struct log *l, struct segment_state *s, const struct segment_place *place,
-			   struct segment_reader **ret_reader)
+static enum err open_front(struct log *l, struct segment_state *s,
+			   const struct segment_place *place, struct segment_reader **ret_reader)
 {
 	struct segment_reader *reader = NULL;
 	enum err e = segment_reader_open(buf_view(&l->state->part), l->options.identity_count,
@@ -343,7 +345,8 @@ static const struct index_block *find_blocks(struct log *l, const struct segment
 	const struct index_block *blocks = NULL;
 
 	*ret_count = 0;
-	if (!index->on || s->has_mark || !place->has_id || l->options.on_record)
+	if (!index->on || s->has_mark || !place->has_id ||
+	    (l->options.on_record && l->options.filter.id_prefix.len == 0))
 		return NULL;
 	blocks = index_store_find(index, place->segment_id, ret_count);
 	if (blocks && blocks[*ret_count - 1].head.to > place->bytes) {
@@ -481,7 +484,7 @@ static void settle_days(struct log *l)
 {
 	char first[DAY_CHARS + 1], day[DAY_CHARS + 1];
 
-	day_of_time(sys_now_ns() - DAY_NS, first);
+	day_of_time(sys_now_ns() - DAYS_FOLLOWED * DAY_NS, first);
 	for (size_t i = 0; i < l->state->segment_count; i++) {
 		struct segment_state *s = l->state->segment_list[i];
 		day_of_path(s->told.path, day);

@@ -15,6 +15,18 @@ struct filter_words {
 	const char *since, *until, *provider, *model, *decision, *environment, *application;
 };
 
+/* The rows of a command's option table that fill `w` (struct filter_words). */
+#define FILTER_OPTIONS(w)                                                                          \
+	{"since", 0, OPTION_TEXT, &(w).since, "TIME", "from then on: 1h, 7d, 2026-11-24"},         \
+		{"until", 0, OPTION_TEXT, &(w).until, "TIME", "before then"},                      \
+		{"provider", 0, OPTION_TEXT, &(w).provider, "PATTERN", "openai, anthropic, ..."},  \
+		{"model", 0, OPTION_TEXT, &(w).model, "PATTERN", "gpt-5*, openai/*, ..."},         \
+		{"decision", 0, OPTION_TEXT, &(w).decision, "WORD", "allow, rewrite or refuse"},   \
+		{"env", 0, OPTION_TEXT, &(w).environment, "PATTERN", "the environment"},           \
+	{                                                                                          \
+		"app", 0, OPTION_TEXT, &(w).application, "PATTERN", "the application"              \
+	}
+
 /* Turns the words into a filter that borrows from them. 0, or the exit status after saying what is
  * wrong. */
 int reading_filter(const char *command, const struct filter_words *words,

@@ -20,6 +20,7 @@
 
 #define KEY_FILE_BYTES_MAX 65536
 #define KEY_FILE_NAME      "audit.key"
+#define SIGN_FILE_NAME     "sign.key"
 
 extern char **environ;
 
@@ -260,6 +261,68 @@ static int make_key(const char *path, struct identity *ret_identity)
 	return status;
 }
 
+/* ---- the signing key: one line, in a file of its own ---- */
+
+static int read_signer(const char *path, struct signer *ret_signer)
+{
+	struct buf text = {0};
+	enum err e = sys_read_file(path, KEY_FILE_BYTES_MAX, &text);
+	int status = e ? print_problem(e, "%s", path) : EXIT_FINDING;
+	struct bytes rest = buf_view(&text);
+
+	while (!e && rest.len && status) {
+		struct bytes line = bytes_trim(bytes_cut(&rest, '\n'));
+		if (line.len && line.at[0] != '#' && seal_parse_signer(line, ret_signer) == OK)
+			status = EXIT_FINE;
+	}
+	if (!e && status)
+		print_note("%s: no signing key (AIGW-SIGN-KEY-1...) in this file, or mistyped",
+			   path);
+	buf_done(&text);
+	return status;
+}
+
+static int make_signer(const char *path, struct signer *ret_signer)
+{
+	char secret[SIGNER_CHARS_MAX], public_key[SIGNER_CHARS_MAX];
+	struct signer signer;
+	struct buf text = {0};
+	enum err e = seal_new_signer(&signer);
+
+	if (e)
+		return print_problem(e, "cannot make a key");
+	seal_put_signer(&signer, secret);
+	seal_put_signer_public(signer.public_key, public_key);
+	need(buf_put_str(&text, "# aigw signing key of "));
+	put_time_utc(&text, sys_now_ns());
+	need(buf_put_str(&text, ", whose signatures are checked with "));
+	need(buf_put_str(&text, public_key));
+	need(buf_put_u8(&text, '\n'));
+	need(buf_put_str(&text, secret));
+	need(buf_put_u8(&text, '\n'));
+	int status = write_new(path, buf_view(&text));
+	if (!status)
+		*ret_signer = signer;
+	buf_done(&text);
+	wipe(&signer, sizeof signer);
+	wipe(secret, sizeof secret);
+	return status;
+}
+
+int setup_signer(const struct places *places, bool make, struct signer *ret_signer)
+{
+	char path[PATH_MAX_BYTES + 16];
+	bool made;
+
+	snprintf(path, sizeof path, "%s/" SIGN_FILE_NAME, places->keys);
+	if (exists(path))
+		return read_signer(path, ret_signer);
+	if (!make)
+		return EXIT_FINDING;
+	int status = make_directory(places->keys, &made);
+	return status ? status : make_signer(path, ret_signer);
+}
+
 /* From behind the brace of "audit" to the end of its first member, which must be the recipients:
  * with the comment there, which speaks of the template. Empty when the template is not like that.
  */
@@ -364,6 +427,13 @@ int setup_make(const struct places *places, const struct setup_wish *wish,
 	if (!status && make_rules && !r.policy_exists) {
 		status = make_policy(policy, r.recipient, wish->recipient_count, wish->recipients);
 		r.made_policy = r.policy_exists = !status;
+	}
+	if (!status && wish->asked) {
+		struct signer signer;
+		status = setup_signer(places, true, &signer);
+		if (!status)
+			seal_put_signer_public(signer.public_key, r.signer);
+		wipe(&signer, sizeof signer);
 	}
 	if (!status)
 		*ret_result = r;

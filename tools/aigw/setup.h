@@ -35,11 +35,17 @@ struct keyring {
 int setup_keys(const struct places *places, const char *key_file, struct keyring *ret_keys);
 void keyring_done(struct keyring *keys);
 
+/* This user's signing key; one is made when there is none and `make` says so. EXIT_FINDING without
+ * a word when there is none and none is to be made. Problems are said on stderr; the result is an
+ * exit status. */
+int setup_signer(const struct places *places, bool make, struct signer *ret_signer);
+
 struct setup_result {
 	bool made_directories, made_key, made_policy;
 	bool key_exists, policy_exists; /* of this user, after the call */
 	char key_path[PATH_MAX_BYTES + 16];
 	char recipient[RECIPIENT_CHARS_MAX]; /* of the key; "" when there is none */
+	char signer[SIGNER_CHARS_MAX];       /* whom exports are signed by; "" when there is none */
 };
 
 struct setup_wish {

@@ -1076,6 +1076,77 @@ static void what_is_no_segment_is_said_so(void)
 	kit_free(k);
 }
 
+/* Reads all records from where the reader stands; their texts, one behind the other. */
+static enum err rest_of(struct segment_reader *r, struct buf *texts)
+{
+	struct segment_record record;
+	enum err e;
+
+	while ((e = segment_next(r, &record)) == OK) {
+		CHECK(record.opened && record.chained);
+		CHECK_ERR(buf_put(texts, record.plain), OK);
+	}
+	return e;
+}
+
+static void a_reader_goes_on_at_a_mark_with_a_part_of_the_file(void)
+{
+	struct kit_log *k = kit_new();
+	struct segment_reader *r = NULL;
+	struct segment_record record;
+	struct segment_mark mark, half;
+	struct buf file, texts = {0};
+	size_t header;
+
+	CHECK_ERR(kit_append(k, "one"), OK);
+	CHECK_ERR(kit_append(k, "two"), OK);
+	file = tap_file(kit_segment(k, 0));
+	CHECK_ERR(segment_reader_open(buf_view(&file), 1, &k->identity, &r), OK);
+	header = (size_t)segment_reader_header(r)->bytes;
+	CHECK_ERR(segment_next(r, &record), OK);
+	CHECK_ERR(segment_next(r, &record), OK);
+	CHECK_BYTES(record.plain, "one");
+	CHECK_ERR(segment_reader_mark(r, &mark), OK);
+	CHECK_U64(mark.offset, record.end);
+	CHECK_U64(mark.sequence, 2);
+	segment_reader_free(r);
+
+	/* another reader, which has the header and later bytes only */
+	CHECK_ERR(segment_reader_open(bytes_slice(buf_view(&file), 0, header), 1, &k->identity, &r),
+		  OK);
+	segment_reader_extend(r, &mark, bytes_from(buf_view(&file), (size_t)mark.offset));
+	CHECK_ERR(rest_of(r, &texts), ERR_END);
+	CHECK_BYTES(buf_view(&texts), "two");
+	CHECK_ERR(segment_reader_mark(r, &half), OK);
+	CHECK_U64(half.offset, file.len);
+
+	/* the file grows: first by half a record, then by all of it */
+	size_t before = file.len;
+	buf_done(&file);
+	CHECK_ERR(kit_append(k, "three"), OK);
+	file = tap_file(kit_segment(k, 0));
+	segment_reader_extend(r, &half, bytes_slice(buf_view(&file), before, 40));
+	CHECK_ERR(rest_of(r, &texts), ERR_TORN);
+	segment_reader_extend(r, &half, bytes_from(buf_view(&file), before));
+	CHECK_ERR(rest_of(r, &texts), ERR_END);
+	CHECK_BYTES(buf_view(&texts), "twothree");
+
+	/* a key that is not the one there opens nothing */
+	mark.key[0] ^= 1;
+	segment_reader_extend(r, &mark, bytes_from(buf_view(&file), (size_t)mark.offset));
+	CHECK_ERR(segment_next(r, &record), ERR_SEAL);
+	CHECK_U64(record.offset, mark.offset);
+	mark.key[0] ^= 1;
+	mark.chain[0] ^= 1;
+	segment_reader_extend(r, &mark, bytes_from(buf_view(&file), (size_t)mark.offset));
+	CHECK_ERR(segment_next(r, &record), OK);
+	CHECK(!record.chained);
+	segment_reader_free(r);
+	buf_done(&file);
+	buf_done(&texts);
+	kit_free(k);
+}
+
 int main(void)
 {
 	RUN_TESTS(TEST(records_come_back_in_order), TEST(files_and_directories_are_private),
@@ -1101,5 +1172,6 @@ int main(void)
 		  TEST(no_memory_for_a_record_is_survived),
 		  TEST(a_damaged_record_does_not_lose_later_ones),
 		  TEST(a_changed_header_still_lets_records_be_read),
-		  TEST(what_is_no_segment_is_said_so));
+		  TEST(what_is_no_segment_is_said_so),
+		  TEST(a_reader_goes_on_at_a_mark_with_a_part_of_the_file));
 }

@@ -766,6 +766,78 @@ static void a_log_of_version_1_is_read_as_it_was_written(void)
 	free(places);
 }
 
+static struct kit_verdict repair(struct kit_log *k)
+{
+	struct kit_verdict v = {0};
+	struct verify_options options = {
+		.directory = k->directory,
+		.identity_count = 1,
+		.identities = &k->identity,
+		.repair_count = 1,
+		.repair_recipients = &k->identity.recipient,
+		.context = &v,
+		.on_finding = kit_on_finding,
+	};
+
+	v.err = verify(&options, &v.result);
+	return v;
+}
+
+static void repair_notes_how_a_killed_writers_segment_was_found_and_changes_nothing(void)
+{
+	for (int torn = 0; torn < 2; torn++) {
+		struct kit_log *k = killed_log();
+		char path[SEGMENT_PATH_MAX];
+		struct buf before, after;
+		struct kit_verdict v;
+
+		memcpy(path, kit_segment(k, 0), sizeof path);
+		before = tap_file(path);
+		if (torn) {
+			CHECK_ERR(buf_put(&before, BYTES("\xA1gwr\x02")), OK);
+			kit_write(path, buf_view(&before));
+		}
+		v = repair(k);
+		KIT_EXPECT(v, VERDICT_INCOMPLETE, torn ? "torn_tail" : "no_end");
+		CHECK_U64(v.result.repaired, 1);
+		after = tap_file(path);
+		CHECK(bytes_equal(buf_view(&before), buf_view(&after)));
+		buf_done(&after);
+		KIT_EXPECT(kit_verify(k), VERDICT_INCOMPLETE, "found_open");
+		KIT_EXPECT(kit_verify_with(k, false), VERDICT_INCOMPLETE, "found_open");
+		/* once is enough */
+		v = repair(k);
+		CHECK_U64(v.result.repaired, 0);
+		/* from now on a cut or a change of what was found is no guess any more */
+		kit_write(path, bytes_slice(buf_view(&before), 0, before.len - 150));
+		KIT_EXPECT(kit_verify(k), VERDICT_TAMPERED, "cut");
+		if (torn) {
+			before.at[before.len - 1] ^= 1;
+			kit_write(path, buf_view(&before));
+			KIT_EXPECT(kit_verify(k), VERDICT_TAMPERED, "digest");
+		}
+		buf_done(&before);
+		kit_free(k);
+	}
+}
+
+static void repair_leaves_what_runs_or_was_closed(void)
+{
+	struct kit_log *k = kit_new();
+	struct kit_verdict v;
+
+	CHECK_ERR(kit_append(k, "one"), OK);
+	v = repair(k);
+	KIT_EXPECT(v, VERDICT_WHOLE, NULL);
+	CHECK_U64(v.result.repaired, 0);
+	CHECK_U64(v.result.open_segments, 1);
+	CHECK_ERR(kit_close(k), OK);
+	v = repair(k);
+	KIT_EXPECT(v, VERDICT_WHOLE, NULL);
+	CHECK_U64(v.result.repaired, 0);
+	kit_free(k);
+}
+
 int main(void)
 {
 	if (seal_init())
@@ -789,5 +861,7 @@ int main(void)
 		  TEST(one_day_or_one_file_can_be_asked_for),
 		  TEST(what_cannot_be_verified_is_an_error), TEST(progress_is_told_in_bytes),
 		  TEST(segments_are_listed_by_day_and_start), TEST(no_memory_is_reported),
-		  TEST(a_log_of_version_1_is_read_as_it_was_written));
+		  TEST(a_log_of_version_1_is_read_as_it_was_written),
+		  TEST(repair_notes_how_a_killed_writers_segment_was_found_and_changes_nothing),
+		  TEST(repair_leaves_what_runs_or_was_closed));
 }

@@ -146,6 +146,10 @@ struct format_given_up {
 	uint8_t found_digest[32]; /* of the first `found_bytes`, when has_found_digest is 1 */
 };
 
+enum format_retired_why {
+	FORMAT_RETIRED_AGE = 1, /* older than the policy's retain_days */
+};
+
 struct format_retired {
 	uint8_t segment_id[16];
 	uint64_t records;
@@ -229,6 +233,20 @@ struct format_checkpoint_state {
 	uint8_t digest[32];           /* of all bytes before */
 };
 
+/* ---- NAME.aigw.keys: the secret of the segment beside it, sealed to further recipients ---- */
+
+#define FORMAT_NOTE_MAGIC                                                                          \
+	"\x89"                                                                                     \
+	"AIGWkey"
+
+struct format_note { /* struct format_recipient follows, recipient_count times, then a digest */
+	uint8_t magic[8];
+	uint16_t version;
+	uint16_t recipient_count;
+	uint32_t note_bytes; /* this structure, the recipients and the digest of all bytes before */
+	uint8_t segment_id[16];
+};
+
 #define FORMAT_AT(type, field, offset)                                                             \
 	_Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
 #define FORMAT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type)
@@ -263,6 +281,8 @@ FORMAT_SIZE(format_closed, 96);
 FORMAT_SIZE(format_given_up, 144);
 FORMAT_SIZE(format_retired, 72);
 FORMAT_SIZE(format_state, 200);
+FORMAT_SIZE(format_note, 32);
+FORMAT_AT(format_note, note_bytes, 12);
 FORMAT_AT(format_state, key, 32);
 FORMAT_AT(format_state, digest, 168);
 

@@ -37,7 +37,7 @@ void checkpoint_sign(struct format_checkpoint *c, const uint8_t seed[SEAL_KEY_BY
 	c->version = FORMAT_VERSION;
 	seal_sign_public(seed, c->key);
 	put_signed(c, message, &len);
-	seal_sign(seed, bytes_of(message, len), c->signature);
+	seal_sign_seed(seed, bytes_of(message, len), c->signature);
 	c->crc = sum(c);
 }
 

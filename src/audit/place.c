@@ -56,6 +56,35 @@ static void put_day(struct text *t, uint64_t day)
 	put_number(t, of_year - (153 * m + 2) / 5 + 1, 2);
 }
 
+void place_put_day(uint64_t day, char ret_text[PLACE_DAY_CHARS + 1])
+{
+	struct text t = {ret_text, 0, PLACE_DAY_CHARS + 1, false};
+
+	ret_text[0] = '\0';
+	put_day(&t, day);
+}
+
+enum err place_parse_day(struct bytes text, uint64_t *ret_day)
+{
+	uint64_t year, month, of_month, day;
+	char back[PLACE_DAY_CHARS + 1];
+
+	if (text.len != PLACE_DAY_CHARS || text.at[4] != '-' || text.at[7] != '-' ||
+	    bytes_parse_u64(bytes_slice(text, 0, 4), 9999, &year) ||
+	    bytes_parse_u64(bytes_slice(text, 5, 2), 12, &month) ||
+	    bytes_parse_u64(bytes_slice(text, 8, 2), 31, &of_month) || year < 1970 || month == 0 ||
+	    of_month == 0)
+		return ERR_BAD;
+	uint64_t y = month <= 2 ? year - 1 : year, era = y / 400, of_era = y % 400;
+	uint64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + of_month - 1;
+	day = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+	place_put_day(day, back);
+	if (!bytes_equal(bytes_str(back), text))
+		return ERR_BAD; /* 2026-02-30 */
+	*ret_day = day;
+	return OK;
+}
+
 size_t place_host_length(const char *host)
 {
 	size_t len = 0;

@@ -22,6 +22,11 @@ MUST_USE enum err place_make(const char *directory, const char *host, uint64_t p
 			     const uint8_t segment_id[16], char ret_path[SEGMENT_PATH_MAX],
 			     size_t *ret_below);
 
+/* "2026-11-24" of a count of days since 1970, with its NUL, and back. ERR_BAD: no such day. */
+#define PLACE_DAY_CHARS 10
+void place_put_day(uint64_t day, char ret_text[PLACE_DAY_CHARS + 1]);
+MUST_USE enum err place_parse_day(struct bytes text, uint64_t *ret_day);
+
 /* When a process started, in clock ticks after boot (/proc/PID/stat field 22); false: there is
  * none, or it has ended. */
 MUST_USE bool place_process_start(uint64_t pid, uint64_t *ret_ticks);

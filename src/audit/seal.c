@@ -333,6 +333,161 @@ enum err seal_check_signature(const uint8_t key[SEAL_KEY_BYTES], struct bytes la
 	return e;
 }
 
+/* ---- identities under a passphrase ---- */
+
+#define LOCKED_WORD   "AIGW-LOCKED-KEY-1"
+#define LOCKED_FAMILY "AIGW-LOCKED-KEY-"
+#define LOCKED_KDF    "argon2id"
+#define LOCKED_BOX    (SEAL_KEY_BYTES + SEAL_TAG_BYTES)
+
+_Static_assert(crypto_pwhash_argon2id_SALTBYTES == 16, "Argon2id salt");
+
+/* A line taken apart. */
+struct locked {
+	struct recipient recipient;
+	uint64_t passes, memory_kib;
+	uint8_t salt[crypto_pwhash_argon2id_SALTBYTES];
+	uint8_t nonce[SEAL_NONCE_BYTES];
+	uint8_t box[LOCKED_BOX];
+	struct bytes bound; /* what the box is bound to: the line up to it */
+};
+
+static void hex_text(const uint8_t *at, size_t len, char *ret_text)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		ret_text[2 * i] = digits[at[i] >> 4];
+		ret_text[2 * i + 1] = digits[at[i] & 15];
+	}
+	ret_text[2 * len] = '\0';
+}
+
+static bool parse_hex(struct bytes text, uint8_t *ret_at, size_t len)
+{
+	if (text.len != 2 * len)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.at[i];
+		uint8_t v = c >= '0' && c <= '9'   ? (uint8_t)(c - '0')
+			    : c >= 'a' && c <= 'f' ? (uint8_t)(c - 'a' + 10)
+						   : 255;
+		if (v == 255)
+			return false;
+		ret_at[i / 2] = (uint8_t)(i % 2 ? ret_at[i / 2] | v : v << 4);
+	}
+	return true;
+}
+
+static enum err parse_locked(struct bytes text, struct locked *ret)
+{
+	struct bytes rest = text, word = bytes_cut(&rest, ' ');
+
+	if (!bytes_equal(word, BYTES(LOCKED_WORD)))
+		return bytes_starts(word, BYTES(LOCKED_FAMILY)) ? ERR_UNSUPPORTED : ERR_BAD;
+	if (seal_parse_recipient(bytes_cut(&rest, ' '), &ret->recipient))
+		return ERR_BAD;
+	if (!bytes_equal(bytes_cut(&rest, ' '), BYTES(LOCKED_KDF)))
+		return ERR_UNSUPPORTED;
+	if (bytes_parse_u64(bytes_cut(&rest, ' '), UINT32_MAX, &ret->passes) ||
+	    bytes_parse_u64(bytes_cut(&rest, ' '), UINT32_MAX, &ret->memory_kib) ||
+	    !parse_hex(bytes_cut(&rest, ' '), ret->salt, sizeof ret->salt) ||
+	    !parse_hex(bytes_cut(&rest, ' '), ret->nonce, sizeof ret->nonce))
+		return ERR_BAD;
+	ret->bound = bytes_slice(text, 0, (size_t)(rest.at - text.at));
+	if (!parse_hex(rest, ret->box, sizeof ret->box))
+		return ERR_BAD;
+	if (ret->passes == 0 || ret->passes > SEAL_PASSES_MAX ||
+	    ret->memory_kib < SEAL_MEMORY_KIB_MIN || ret->memory_kib > SEAL_MEMORY_KIB_MAX)
+		return ERR_LIMIT;
+	return OK;
+}
+
+enum err seal_parse_locked(struct bytes text, struct recipient *ret_recipient)
+{
+	struct locked l = {.passes = 0};
+	enum err e = parse_locked(text, &l);
+
+	if (!e)
+		*ret_recipient = l.recipient;
+	return e;
+}
+
+static enum err stretch(const struct locked *l, struct bytes passphrase,
+			uint8_t ret_key[SEAL_KEY_BYTES])
+{
+	int n = crypto_pwhash_argon2id(
+		ret_key, SEAL_KEY_BYTES, (const char *)passphrase.at, passphrase.len, l->salt,
+		l->passes, (size_t)l->memory_kib * 1024, crypto_pwhash_argon2id_ALG_ARGON2ID13);
+
+	return n == 0 ? OK : ERR_NOMEM;
+}
+
+enum err seal_lock_identity(const struct identity *i, struct bytes passphrase, uint32_t passes,
+			    uint32_t memory_kib, char ret_text[SEAL_LOCKED_CHARS_MAX])
+{
+	struct locked l = {.recipient = i->recipient, .passes = passes, .memory_kib = memory_kib};
+	char recipient[RECIPIENT_CHARS_MAX], hex[2 * LOCKED_BOX + 1];
+	struct buf line = {(uint8_t *)ret_text, 0, SEAL_LOCKED_CHARS_MAX, SEAL_LOCKED_CHARS_MAX};
+	uint8_t key[SEAL_KEY_BYTES];
+	enum err e;
+
+	if (passphrase.len == 0 || passphrase.len > SEAL_PASSPHRASE_MAX || passes == 0 ||
+	    passes > SEAL_PASSES_MAX || memory_kib < SEAL_MEMORY_KIB_MIN ||
+	    memory_kib > SEAL_MEMORY_KIB_MAX)
+		return ERR_LIMIT;
+	if ((e = sys_random(l.salt, sizeof l.salt)) || (e = sys_random(l.nonce, sizeof l.nonce)) ||
+	    (e = stretch(&l, passphrase, key)))
+		return e;
+	seal_put_recipient(&i->recipient, recipient);
+	if ((e = buf_put_str(&line, LOCKED_WORD " ")) || (e = buf_put_str(&line, recipient)) ||
+	    (e = buf_put_str(&line, " " LOCKED_KDF " ")) || (e = buf_put_decimal(&line, passes)) ||
+	    (e = buf_put_u8(&line, ' ')) || (e = buf_put_decimal(&line, memory_kib)) ||
+	    (e = buf_put_u8(&line, ' ')))
+		goto out;
+	hex_text(l.salt, sizeof l.salt, hex);
+	if ((e = buf_put_str(&line, hex)) || (e = buf_put_u8(&line, ' ')))
+		goto out;
+	hex_text(l.nonce, sizeof l.nonce, hex);
+	if ((e = buf_put_str(&line, hex)) || (e = buf_put_u8(&line, ' ')))
+		goto out;
+	seal_encrypt(key, l.nonce, buf_view(&line), bytes_of(i->secret_key, SEAL_KEY_BYTES), l.box,
+		     l.box + SEAL_KEY_BYTES);
+	hex_text(l.box, sizeof l.box, hex);
+	e = buf_put(&line, bytes_of(hex, sizeof hex)); /* with its NUL */
+out:
+	wipe(key, sizeof key);
+	return e;
+}
+
+enum err seal_unlock_identity(struct bytes text, struct bytes passphrase,
+			      struct identity *ret_identity)
+{
+	uint8_t key[SEAL_KEY_BYTES], secret[SEAL_KEY_BYTES];
+	struct identity identity;
+	struct locked l;
+	enum err e = parse_locked(text, &l);
+
+	if (!e && (passphrase.len == 0 || passphrase.len > SEAL_PASSPHRASE_MAX))
+		e = ERR_SEAL;
+	if (!e)
+		e = stretch(&l, passphrase, key);
+	if (e)
+		return e;
+	e = seal_decrypt(key, l.nonce, l.bound, bytes_of(l.box, SEAL_KEY_BYTES),
+			 l.box + SEAL_KEY_BYTES, secret);
+	if (!e)
+		e = make_identity(secret, &identity);
+	if (!e && memcmp(identity.recipient.public_key, l.recipient.public_key, SEAL_KEY_BYTES))
+		e = ERR_SEAL;
+	if (!e)
+		*ret_identity = identity;
+	wipe(key, sizeof key);
+	wipe(secret, sizeof secret);
+	wipe(&identity, sizeof identity);
+	return e;
+}
+
 /* ---- digests ---- */
 
 /* The states are copied in and out: libsodium wants alignments that callers need not know. */
@@ -501,8 +656,8 @@ void seal_sign_public(const uint8_t seed[SEAL_KEY_BYTES], uint8_t ret_public[SEA
 	wipe(secret, sizeof secret);
 }
 
-void seal_sign(const uint8_t seed[SEAL_KEY_BYTES], struct bytes message,
-	       uint8_t ret_signature[SEAL_SIGNATURE_BYTES])
+void seal_sign_seed(const uint8_t seed[SEAL_KEY_BYTES], struct bytes message,
+		    uint8_t ret_signature[SEAL_SIGNATURE_BYTES])
 {
 	uint8_t secret[crypto_sign_SECRETKEYBYTES], public_key[SEAL_KEY_BYTES];
 

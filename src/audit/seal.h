@@ -72,6 +72,30 @@ MUST_USE enum err seal_check_signature(const uint8_t key[SEAL_KEY_BYTES], struct
 				       struct bytes content,
 				       const uint8_t signature[SEAL_SIGNATURE_BYTES]);
 
+/* An identity under a passphrase, as one line of text for a key file:
+ *     AIGW-LOCKED-KEY-1 RECIPIENT argon2id PASSES MEMORY_KIB SALT NONCE BOX
+ * (the last three in hex): Argon2id (RFC 9106) of the passphrase and the salt is the key of an
+ * XChaCha20-Poly1305 box around the 32 secret bytes; the associated data is the line before BOX. */
+#define SEAL_LOCKED_CHARS_MAX 400
+#define SEAL_PASSPHRASE_MAX   1024
+#define SEAL_PASSES_MAX       16
+#define SEAL_MEMORY_KIB_MAX   (1u << 20)
+#define SEAL_MEMORY_KIB_MIN   8
+#define SEAL_PASSES_USUAL     3
+#define SEAL_MEMORY_KIB_USUAL (256u << 10) /* 0.7 s on an ordinary core */
+
+/* ERR_LIMIT: an empty or too long passphrase, passes or memory out of bounds; ERR_IO: no
+ * randomness; ERR_NOMEM: not that much memory. */
+MUST_USE enum err seal_lock_identity(const struct identity *i, struct bytes passphrase,
+				     uint32_t passes, uint32_t memory_kib,
+				     char ret_text[SEAL_LOCKED_CHARS_MAX]);
+/* The recipient of such a line, which anybody may know. ERR_BAD: no such line; ERR_UNSUPPORTED: of
+ * a newer kind; ERR_LIMIT: it asks for more work than SEAL_PASSES_MAX and SEAL_MEMORY_KIB_MAX. */
+MUST_USE enum err seal_parse_locked(struct bytes text, struct recipient *ret_recipient);
+/* Also ERR_SEAL: not the passphrase, or changed; ERR_NOMEM. */
+MUST_USE enum err seal_unlock_identity(struct bytes text, struct bytes passphrase,
+				       struct identity *ret_identity);
+
 /* Digests used outside the audit floor too. */
 void seal_sha256(struct bytes data, uint8_t ret_digest[32]);
 struct seal_sha256_state {
@@ -123,10 +147,9 @@ MUST_USE enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES],
 			       uint8_t *ret_plain);
 
 /* Ed25519 (RFC 8032): a key is its 32-byte seed. */
-#define SEAL_SIGNATURE_BYTES 64
 void seal_sign_public(const uint8_t seed[SEAL_KEY_BYTES], uint8_t ret_public[SEAL_KEY_BYTES]);
-void seal_sign(const uint8_t seed[SEAL_KEY_BYTES], struct bytes message,
-	       uint8_t ret_signature[SEAL_SIGNATURE_BYTES]);
+void seal_sign_seed(const uint8_t seed[SEAL_KEY_BYTES], struct bytes message,
+		    uint8_t ret_signature[SEAL_SIGNATURE_BYTES]);
 bool seal_is_signed(const uint8_t public_key[SEAL_KEY_BYTES], struct bytes message,
 		    const uint8_t signature[SEAL_SIGNATURE_BYTES]);
 

@@ -139,6 +139,18 @@ struct segment_reader;
 MUST_USE enum err segment_reader_open(struct bytes file, size_t identity_count,
 				      const struct identity *identities,
 				      struct segment_reader **ret_reader);
+/* A note beside the segment (audit/note.h) whose secret one of the identities opens and that fits
+ * the segment's commitment gives the reader its key, when the header did not. To be called before
+ * the first segment_next. True: the reader has a key now. Any bytes are harmless. */
+bool segment_reader_use_note(struct segment_reader *r, struct bytes note, size_t identity_count,
+			     const struct identity *identities);
+/* The same with the note that stands beside the segment at `path`; nothing is read when the reader
+ * has a key. */
+bool segment_reader_find_note(struct segment_reader *r, const char *path, size_t identity_count,
+			      const struct identity *identities);
+/* The segment's secret, for sealing it to somebody else; the caller wipes it. false: no key, or the
+ * secret does not fit the commitment. */
+bool segment_reader_secret(const struct segment_reader *r, uint8_t ret_secret[SEAL_KEY_BYTES]);
 const struct segment_header *segment_reader_header(const struct segment_reader *r);
 bool segment_reader_has_key(const struct segment_reader *r);
 /* OK; ERR_END at the end of the file; ERR_TORN (an incomplete last record, as a killed writer

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "audit/frame.h"
+#include "audit/note.h"
 
 /* Ratchet steps in all, over one per possible frame: what a file with its records in a wrong order
  * may cost. */
@@ -16,6 +17,8 @@ struct segment_reader {
 	size_t at;     /* where the next frame should begin */
 	uint64_t base; /* offset in the file of the first byte that is at hand */
 	bool has_key, has_chain;
+	bool has_secret; /* and it fits the commitment */
+	uint8_t secret[SEAL_KEY_BYTES], commitment[SEAL_DIGEST_BYTES];
 	uint8_t first_key[SEAL_KEY_BYTES];
 	uint8_t key[SEAL_KEY_BYTES]; /* k(key_sequence) */
 	uint64_t key_sequence, steps_left, sequence;
@@ -92,29 +95,89 @@ static void take_secret(struct segment_reader *r, const uint8_t secret[32])
 	wipe(key, sizeof key);
 }
 
+/* Opens the first of `count` boxes that is sealed to one of the identities. */
+static bool open_boxes(struct bytes boxes, size_t identity_count, const struct identity *identities,
+		       uint8_t ret_secret[SEAL_KEY_BYTES], bool *ret_wrong)
+{
+	struct format_recipient box;
+
+	for (; boxes.len >= sizeof box; boxes = bytes_from(boxes, sizeof box)) {
+		memcpy(&box, boxes.at, sizeof box);
+		for (size_t k = 0; k < identity_count; k++) {
+			if (memcmp(identities[k].recipient.key_id, box.key_id, sizeof box.key_id))
+				continue;
+			if (seal_open_box(&identities[k], box.box, ret_secret) == OK)
+				return true;
+			*ret_wrong = true;
+		}
+	}
+	return false;
+}
+
+static bool fits_commitment(const struct segment_reader *r, const uint8_t secret[SEAL_KEY_BYTES])
+{
+	uint8_t commitment[SEAL_DIGEST_BYTES];
+
+	frame_commitment(secret, r->header.segment_id, commitment);
+	return seal_equal(commitment, r->commitment);
+}
+
 static void find_secret(struct segment_reader *r, const struct format_segment *raw,
 			size_t identity_count, const struct identity *identities)
 {
-	uint8_t secret[SEAL_KEY_BYTES], commitment[32];
-	bool has_secret = false;
+	struct bytes boxes = bytes_slice(r->file, sizeof *raw,
+					 raw->recipient_count * sizeof(struct format_recipient));
+	uint8_t secret[SEAL_KEY_BYTES];
 
-	for (size_t i = 0; i < raw->recipient_count && !has_secret; i++) {
-		struct format_recipient box;
-		memcpy(&box, r->file.at + sizeof *raw + i * sizeof box, sizeof box);
-		for (size_t k = 0; k < identity_count && !has_secret; k++) {
-			if (memcmp(identities[k].recipient.key_id, box.key_id, sizeof box.key_id))
-				continue;
-			has_secret = seal_open_box(&identities[k], box.box, secret) == OK;
-			r->header.seal_wrong |= !has_secret;
-		}
-	}
-	if (has_secret) {
-		frame_commitment(secret, raw->segment_id, commitment);
-		if (!seal_equal(commitment, raw->commitment))
+	memcpy(r->commitment, raw->commitment, sizeof r->commitment);
+	if (open_boxes(boxes, identity_count, identities, secret, &r->header.seal_wrong)) {
+		r->has_secret = fits_commitment(r, secret);
+		if (!r->has_secret)
 			r->header.seal_wrong = true;
+		memcpy(r->secret, secret, sizeof r->secret);
 		take_secret(r, secret);
 	}
 	wipe(secret, sizeof secret);
+}
+
+bool segment_reader_use_note(struct segment_reader *r, struct bytes note, size_t identity_count,
+			     const struct identity *identities)
+{
+	uint8_t secret[SEAL_KEY_BYTES];
+	struct note parsed;
+	bool wrong =
+		false; /* a note proves nothing: what does not fit is as if it were not there */
+
+	if (r->has_key || note_parse(note, &parsed) != OK ||
+	    memcmp(parsed.segment_id, r->header.segment_id, sizeof parsed.segment_id) != 0)
+		return r->has_key;
+	if (open_boxes(parsed.boxes, identity_count, identities, secret, &wrong) &&
+	    fits_commitment(r, secret)) {
+		r->has_secret = true;
+		r->header.seal_wrong = false;
+		memcpy(r->secret, secret, sizeof r->secret);
+		take_secret(r, secret);
+	}
+	wipe(secret, sizeof secret);
+	return r->has_key;
+}
+
+bool segment_reader_find_note(struct segment_reader *r, const char *path, size_t identity_count,
+			      const struct identity *identities)
+{
+	struct buf note = {0};
+
+	if (!r->has_key && identity_count && note_load(path, &note) == OK)
+		segment_reader_use_note(r, buf_view(&note), identity_count, identities);
+	buf_done(&note);
+	return r->has_key;
+}
+
+bool segment_reader_secret(const struct segment_reader *r, uint8_t ret_secret[SEAL_KEY_BYTES])
+{
+	if (r->has_secret)
+		memcpy(ret_secret, r->secret, sizeof r->secret);
+	return r->has_secret;
 }
 
 enum err segment_reader_open(struct bytes file, size_t identity_count,

@@ -50,10 +50,12 @@ struct verify_options {
 struct verify_result {
 	enum verdict verdict;
 	uint64_t segments, records, bytes, findings;
-	uint64_t open_segments; /* of processes that still run */
-	uint64_t repaired;      /* segments that were closed by a note */
-	uint64_t unopened;      /* records no given identity could open */
-	bool ledger_checked;    /* a ledger was there and was compared with the segments */
+	uint64_t open_segments;    /* of processes that still run */
+	uint64_t repaired;         /* segments that were closed by a note */
+	uint64_t unopened;         /* records no given identity could open */
+	uint64_t retired_segments; /* removed by retention, as the ledger says */
+	uint64_t retired_records;
+	bool ledger_checked; /* a ledger was there and was compared with the segments */
 	uint64_t ledger_entries;
 	uint64_t ledger_unsealed; /* entries whose MAC no given identity could check */
 	uint64_t checkpoints;     /* of the log's own */

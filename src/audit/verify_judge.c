@@ -9,7 +9,7 @@
 /* All that the ledger says about one segment. */
 struct ledger_view {
 	bool opened, closed, given_up, retired;
-	struct ledger_entry opening, closing, giving_up;
+	struct ledger_entry opening, closing, giving_up, retiring;
 };
 
 /* ---- is its process still there? ---- */
@@ -52,6 +52,7 @@ static size_t view_segment(struct run *v, size_t from, struct ledger_view *ret_v
 			view.giving_up = entry;
 		} else {
 			view.retired = true;
+			view.retiring = entry;
 		}
 	}
 	*ret_view = view;
@@ -206,6 +207,10 @@ static enum err judge(struct run *v, struct walked *w, const struct ledger_view 
 {
 	w->in_ledger = true;
 	check_history(v, w);
+	if (view->retired)
+		verify_tell(v, VERDICT_INCOMPLETE, "retired_left", w->path, NO_OFFSET, NO_SEQUENCE,
+			    "the ledger says that retention removed this segment, and its file is "
+			    "still there: retention was killed, or somebody put it back");
 	if (view->opened && w->readable && !w->changed &&
 	    !seal_equal(view->opening.header_digest, w->header_digest))
 		verify_tell(v, VERDICT_TAMPERED, "header_changed", w->path, 0, NO_SEQUENCE,
@@ -246,8 +251,11 @@ static enum err judge_absent(struct run *v, const struct ledger_view *view)
 	uint64_t bytes;
 	enum err e;
 
-	if (view->retired)
+	if (view->retired) {
+		v->result.retired_segments++;
+		v->result.retired_records += view->retiring.records;
 		return OK;
+	}
 	e = buf_put_str(&path, v->base);
 	if (!e)
 		e = buf_put_u8(&path, '/');

@@ -94,6 +94,7 @@ static enum err walk_image(struct run *v, struct walked *w)
 		w->changed = true;
 		return OK;
 	}
+	segment_reader_find_note(r, w->path, v->options->identity_count, v->options->identities);
 	const struct segment_header *h = segment_reader_header(r);
 	w->readable = true;
 	w->changed = h->changed;

@@ -244,6 +244,59 @@ static void starting_twice_is_fine(void)
 	CHECK_ERR(seal_init(), OK);
 }
 
+static void a_passphrase_opens_what_it_locked_and_nothing_else_does(void)
+{
+	struct identity one, back;
+	struct recipient r;
+	char line[SEAL_LOCKED_CHARS_MAX];
+
+	CHECK_ERR(seal_new_identity(&one), OK);
+	CHECK_ERR(seal_lock_identity(&one, BYTES("correct horse"), 1, 64, line), OK);
+	CHECK_ERR(seal_parse_locked(bytes_str(line), &r), OK);
+	CHECK(memcmp(&r, &one.recipient, sizeof r) == 0);
+	CHECK_ERR(seal_unlock_identity(bytes_str(line), BYTES("correct horse"), &back), OK);
+	CHECK(memcmp(&one, &back, sizeof one) == 0);
+	CHECK_ERR(seal_unlock_identity(bytes_str(line), BYTES("correct hors"), &back), ERR_SEAL);
+	CHECK_ERR(seal_unlock_identity(bytes_str(line), BYTES(""), &back), ERR_SEAL);
+	/* one changed character anywhere, one missing */
+	size_t len = strlen(line);
+	for (size_t i = 0; i < len; i++) {
+		char kept = line[i];
+		line[i] = kept == '7' ? '6' : '7';
+		CHECK(seal_unlock_identity(bytes_str(line), BYTES("correct horse"), &back) != OK);
+		line[i] = kept;
+		CHECK(seal_parse_locked(tap_guarded(bytes_of(line, i)), &r) != OK);
+	}
+}
+
+static void a_locked_key_that_asks_for_too_much_is_refused(void)
+{
+	struct identity one;
+	struct recipient r;
+	char line[SEAL_LOCKED_CHARS_MAX], more[SEAL_LOCKED_CHARS_MAX + 40];
+	static char long_one[SEAL_PASSPHRASE_MAX + 2];
+
+	CHECK_ERR(seal_new_identity(&one), OK);
+	memset(long_one, 'x', SEAL_PASSPHRASE_MAX + 1);
+	CHECK_ERR(seal_lock_identity(&one, BYTES(""), 1, 64, line), ERR_LIMIT);
+	CHECK_ERR(seal_lock_identity(&one, bytes_str(long_one), 1, 64, line), ERR_LIMIT);
+	CHECK_ERR(seal_lock_identity(&one, BYTES("x"), 0, 64, line), ERR_LIMIT);
+	CHECK_ERR(seal_lock_identity(&one, BYTES("x"), SEAL_PASSES_MAX + 1, 64, line), ERR_LIMIT);
+	CHECK_ERR(seal_lock_identity(&one, BYTES("x"), 1, SEAL_MEMORY_KIB_MAX + 1, line),
+		  ERR_LIMIT);
+	CHECK_ERR(seal_lock_identity(&one, BYTES("x"), 1, SEAL_MEMORY_KIB_MIN, line), OK);
+	char *at = strstr(line, "argon2id 1 8 ");
+	CHECK(at != NULL);
+	if (!at)
+		return;
+	snprintf(more, sizeof more, "%.*sargon2id 1 1048577 %s", (int)(at - line), line, at + 13);
+	CHECK_ERR(seal_parse_locked(bytes_str(more), &r), ERR_LIMIT);
+	snprintf(more, sizeof more, "%.*sargon2id 17 8 %s", (int)(at - line), line, at + 13);
+	CHECK_ERR(seal_parse_locked(bytes_str(more), &r), ERR_LIMIT);
+	snprintf(more, sizeof more, "%.*sscrypt 1 8 %s", (int)(at - line), line, at + 13);
+	CHECK_ERR(seal_parse_locked(bytes_str(more), &r), ERR_UNSUPPORTED);
+	CHECK_ERR(seal_parse_locked(BYTES("AIGW-LOCKED-KEY-2 x"), &r), ERR_UNSUPPORTED);
+}
 int main(void)
 {
 	if (seal_init())
@@ -256,5 +309,7 @@ int main(void)
 		  TEST(a_new_identity_survives_its_text), TEST(a_box_opens_for_its_recipient_only),
 		  TEST(records_are_sealed_as_the_draft_says),
 		  TEST(digests_and_checksums_are_the_published_ones),
-		  TEST(a_step_of_the_ratchet_forgets));
+		  TEST(a_step_of_the_ratchet_forgets),
+		  TEST(a_passphrase_opens_what_it_locked_and_nothing_else_does),
+		  TEST(a_locked_key_that_asks_for_too_much_is_refused));
 }

@@ -196,6 +196,9 @@ static int put_segment(struct buf *out, const struct reading *r, const struct fo
 		e = segment_reader_open(buf_view(&file), r->options.identity_count,
 					r->options.identities, &reader);
 	if (!e)
+		segment_reader_find_note(reader, s->path, r->options.identity_count,
+					 r->options.identities);
+	if (!e)
 		e = walk(reader, buf_view(&file), s, whole, &frames, &keys, &end);
 	if (e) {
 		print_note("%s: %s; 'aigw verify' says more", s->path,

@@ -147,6 +147,11 @@ static void print_checks(const struct verify_options *o, const struct verify_res
 	if (r->open_segments)
 		printf("still open:   %llu segments of running processes\n",
 		       (unsigned long long)r->open_segments);
+	if (r->retired_segments)
+		printf("retired:      %llu segments with %llu records, which the ledger says "
+		       "retention removed\n",
+		       (unsigned long long)r->retired_segments,
+		       (unsigned long long)r->retired_records);
 	print_witness(o, r);
 }
 
@@ -171,6 +176,8 @@ static void print_json(const struct verify_options *o, const struct verify_resul
 	object_number(&all, "unopened_records", r->unopened);
 	object_number(&all, "checkpoints", r->checkpoints);
 	object_number(&all, "repaired", r->repaired);
+	object_number(&all, "retired_segments", r->retired_segments);
+	object_number(&all, "retired_records", r->retired_records);
 	object_key(&all, BYTES("checked"));
 	struct json_object checked = object_begin(&out);
 	object_bool(&checked, "chain", true);

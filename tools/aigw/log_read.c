@@ -288,6 +288,8 @@ static enum err open_front(struct log *l, struct segment_state *s,
 		return OK;
 	}
 	s->told.header = *segment_reader_header(reader);
+	segment_reader_find_note(reader, place->path, l->options.identity_count,
+				 l->options.identities);
 	if (!s->process) {
 		s->process = need_memory(sizeof *s->process);
 		fill_process(s->process, &s->told.header);

@@ -29,7 +29,7 @@ SHIM = $(sort $(wildcard src/shim/*.c))
 TOOL = $(sort $(wildcard tools/aigw/*.c))
 DAEMON = $(sort $(wildcard src/daemon/*.c))
 # Rooms of the tool that are pure are unit-tested and fuzzed like the floors.
-TOOL_PURE = $(BUILD)/tools/aigw/coverage.o $(BUILD)/tools/aigw/elf.o $(patsubst %,$(BUILD)/tools/aigw/%.o,csv tally invoice index signed manifest evidence)
+TOOL_PURE = $(BUILD)/tools/aigw/coverage.o $(BUILD)/tools/aigw/elf.o $(patsubst %,$(BUILD)/tools/aigw/%.o,csv tally invoice index signed manifest evidence recipients)
 OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o $(BUILD)/gen/price_table.o
 LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a

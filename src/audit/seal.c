@@ -383,6 +383,8 @@ static enum err parse_locked(struct bytes text, struct locked *ret)
 {
 	struct bytes rest = text, word = bytes_cut(&rest, ' ');
 
+	if (text.len >= SEAL_LOCKED_CHARS_MAX)
+		return ERR_BAD;
 	if (!bytes_equal(word, BYTES(LOCKED_WORD)))
 		return bytes_starts(word, BYTES(LOCKED_FAMILY)) ? ERR_UNSUPPORTED : ERR_BAD;
 	if (seal_parse_recipient(bytes_cut(&rest, ' '), &ret->recipient))

@@ -29,6 +29,9 @@ int cmd_evidence(int argc, char **argv);
 int cmd_usage(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_providers(int argc, char **argv);
+int cmd_audit_key(int argc, char **argv);
+int cmd_retain(int argc, char **argv);
+int cmd_hold(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 #endif

@@ -15,6 +15,7 @@
 #include "aigw/collect.h"
 #include "base/sys.h"
 #include "observe_policy.h" /* made from policy/observe.json */
+#include "passphrase.h"
 #include "print.h"
 #include "wire/json.h"
 
@@ -88,6 +89,7 @@ void keyring_done(struct keyring *keys)
 	if (keys->count)
 		wipe(keys->identities, keys->count * sizeof *keys->identities);
 	free(keys->identities);
+	free(keys->locked);
 	*keys = (struct keyring){0};
 }
 
@@ -104,40 +106,74 @@ static void keyring_add(struct keyring *keys, const struct identity *identity)
 	keys->identities = more;
 }
 
+static void keyring_add_locked(struct keyring *keys, const char *path, struct bytes line,
+			       const struct recipient *r)
+{
+	struct locked_key *more = need_memory((keys->locked_count + 1) * sizeof *more);
+	struct locked_key *one = &more[keys->locked_count];
+
+	if (keys->locked_count)
+		memcpy(more, keys->locked, keys->locked_count * sizeof *more);
+	free(keys->locked);
+	memcpy(one->line, line.at, line.len); /* shorter: it was parsed */
+	snprintf(one->path, sizeof one->path, "%s", path);
+	one->recipient = *r;
+	keys->locked_count++;
+	keys->locked = more;
+}
+
+/* One line that is not empty and no comment. */
+static int read_key(const char *path, size_t number, struct bytes line, struct keyring *keys)
+{
+	struct identity identity;
+	struct recipient recipient;
+	enum err e = seal_parse_identity(line, &identity);
+
+	if (!e) {
+		keyring_add(keys, &identity);
+		wipe(&identity, sizeof identity);
+		return EXIT_FINE;
+	}
+	e = seal_parse_locked(line, &recipient);
+	if (!e)
+		keyring_add_locked(keys, path, line, &recipient);
+	else if (e == ERR_UNSUPPORTED || e == ERR_LIMIT)
+		print_note("%s:%zu: a key under a passphrase, of a kind that this version does not "
+			   "open",
+			   path, number);
+	else
+		print_note("%s:%zu: not a secret key (AIGW-SECRET-KEY-1...), or mistyped", path,
+			   number);
+	return e ? EXIT_FINDING : EXIT_FINE;
+}
+
 /* One key a line; empty lines and lines that begin with # are passed over. A file that was not
  * asked for by name may be of another kind (fingerprint.key) and then adds nothing. */
 static int read_keys(const char *path, bool asked, struct keyring *keys)
 {
 	struct buf text = {0};
 	enum err e = sys_read_file(path, KEY_FILE_BYTES_MAX, &text);
-	size_t before = keys->count, number = 0;
+	size_t before = keys->count + keys->locked_count, number = 0;
 	int status = EXIT_FINE;
 
 	if (e)
 		status = print_problem(e, "%s", path);
 	struct bytes rest = buf_view(&text);
-	if (!e && !asked && bytes_find(rest, BYTES("AIGW-SECRET-KEY-")) == SIZE_MAX) {
+	if (!e && !asked && bytes_find(rest, BYTES("AIGW-SECRET-KEY-")) == SIZE_MAX &&
+	    bytes_find(rest, BYTES("AIGW-LOCKED-KEY-")) == SIZE_MAX) {
 		buf_done(&text);
 		return EXIT_FINE;
 	}
 	while (!status && rest.len) {
 		struct bytes line = bytes_trim(bytes_cut(&rest, '\n'));
-		struct identity identity;
 		number++;
 		if (line.len && line.at[line.len - 1] == '\r')
 			line.len--;
 		if (line.len == 0 || line.at[0] == '#')
 			continue;
-		if (seal_parse_identity(line, &identity) != OK) {
-			print_note("%s:%zu: not a secret key (AIGW-SECRET-KEY-1...), or mistyped",
-				   path, number);
-			status = EXIT_FINDING;
-			break;
-		}
-		keyring_add(keys, &identity);
-		wipe(&identity, sizeof identity);
+		status = read_key(path, number, line, keys);
 	}
-	if (!status && keys->count == before) {
+	if (!status && keys->count + keys->locked_count == before) {
 		print_note("%s: no secret key in this file", path);
 		status = EXIT_FINDING;
 	}
@@ -152,7 +188,7 @@ static int is_key_file(const struct dirent *entry)
 	return name.at[0] != '.' && bytes_ends(name, BYTES(".key"));
 }
 
-int setup_keys(const struct places *places, const char *key_file, struct keyring *ret_keys)
+int setup_read_keys(const struct places *places, const char *key_file, struct keyring *ret_keys)
 {
 	struct keyring keys = {0};
 	struct dirent **names = NULL;
@@ -173,6 +209,67 @@ int setup_keys(const struct places *places, const char *key_file, struct keyring
 		free(names[i]);
 	}
 	free(names);
+	if (status)
+		keyring_done(&keys);
+	else
+		*ret_keys = keys;
+	return status;
+}
+
+static int unlock_one(struct keyring *keys, const struct locked_key *locked,
+		      const char *passphrase_file)
+{
+	struct buf passphrase = {0};
+	struct identity identity;
+	char prompt[sizeof locked->path + 32];
+	int status;
+
+	snprintf(prompt, sizeof prompt, "Passphrase of %s: ", locked->path);
+	status = passphrase_get(passphrase_file, prompt, &passphrase);
+	if (status)
+		return status;
+	enum err e = seal_unlock_identity(bytes_str(locked->line), buf_view(&passphrase),
+					  &identity);
+	buf_done(&passphrase);
+	if (e == ERR_SEAL) {
+		print_note("%s: not its passphrase", locked->path);
+		return EXIT_FINDING;
+	}
+	if (e)
+		return print_problem(e, "%s: cannot unlock", locked->path);
+	keyring_add(keys, &identity);
+	wipe(&identity, sizeof identity);
+	return EXIT_FINE;
+}
+
+int setup_unlock_keys(struct keyring *keys, const char *passphrase_file)
+{
+	size_t kept = 0;
+	int status = EXIT_FINE;
+
+	if (keys->locked_count && !passphrase_is_to_be_had(passphrase_file)) {
+		print_note("%s: under a passphrase, which can be asked for on a terminal only; or "
+			   "name a file with it in AIGW_PASSPHRASE_FILE",
+			   keys->locked[0].path);
+		return keys->count ? EXIT_FINE : EXIT_SYSTEM;
+	}
+	for (size_t i = 0; i < keys->locked_count; i++) {
+		int one = unlock_one(keys, &keys->locked[i], passphrase_file);
+		if (one)
+			keys->locked[kept++] = keys->locked[i];
+		status = one ? one : status;
+	}
+	keys->locked_count = kept;
+	return keys->count ? EXIT_FINE : status;
+}
+
+int setup_keys(const struct places *places, const char *key_file, struct keyring *ret_keys)
+{
+	struct keyring keys = {0};
+	int status = setup_read_keys(places, key_file, &keys);
+
+	if (!status)
+		status = setup_unlock_keys(&keys, NULL);
 	if (status)
 		keyring_done(&keys);
 	else
@@ -211,8 +308,7 @@ static int make_parent(const char *path, bool *made)
 	return make_directory(parent, made);
 }
 
-/* Writes a new file with nobody ever seeing half of it; fails when `path` exists already. */
-static int write_new(const char *path, struct bytes content)
+int setup_write_new(const char *path, struct bytes content)
 {
 	char beside[PATH_MAX_BYTES + 64];
 	size_t written;
@@ -234,9 +330,23 @@ static int write_new(const char *path, struct bytes content)
 	return EXIT_FINE;
 }
 
+void setup_put_key_file(struct buf *out, const struct recipient *r, const char *line)
+{
+	char recipient[RECIPIENT_CHARS_MAX];
+
+	seal_put_recipient(r, recipient);
+	need(buf_put_str(out, "# aigw audit key of "));
+	put_time_utc(out, sys_now_ns());
+	need(buf_put_str(out, ", opens what is sealed for "));
+	need(buf_put_str(out, recipient));
+	need(buf_put_u8(out, '\n'));
+	need(buf_put_str(out, line));
+	need(buf_put_u8(out, '\n'));
+}
+
 static int make_key(const char *path, struct identity *ret_identity)
 {
-	char secret[IDENTITY_CHARS_MAX], recipient[RECIPIENT_CHARS_MAX];
+	char secret[IDENTITY_CHARS_MAX];
 	struct identity identity;
 	struct buf text = {0};
 	enum err e = seal_new_identity(&identity);
@@ -244,15 +354,8 @@ static int make_key(const char *path, struct identity *ret_identity)
 	if (e)
 		return print_problem(e, "cannot make a key");
 	seal_put_identity(&identity, secret);
-	seal_put_recipient(&identity.recipient, recipient);
-	need(buf_put_str(&text, "# aigw audit key of "));
-	put_time_utc(&text, sys_now_ns());
-	need(buf_put_str(&text, ", opens what is sealed for "));
-	need(buf_put_str(&text, recipient));
-	need(buf_put_u8(&text, '\n'));
-	need(buf_put_str(&text, secret));
-	need(buf_put_u8(&text, '\n'));
-	int status = write_new(path, buf_view(&text));
+	setup_put_key_file(&text, &identity.recipient, secret);
+	int status = setup_write_new(path, buf_view(&text));
 	if (!status)
 		*ret_identity = identity;
 	buf_done(&text);
@@ -365,7 +468,7 @@ static int make_policy(const char *path, const char *own, size_t count, const ch
 	}
 	need(buf_put_str(&text, "\"]"));
 	need(buf_put(&text, bytes_from(template, (size_t)(hole.at - template.at) + hole.len)));
-	int status = write_new(path, buf_view(&text));
+	int status = setup_write_new(path, buf_view(&text));
 	buf_done(&text);
 	return status;
 }
@@ -380,7 +483,8 @@ static int find_or_make_key(struct setup_result *result)
 	if (exists(result->key_path)) {
 		status = read_keys(result->key_path, true, &keys);
 		if (!status)
-			identity.recipient = keys.identities[0].recipient;
+			identity.recipient = keys.count ? keys.identities[0].recipient
+							: keys.locked[0].recipient;
 		keyring_done(&keys);
 	} else {
 		status = make_key(result->key_path, &identity);

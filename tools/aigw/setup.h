@@ -25,14 +25,34 @@ void setup_audit_directory(const struct places *places, struct buf *ret_director
 /* The same, or `given` when that is not NULL; without slashes at its end. */
 void setup_directory(const struct places *places, const char *given, struct buf *ret_directory);
 
+/* A key that stands under a passphrase. */
+struct locked_key {
+	char line[SEAL_LOCKED_CHARS_MAX];
+	char path[PATH_MAX_BYTES + 300];
+	struct recipient recipient;
+};
+
 struct keyring {
 	size_t count;
 	struct identity *identities;
+	size_t locked_count;
+	struct locked_key *locked; /* those that were not unlocked */
 };
 
 /* Reads one file of keys, or (key_file NULL) every *.key of the keys directory. A missing directory
- * is an empty ring. Problems are said on stderr; the result is an exit status. */
+ * is an empty ring. Keys under a passphrase are unlocked as setup_unlock_keys does. Problems are
+ * said on stderr; the result is an exit status. */
 int setup_keys(const struct places *places, const char *key_file, struct keyring *ret_keys);
+/* The same, but what is under a passphrase stays so. */
+int setup_read_keys(const struct places *places, const char *key_file, struct keyring *ret_keys);
+/* Asks for passphrases (passphrase.h) and unlocks what they open. With `passphrase_file` NULL and
+ * no terminal the keys stay locked, and that is said. */
+int setup_unlock_keys(struct keyring *keys, const char *passphrase_file);
+/* Writes a new file 0600 with nobody ever seeing half of it; fails when it exists. Says what is
+ * wrong; an exit status. */
+int setup_write_new(const char *path, struct bytes content);
+/* The text of a key file: a comment with the time and the recipient, and `line`. */
+void setup_put_key_file(struct buf *out, const struct recipient *r, const char *line);
 void keyring_done(struct keyring *keys);
 
 /* This user's signing key; one is made when there is none and `make` says so. EXIT_FINDING without

@@ -289,8 +289,11 @@ static enum err open_for_append(struct segment_writer *w, const struct segment_c
 
 	if (fd < 0) {
 		fd = sys_open(w->path, APPEND_FLAGS, 0);
-		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR)
-			return err_from_errno(fd); /* says nothing about the file */
+		/* Says nothing about the file: too many descriptors, or a file system that is
+		 * read-only for now, or gone bad. */
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR ||
+		    fd == -EROFS || fd == -EIO || fd == -ESTALE)
+			return err_from_errno(fd);
 		if (fd < 0) {
 			give_up(w, config, now_ns, FORMAT_WHY_VANISHED, WAS_REPLACED, 0);
 			return ERR_STATE;

@@ -15,9 +15,19 @@ static __thread bool fork_locked __attribute__((tls_model("initial-exec")));
 static bool forked; /* the writer's content is the parent's */
 static struct segment_writer writer;
 static char directory[PATH_MAX_BYTES];
+/* What could not be recorded since the last record that could. */
 static struct {
 	uint64_t count, since_ns;
+	pid_t pid; /* a child of vfork shares this memory, not the gap */
 } gap;
+
+static void count_gap(uint64_t now_ns)
+{
+	if (gap.count++ == 0) {
+		gap.since_ns = now_ns;
+		gap.pid = sys_process();
+	}
+}
 
 const struct self *journal_self(const struct rules *r)
 {
@@ -106,9 +116,20 @@ static enum err put(const struct rules *r, const struct segment_config *config,
 	enum err e = is_collected(r) ? collect(r, config, kind, record, &counted)
 				     : segment_append(&writer, config, kind, now_ns, record);
 
-	if (e && !counted && kind != REC_GAP && gap.count++ == 0)
-		gap.since_ns = now_ns;
+	if (e && !counted && kind != REC_GAP)
+		count_gap(now_ns);
 	return e;
+}
+
+static void append_gap(const struct rules *r, const struct segment_config *config, uint64_t now_ns)
+{
+	struct buf record = {0};
+
+	if (gap.count && !record_put_u64(&record, F_GAP_COUNT, gap.count) &&
+	    !record_put_u64(&record, F_GAP_SINCE_NS, gap.since_ns) &&
+	    !put(r, config, REC_GAP, now_ns, buf_view(&record)))
+		gap.count = 0;
+	buf_done(&record);
 }
 
 static void append_due(const struct rules *r, const struct segment_config *config, uint64_t now_ns)
@@ -116,20 +137,18 @@ static void append_due(const struct rules *r, const struct segment_config *confi
 	char before[72], after[72], problem[600];
 	struct buf record = {0};
 
-	if (gap.count) {
-		if (!record_put_u64(&record, F_GAP_COUNT, gap.count) &&
-		    !record_put_u64(&record, F_GAP_SINCE_NS, gap.since_ns) &&
-		    !put(r, config, REC_GAP, now_ns, buf_view(&record)))
-			gap.count = 0;
-	}
-	if (rules_take_change(before, after, problem)) {
-		buf_reset(&record);
-		if (!record_put(&record, F_POLICY_PATH, bytes_str(r->places.policy)) &&
-		    !record_put_if(&record, F_POLICY_BEFORE, bytes_str(before)) &&
-		    !record_put_if(&record, F_POLICY_AFTER, bytes_str(after)) &&
-		    !record_put_if(&record, F_PROBLEM, bytes_str(problem)))
-			(void)!put(r, config, REC_POLICY_CHANGE, now_ns, buf_view(&record));
-	}
+	append_gap(r, config, now_ns);
+	if (!rules_take_change(before, after, problem))
+		return;
+	/* A change that does not get into the log, for want of memory too, is a gap like any other.
+	 */
+	if (record_put(&record, F_POLICY_PATH, bytes_str(r->places.policy)) ||
+	    record_put_if(&record, F_POLICY_BEFORE, bytes_str(before)) ||
+	    record_put_if(&record, F_POLICY_AFTER, bytes_str(after)) ||
+	    record_put_if(&record, F_PROBLEM, bytes_str(problem)))
+		count_gap(now_ns);
+	else
+		(void)!put(r, config, REC_POLICY_CHANGE, now_ns, buf_view(&record));
 	buf_done(&record);
 }
 
@@ -185,17 +204,25 @@ void journal_close(void)
 	struct segment_config config;
 	struct rules *r;
 
+	uint64_t now_ns = sys_now_ns();
+	bool has_open = writer.open && writer.pid == sys_process();
+
 	/* The connection to the collector ends with the process. The child of a vfork, or of a fork
 	 * that never wrote, has nothing open of its own. */
-	if (forked || !writer.open || writer.pid != sys_process())
+	if (forked || !(has_open || (gap.count && gap.pid == sys_process())))
 		return;
 	r = rules_take();
 	if (!r)
 		return;
 	if (lock_take(&lock)) {
 		configure(&config, r, self_facts(&r->places));
+		/* The last chance to tell of what could not be recorded; it may need a segment. */
+		if (gap.count && r->recipient_count) {
+			rotate_if_changed(r, &config, now_ns);
+			append_gap(r, &config, now_ns);
+		}
 		config.directory = directory;
-		(void)segment_close(&writer, &config, sys_now_ns());
+		(void)segment_close(&writer, &config, now_ns);
 		lock_drop(&lock);
 	}
 	rules_drop(r);

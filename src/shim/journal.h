@@ -13,7 +13,7 @@
 /* The facts about this process, for the decision. Borrowed until the next fork. */
 const struct self *journal_self(const struct rules *r);
 
-/* Appends a record; before it, what became due: a policy change, a gap. OK: it counts as written.
+/* Appends a record; behind it, what became due: a policy change, a gap. OK: it counts as written.
  * Otherwise the loss is counted, and a `gap` record tells of it when one can be written again. */
 MUST_USE enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record);
 
@@ -24,7 +24,7 @@ MUST_USE enum err journal_put_trouble(const struct rules *r, struct buf *text);
  * `bytes_max` bytes' worth (about 1.7 us per KB); true: there is more. */
 bool journal_settle(size_t bytes_max);
 
-/* The clean end of the process: the segment's `end` record. */
+/* The clean end of the process: the segment's `end` record, and before it a `gap` if one is due. */
 void journal_close(void);
 
 void journal_before_fork(void);

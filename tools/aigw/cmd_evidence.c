@@ -354,7 +354,7 @@ int cmd_evidence(int argc, char **argv)
 		return status;
 	if (operands == 0)
 		return args_wrong("evidence", "which record? Give its id, or 'last'");
-	status = reading_open(&reading, key);
+	status = reading_open(&reading, key, NULL);
 	if (status)
 		return status;
 	status = narrow_find_id(&reading, "evidence", argv[1], id);

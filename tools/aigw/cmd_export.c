@@ -395,7 +395,7 @@ int cmd_export(int argc, char **argv)
 	if (!status)
 		status = reading_filter("export", &words, &filter);
 	if (!status)
-		status = reading_open(&reading, key);
+		status = reading_open(&reading, key, NULL);
 	if (status)
 		return status;
 	reading.options.filter = filter;

@@ -276,7 +276,7 @@ int cmd_grep(int argc, char **argv)
 	if (!status)
 		status = reading_filter("grep", &words, &filter);
 	if (!status)
-		status = reading_open(&reading, key);
+		status = reading_open(&reading, key, NULL);
 	if (status)
 		return status;
 	reading.options.filter = filter;

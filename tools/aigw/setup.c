@@ -403,7 +403,7 @@ static int make_signer(const char *path, struct signer *ret_signer)
 	need(buf_put_u8(&text, '\n'));
 	need(buf_put_str(&text, secret));
 	need(buf_put_u8(&text, '\n'));
-	int status = write_new(path, buf_view(&text));
+	int status = setup_write_new(path, buf_view(&text));
 	if (!status)
 		*ret_signer = signer;
 	buf_done(&text);

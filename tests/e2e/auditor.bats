@@ -187,7 +187,7 @@ somebody_else() {
 	run -2 --separate-stderr "$TOOL" verify --json "$(basename "$(dirname "$file")")"
 	assert_equal "$(jq -c '[.verdict, .repaired, .findings[0].code, .findings[0].sequence]' <<<"$output")" \
 		'["incomplete",0,"found_open",2]'
-	head -c -60 "$file" >cut && cat cut >"$file"
+	head -c -60 "$file" >short && cat short >"$file"
 	run -1 "$TOOL" verify
 	run -2 "$TOOL" verify --repair "$file"
 	run -2 "$TOOL" verify --day 2026-11-24 2026-11-24
@@ -254,6 +254,10 @@ somebody_else() {
 		rm -r "$AIGW_HOME/state" && mv away "$AIGW_HOME/state"
 		assert [ "$(wc -l <<<"$with")" -ge 7 ]
 	done
+	# nothing is left of a day that retention took
+	rm -r "$(find "$AIGW_HOME/audit" -mindepth 1 -type d | sort | head -1)"
+	"$TOOL" log >/dev/null
+	assert_equal "$(ls "$index")" "$(find "$AIGW_HOME/audit" -mindepth 1 -type d -printf '%f\n' | sort)"
 	# it holds no content
 	run -1 grep -rqa 'gpt-5\|intake\|ward' "$index"
 }

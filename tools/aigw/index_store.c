@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
 #include "base/sys.h"
 #include "policy/load.h"
 #include "print.h"
@@ -104,6 +105,31 @@ void index_store_done(struct index_store *s)
 	free(s->directory);
 	wipe(s->key, sizeof s->key);
 	*s = (struct index_store){.fd = -1};
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return memcmp(a, b, SEGMENT_DAY_CHARS + 1);
+}
+
+void index_store_prune(const struct index_store *s, char (*days)[SEGMENT_DAY_CHARS + 1],
+		       size_t count)
+{
+	struct buf names = {0};
+	const char *name;
+	size_t at = 0;
+
+	if (!s->on || files_list(s->directory, &names))
+		return;
+	while ((name = files_next_name(&names, &at))) {
+		char path[PATH_MAX_BYTES + 64];
+		bool kept = strlen(name) != SEGMENT_DAY_CHARS ||
+			    (count && bsearch(name, days, count, sizeof *days, compare_names));
+		int len = snprintf(path, sizeof path, "%s/%s", s->directory, name);
+		if (!kept && len > 0 && (size_t)len < sizeof path)
+			sys_unlink(path);
+	}
+	buf_done(&names);
 }
 
 /* ---- reading ---- */

@@ -45,6 +45,10 @@ const struct index_block *index_store_find(const struct index_store *s,
 /* False when the block surely has no id that begins with `prefix`. */
 bool index_store_may_have(struct index_store *s, const struct index_block *block,
 			  struct bytes prefix);
+/* Removes the files of days that the log has not any more, with the keys in them: retention would
+ * be less than it says otherwise. `days` are sorted. */
+void index_store_prune(const struct index_store *s, char (*days)[SEGMENT_DAY_CHARS + 1],
+		       size_t count);
 /* The day's file does not fit the log. */
 void index_store_discard(struct index_store *s);
 

@@ -372,7 +372,7 @@ static enum err read_segment(struct log *l, const struct segment_place *place)
 {
 	struct segment_state *s = find_segment(l, place->path);
 	const struct index_block *blocks;
-	struct stat st;
+	struct stat st = {0};
 	size_t count;
 
 	if (place->bytes == s->bytes_seen || s->unreadable || s->no_key)
@@ -528,6 +528,7 @@ enum err log_read_newest(struct log *l, const struct log_options *options, uint6
 	log_init(l, options);
 	if (e)
 		return e;
+	index_store_prune(&l->state->index, days, count);
 	for (size_t wanted = 1;; wanted *= 4) {
 		bool all = limit == 0 || wanted >= count;
 		if (!all)

@@ -415,7 +415,7 @@ static int make_signer(const char *path, struct signer *ret_signer)
 int setup_signer(const struct places *places, bool make, struct signer *ret_signer)
 {
 	char path[PATH_MAX_BYTES + 16];
-	bool made;
+	bool made = false;
 
 	snprintf(path, sizeof path, "%s/" SIGN_FILE_NAME, places->keys);
 	if (exists(path))

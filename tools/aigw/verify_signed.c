@@ -154,6 +154,7 @@ static int load(const char *path, struct bytes label, const char *signer, struct
 	uint8_t ignored[SEAL_KEY_BYTES];
 	enum err e = files_load(path, SIGNED_BYTES_MAX, ret_text);
 
+	*ret_signed = (struct signed_text){.has_signer = false};
 	if (signer && seal_parse_signer_public(bytes_str(signer), ignored))
 		return args_wrong("verify",
 				  "--signer: '%s' is no signer (aigw-sign1...), or mistyped",

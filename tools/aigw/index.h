@@ -18,7 +18,7 @@
 	"\x89"                                                                                     \
 	"AIGWix1"
 #define INDEX_MAGIC_BYTES   8
-#define INDEX_BLOCK_RECORDS 1024u
+#define INDEX_BLOCK_RECORDS 512u
 #define INDEX_ID_BYTES      16u
 #define INDEX_ODD_IDS       1u /* an id that is no ULID: the ids do not tell what is not there */
 

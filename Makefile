@@ -135,7 +135,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 TESTBINS = provider tls_client gnutls_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
 	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
-	start_bench call_bench scan_bench $(WRITERTESTS) $(STATICBINS)
+	start_bench call_bench scan_bench collect_client collect_bench $(WRITERTESTS) $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -204,6 +204,14 @@ $(BUILD)/tests/doors/sub/libinner.so: tests/bin/doors/caller.c
 $(BUILD)/tests/gnutls_client: tests/bin/gnutls_client.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lgnutls -lpthread
+
+$(BUILD)/tests/collect_client: tests/bin/collect_client.c include/aigw/collect.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -Iinclude -o $@ $<
+
+$(BUILD)/tests/collect_bench: tests/bench/collect_bench.c include/aigw/collect.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -Iinclude -o $@ $< -lpthread
 
 $(BUILD)/tests/raw_client $(BUILD)/tests/odd_socket: $(BUILD)/tests/%: tests/bin/%.c
 	@mkdir -p $(@D)

@@ -31,14 +31,14 @@ struct extras {
 	size_t fd_count;
 };
 
-enum err client_prepare(int listening_fd)
+enum err client_prepare(int fd)
 {
 	int on = 1;
 
-	if (setsockopt(listening_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on))
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on))
 		return err_from_errno(errno);
 	/* Linux 6.5; without it, a pidfd is opened by number and the start time compared. */
-	(void)setsockopt(listening_fd, SOL_SOCKET, SO_PASSPIDFD, &on, sizeof on);
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSPIDFD, &on, sizeof on);
 	return OK;
 }
 

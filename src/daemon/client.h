@@ -33,8 +33,10 @@ enum client_event {
 	CLIENT_OVER,    /* it ended, or did what no program of ours does: close it */
 };
 
-/* Asks for credentials on a listening socket; connections inherit that. ERR_IO. */
-MUST_USE enum err client_prepare(int listening_fd);
+/* Asks for credentials with each message: on a listening socket, so that what is sent before a
+ * connection is accepted has them too, and on a connection, for kernels that inherit only when it
+ * was made. ERR_IO. */
+MUST_USE enum err client_prepare(int fd);
 
 /* Reads one message; charges the account. CLIENT_OVER: *ret_why says what was wrong, "" when it
  * simply ended. After CLIENT_RECORD the caller calls client_record_done. */

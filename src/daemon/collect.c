@@ -152,7 +152,8 @@ static void add_client(struct collector *k, int fd, uint64_t now_ns)
 	struct client *c = calloc(1, sizeof *c);
 	struct account *a = NULL;
 
-	if (c && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+	if (c && client_prepare(fd) == OK &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
 		a = find_account(k, peer.uid, now_ns);
 	event.data.ptr = c;
 	if (!a || a->client_count >= ACCOUNT_CLIENTS_MAX ||

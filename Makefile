@@ -342,14 +342,19 @@ bench: packages-check ## with and without, in one run: ratios and microseconds
 MAN1 = $(sort $(wildcard docs/man/*.1))
 MAN5 = $(sort $(wildcard docs/man/*.5))
 MAN7 = $(sort $(wildcard docs/man/*.7))
+MAN8 = $(sort $(wildcard docs/man/*.8))
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+UNITS = aigwd.service aigwd.socket
 SHARED = policy/policy.schema.json policy/providers.json policy/prices.json policy/observe.json policy/strict.json
 DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/architecture.md docs/CHANGES.md
 D = $(DESTDIR)$(PREFIX)
 
 install: all ## install below DESTDIR/PREFIX
 	install -d $(D)/bin $(D)/lib/aigw $(D)/share/aigw/examples $(D)/share/doc/aigw \
-		$(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man7
-	install -m 755 $(BUILD)/aigw $(D)/bin/aigw
+		$(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man7 $(D)/share/man/man8 $(DESTDIR)$(UNITDIR)
+	install -m 755 $(BUILD)/aigw $(BUILD)/aigwd $(D)/bin
+	sed 's|@PREFIX@|$(PREFIX)|' src/daemon/aigwd.service.in >$(BUILD)/aigwd.service
+	install -m 644 $(BUILD)/aigwd.service src/daemon/aigwd.socket $(DESTDIR)$(UNITDIR)
 	install -m 644 $(BUILD)/libaigw.so $(D)/lib/aigw/libaigw.so
 	install -m 644 $(SHARED) $(D)/share/aigw
 	install -m 644 $(wildcard policy/examples/*.json) $(D)/share/aigw/examples
@@ -357,16 +362,18 @@ install: all ## install below DESTDIR/PREFIX
 	install -m 644 $(MAN1) $(D)/share/man/man1
 	install -m 644 $(MAN5) $(D)/share/man/man5
 	install -m 644 $(MAN7) $(D)/share/man/man7
+	install -m 644 $(MAN8) $(D)/share/man/man8
 
 uninstall: ## remove exactly what install put there
-	rm -f $(D)/bin/aigw $(D)/lib/aigw/libaigw.so $(SHARED:policy/%=$(D)/share/aigw/%) \
+	rm -f $(D)/bin/aigw $(D)/bin/aigwd $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(D)/lib/aigw/libaigw.so $(SHARED:policy/%=$(D)/share/aigw/%) \
 		$(patsubst policy/%,$(D)/share/aigw/%,$(wildcard policy/examples/*.json)) \
 		$(foreach f,$(DOCS),$(D)/share/doc/aigw/$(notdir $(f))) \
 		$(MAN1:docs/man/%=$(D)/share/man/man1/%) $(MAN5:docs/man/%=$(D)/share/man/man5/%) \
-		$(MAN7:docs/man/%=$(D)/share/man/man7/%)
+		$(MAN7:docs/man/%=$(D)/share/man/man7/%) $(MAN8:docs/man/%=$(D)/share/man/man8/%)
 	@# directories that are empty now, never DESTDIR itself
 	-cd $(or $(DESTDIR),/) && rmdir -p --ignore-fail-on-non-empty $(patsubst /%,%,$(addprefix $(PREFIX)/,bin lib/aigw \
-		share/aigw/examples share/doc/aigw share/man/man1 share/man/man5 share/man/man7)) 2>/dev/null
+		share/aigw/examples share/doc/aigw share/man/man1 share/man/man5 share/man/man7 share/man/man8) \
+		$(UNITDIR)) 2>/dev/null
 
 help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 ## \2/p' $(MAKEFILE_LIST) | awk -F ' ## ' '{ printf "%-12s %s\n", $$1, $$2 }'

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/checkpoint.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "daemon/note.h"
 
 #define TAIL_BYTES  (64u << 10) /* where the last checkpoint is looked for */
-#define FILE_FLAGS  (O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW)
+#define FILE_FLAGS  (O_RDWR | O_CLOEXEC | O_NOFOLLOW)
 #define NAME_DIGITS 16 /* of a segment's id in its file's name */
 
 static enum err put_path(const char *directory, const char *name, char ret_path[SEGMENT_PATH_MAX])
@@ -39,12 +40,27 @@ static enum err open_file(const char *directory, const char *name, int flags, in
 	if (e)
 		return e;
 	*ret_fd = sys_open(path, flags, 0600);
+	/* Nothing is made before it is known that everything fits together. */
+	if (*ret_fd == -ENOENT) {
+		*ret_fd = -1;
+		*ret_bytes = 0;
+		return OK;
+	}
 	if (*ret_fd < 0)
 		return err_from_errno(*ret_fd);
 	if (sys_fstat(*ret_fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return ERR_ACCESS;
 	*ret_bytes = (uint64_t)st.st_size;
 	return OK;
+}
+
+static void close_files(struct checkpoint_writer *w)
+{
+	if (w->fd >= 0)
+		sys_close(w->fd);
+	if (w->state_fd >= 0)
+		sys_close(w->state_fd);
+	w->fd = w->state_fd = -1;
 }
 
 /* ---- the keys ---- */
@@ -155,7 +171,7 @@ static enum err load_last(struct checkpoint_writer *w, uint64_t bytes)
 static enum err take_up(struct checkpoint_writer *w, uint64_t bytes)
 {
 	uint8_t slots[CHECKPOINT_STATE_BYTES];
-	ssize_t n = sys_pread(w->state_fd, slots, sizeof slots, 0);
+	ssize_t n = w->state_fd < 0 ? 0 : sys_pread(w->state_fd, slots, sizeof slots, 0);
 	bool evolved = false;
 	enum err e = load_last(w, bytes);
 
@@ -180,13 +196,30 @@ static bool has_ledger(const struct checkpoint_writer *w)
 	return !put_path(w->directory, LEDGER_FILE, path) && sys_stat(path, &st) == 0;
 }
 
+static enum err open_files(struct checkpoint_writer *w, int more_flags, uint64_t *ret_bytes)
+{
+	uint64_t ignored = 0;
+	enum err e = open_file(w->directory, CHECKPOINT_STATE_FILE, FILE_FLAGS | more_flags,
+			       &w->state_fd, &ignored);
+
+	if (!e)
+		e = open_file(w->directory, CHECKPOINT_FILE, FILE_FLAGS | O_APPEND | more_flags,
+			      &w->fd, ret_bytes);
+	return e;
+}
+
 static enum err begin(struct checkpoint_writer *w, uint64_t now_ns)
 {
 	const struct segment_tip nothing = {0};
+	uint64_t bytes = 0;
 	enum err e = sys_random(w->state.active, sizeof w->state.active);
 
 	if (!e)
 		e = sys_random(w->state.next, sizeof w->state.next);
+	close_files(w);
+	if (!e)
+		e = open_files(w, O_CREAT, &bytes);
+	w->torn_bytes = bytes;
 	return e ? e : checkpoint_make(w, FORMAT_CHECKPOINT_FIRST, &nothing, 0, now_ns);
 }
 
@@ -201,23 +234,20 @@ static void say_key(const struct checkpoint_writer *w)
 
 enum err checkpoint_open(struct checkpoint_writer *w, const char *directory, uint64_t now_ns)
 {
-	uint64_t bytes = 0, ignored = 0;
+	uint64_t bytes = 0;
 	enum err e;
 
 	*w = (struct checkpoint_writer){.fd = -1, .state_fd = -1, .evolved_ns = now_ns};
 	if (strlen(directory) >= sizeof w->directory)
 		return ERR_LIMIT;
 	memcpy(w->directory, directory, strlen(directory) + 1);
-	e = open_file(directory, CHECKPOINT_STATE_FILE, FILE_FLAGS, &w->state_fd, &ignored);
-	if (!e)
-		e = open_file(directory, CHECKPOINT_FILE, FILE_FLAGS | O_APPEND, &w->fd, &bytes);
+	e = open_files(w, 0, &bytes);
 	if (e) {
 		note_error(NOTE_WRONG, e, "the checkpoints in ", directory);
 		return e;
 	}
 	/* The first checkpoint comes before the first record: without one there is no log either,
 	 * unless somebody took the checkpoints away. */
-	w->torn_bytes = bytes;
 	if (bytes >= sizeof w->last)
 		e = take_up(w, bytes);
 	else if (has_ledger(w))
@@ -305,10 +335,6 @@ enum err checkpoint_make(struct checkpoint_writer *w, enum format_checkpoint_kin
 
 void checkpoint_close(struct checkpoint_writer *w)
 {
-	if (w->fd >= 0)
-		sys_close(w->fd);
-	if (w->state_fd >= 0)
-		sys_close(w->state_fd);
+	close_files(w);
 	wipe(&w->state, sizeof w->state);
-	w->fd = w->state_fd = -1;
 }

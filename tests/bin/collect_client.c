@@ -94,16 +94,25 @@ static size_t make_request(unsigned char *at, const char *id, size_t bytes)
 	return len;
 }
 
+/* A ULID: the time in milliseconds (10 characters), then what is unique. */
 static void make_id(unsigned long n, char id[27])
 {
 	static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-	unsigned long parts[2] = {(unsigned long)getpid(), n};
+	struct timespec now;
 
-	memset(id, '0', 26);
+	clock_gettime(CLOCK_REALTIME, &now);
+	const struct {
+		unsigned long value;
+		int end, chars;
+	} parts[] = {
+		{(unsigned long)now.tv_sec * 1000 + (unsigned long)now.tv_nsec / 1000000, 9, 10},
+		{(unsigned long)getpid(), 16, 7},
+		{n, 25, 9},
+	};
+	for (int p = 0; p < 3; p++)
+		for (int i = 0; i < parts[p].chars; i++)
+			id[parts[p].end - i] = digits[parts[p].value >> (5 * i) & 31];
 	id[26] = '\0';
-	for (int p = 0; p < 2; p++)
-		for (int i = 0; i < 10; i++)
-			id[25 - (1 - p) * 13 - i] = digits[parts[p] >> (5 * i) & 31];
 }
 
 /* ---- messages ---- */

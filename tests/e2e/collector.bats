@@ -112,6 +112,9 @@ change_byte() { # change_byte FILE OFFSET
 	run -0 as_user 23456 "$T/client" "$SOCKET" answer "$id"
 	assert_equal "$(records "map(select(.id == \"$id\" and .process.uid == 12345)) | .[0].outcome")" killed
 	assert_equal "$(records 'map(.process.uid) | sort | join(" ")')" '12345 23456 23456'
+	run -0 aigw show "$id"
+	refute_output --partial 'words put into'
+	assert_output --partial 'uid 12345'
 	run -0 as_user 12345 "$T/client" "$SOCKET" answer "$id"
 	assert_equal "$(records "map(select(.id == \"$id\" and .process.uid == 12345)) | .[0].outcome")" complete
 	run ! as_user 12345 ls "$LOG"
@@ -141,7 +144,10 @@ if pid == 0:
     call(); os._exit(0)
 os.waitpid(pid, 0)
 call()
-print('new below 900:', [fd for fd in os.listdir('/proc/self/fd') if fd not in before and int(fd) < 900])
+def is_socket(fd):
+    try: return os.readlink('/proc/self/fd/' + fd).startswith('socket:')
+    except OSError: return False # the listing's own
+print('new below 900:', [fd for fd in os.listdir('/proc/self/fd') if fd not in before and int(fd) < 900 and is_socket(fd)])
 "
 	assert_equal "$(records 'map(.process.pid) | join(" ")')" \
 		"$(sed -n 's/^200 //p' <<<"$output" | tr '\n' ' ' | sed 's/ $//')"
@@ -440,7 +446,7 @@ whole_log() {
 	refuses 'the checkpoints'
 	rm "$LOG/checkpoint.key"
 	refuses 'the checkpoints'
-	cp "$T/older/checkpoint.key" "$LOG/checkpoint.key"
+	head -c 1024 /dev/urandom >"$LOG/checkpoint.key"
 	refuses 'the checkpoints'
 	cp "$T/older/ledger.key" "$LOG/ledger.key"
 	refuses 'the ledger is shorter'

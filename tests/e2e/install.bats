@@ -20,6 +20,11 @@ files_below() {
 	assert [ -x "$dest/usr/bin/aigw" ]
 	assert [ -f "$dest/usr/lib/aigw/libaigw.so" ]
 	assert [ -f "$dest/usr/share/man/man7/aigw.7" ]
+	assert [ -x "$dest/usr/bin/aigwd" ]
+	assert [ -f "$dest/usr/share/man/man8/aigwd.8" ]
+	assert [ -f "$dest/usr/lib/systemd/system/aigwd.socket" ]
+	run -0 grep '^ExecStart=' "$dest/usr/lib/systemd/system/aigwd.service"
+	assert_output ExecStart=/usr/bin/aigwd
 	into uninstall PREFIX=/usr DESTDIR="$dest"
 	files_below "$dest" >"$BATS_TEST_TMPDIR/after"
 	run -0 diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"

@@ -39,6 +39,15 @@ static void print_json(const struct log_entry *entry)
 	buf_done(&pretty);
 }
 
+/* Under a collector another user may have sent an answer with the same id: it is not this one's. */
+static const struct log_entry *find_request(const struct log *l)
+{
+	for (size_t i = 0; i < l->entry_count; i++)
+		if (!l->entries[i]->orphan)
+			return l->entries[i];
+	return l->entry_count ? l->entries[0] : NULL;
+}
+
 /* Reads that one record with its payloads and prints it. */
 static int show(struct reading *r, const char *id, bool json, const char *raw)
 {
@@ -54,16 +63,17 @@ static int show(struct reading *r, const char *id, bool json, const char *raw)
 	}
 	if (status)
 		return status;
-	if (r->log.entry_count != 1) {
+	const struct log_entry *entry = find_request(&r->log);
+	if (!entry) {
 		print_note("the record %s is not there any more", id);
 		return EXIT_FINDING;
 	}
 	if (raw)
-		return print_raw(r->log.entries[0], strcmp(raw, "response") == 0);
+		return print_raw(entry, strcmp(raw, "response") == 0);
 	if (json)
-		print_json(r->log.entries[0]);
+		print_json(entry);
 	else
-		readable_print(r->log.entries[0]);
+		readable_print(entry);
 	return EXIT_FINE;
 }
 

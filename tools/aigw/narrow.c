@@ -95,8 +95,9 @@ int narrow_find_id(struct reading *r, const char *command, const char *word,
 		status = reading_report(r);
 		return status ? status : EXIT_FINDING;
 	}
-	if (r->log.entry_count > 1)
-		return say_ambiguous(&r->log, word);
+	for (size_t i = 1; i < r->log.entry_count; i++)
+		if (strcmp(r->log.entries[i]->id, r->log.entries[0]->id) != 0)
+			return say_ambiguous(&r->log, word);
 	memcpy(ret_id, r->log.entries[0]->id, ULID_CHARS + 1);
 	return EXIT_FINE;
 }

@@ -31,7 +31,7 @@ struct collector {
 	struct account *first, *last; /* users with something to read, in turn */
 	struct client *clients, *waiting;
 	size_t client_count;
-	uint64_t waiting_count, tick_ns;
+	uint64_t waiting_count, tick_ns, warned_ns;
 	struct buf record;
 };
 
@@ -252,6 +252,20 @@ static void commit(struct collector *k)
 	}
 }
 
+/* Once a second at most: nobody fills the administrator's journal from here. */
+static void warn_of(struct collector *k, const struct client *c, const char *why)
+{
+	struct buf uid = {0};
+
+	if (k->tick_ns == k->warned_ns)
+		return;
+	k->warned_ns = k->tick_ns;
+	if (!buf_put_decimal(&uid, c->account->uid) && !buf_put_u8(&uid, 0))
+		note(NOTE_WARN, "a connection of uid ", (const char *)uid.at, " was closed: ", why,
+		     NULL);
+	buf_done(&uid);
+}
+
 static void serve_client(struct collector *k, struct client *c)
 {
 	const char *why;
@@ -268,7 +282,7 @@ static void serve_client(struct collector *k, struct client *c)
 		break;
 	case CLIENT_OVER:
 		if (why[0])
-			note(NOTE_WARN, "a connection was closed: ", why, NULL);
+			warn_of(k, c, why);
 		close_client(k, c);
 		break;
 	}

@@ -452,5 +452,5 @@ whole_log() {
 	refuses 'the ledger is shorter'
 	rm "$LOG/checkpoints" "$LOG/checkpoint.key"
 	refuses 'there is a log, but no checkpoints'
-	run -0 start_collector
+	start_collector
 }

@@ -108,8 +108,7 @@ static enum err refuse(const struct checkpoint_writer *w, const char *why)
 	note(NOTE_ALARM, "refusing to start on ", w->directory, ": ", why,
 	     ". Something was lost, removed or put back to an older state. Keep these files, look "
 	     "into them with 'aigw verify --checkpoints' and a copy from outside, and let the "
-	     "collector begin in another directory",
-	     NULL);
+	     "collector begin in another directory");
 	return ERR_SEAL;
 }
 
@@ -228,7 +227,7 @@ static void say_key(const struct checkpoint_writer *w)
 	struct buf hex = {0};
 
 	if (!buf_put_hex(&hex, bytes_of(w->last.key, sizeof w->last.key)) && !buf_put_u8(&hex, 0))
-		note(NOTE_INFO, "checkpoints are signed with ", (const char *)hex.at, NULL);
+		note(NOTE_INFO, "checkpoints are signed with ", (const char *)hex.at);
 	buf_done(&hex);
 }
 

@@ -261,8 +261,7 @@ static void warn_of(struct collector *k, const struct client *c, const char *why
 		return;
 	k->warned_ns = k->tick_ns;
 	if (!buf_put_decimal(&uid, c->account->uid) && !buf_put_u8(&uid, 0))
-		note(NOTE_WARN, "a connection of uid ", (const char *)uid.at, " was closed: ", why,
-		     NULL);
+		note(NOTE_WARN, "a connection of uid ", (const char *)uid.at, " was closed: ", why);
 	buf_done(&uid);
 }
 
@@ -454,7 +453,7 @@ enum err collect_run(struct keeper *keeper, int listening_fd, int signal_fd)
 		e = err_from_errno(errno);
 	if (!e) {
 		supervisor_ready("STATUS=collecting");
-		note(NOTE_INFO, "collecting into ", keeper->directory, NULL);
+		note(NOTE_INFO, "collecting into ", keeper->directory);
 		run(&k);
 		supervisor_stopping();
 	}

@@ -61,7 +61,7 @@ static enum err take_directory(struct keeper *k)
 		return e;
 	}
 	if (flock(k->lock_fd, LOCK_EX | LOCK_NB)) {
-		note(NOTE_WRONG, "another collector writes to ", k->directory, NULL);
+		note(NOTE_WRONG, "another collector writes to ", k->directory);
 		return ERR_STATE;
 	}
 	return OK;
@@ -99,8 +99,7 @@ static void probe_append_only(struct keeper *k)
 	(void)unlink(path);
 	if (!k->append_only)
 		note(NOTE_WARN, "the file system of ", k->directory,
-		     " does not hold files to appending (chattr +a), or it is not permitted here",
-		     NULL);
+		     " does not hold files to appending (chattr +a), or it is not permitted here");
 }
 
 static void sync_path(const char *path)
@@ -132,7 +131,7 @@ static bool mark_new_segment(struct keeper *k)
 	sync_path(path);
 	sync_path(k->directory);
 	if (k->append_only && !set_append_only(k->writer.path, true))
-		note(NOTE_WARN, "could not be held to appending: ", k->writer.path, NULL);
+		note(NOTE_WARN, "could not be held to appending: ", k->writer.path);
 	if (k->append_only && join(k, LEDGER_FILE, path))
 		(void)set_append_only(path, true);
 	return later;
@@ -148,7 +147,7 @@ static void sign(struct keeper *k, enum format_checkpoint_kind kind, uint64_t no
 
 	/* What is signed must survive a power cut that the signature survives. */
 	if (segment_sync(&k->writer, &k->config, now_ns)) {
-		note(NOTE_ALARM, "the log cannot be synced: ", k->directory, NULL);
+		note(NOTE_ALARM, "the log cannot be synced: ", k->directory);
 		k->sync_failed = true;
 	}
 	for (size_t i = 0; !k->synced && i < sizeof files / sizeof files[0]; i++)
@@ -188,7 +187,7 @@ static enum err take_recipients(struct keeper *k, const struct policy *p)
 
 	for (size_t i = 0; i < p->audit.recipient_count; i++)
 		if (seal_parse_recipient(p->audit.recipients[i], &fresh[i])) {
-			note(NOTE_WRONG, k->policy_path, ": an audit recipient is mistyped", NULL);
+			note(NOTE_WRONG, k->policy_path, ": an audit recipient is mistyped");
 			return ERR_BAD;
 		}
 	memcpy(k->recipients, fresh, p->audit.recipient_count * sizeof fresh[0]);
@@ -210,7 +209,7 @@ static enum err load(struct keeper *k, bool directory)
 	if (e) {
 		put_line(problem.line, line);
 		note(NOTE_WRONG, "the policy ", k->policy_path, ":", line, ": ",
-		     problem.text[0] ? problem.text : err_text(e), NULL);
+		     problem.text[0] ? problem.text : err_text(e));
 	} else {
 		e = take_recipients(k, p);
 	}

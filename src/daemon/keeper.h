@@ -33,7 +33,7 @@ struct keeper {
 	uint8_t marked_id[16]; /* the segment that was seen last */
 	uint64_t gap_count, gap_since_ns;
 	struct checkpoint_writer checkpoints;
-	bool sync_failed; /* since the last commit: nothing of it counts */
+	bool sync_failed;        /* since the last commit: nothing of it counts */
 	bool begun;              /* everything fits together: the log may be written */
 	uint64_t unsigned_count; /* records since the last checkpoint */
 };

@@ -128,14 +128,13 @@ static enum err bind_socket(const char *path, int *ret_fd)
 	enum err e;
 
 	if (path[0] != '/' || strlen(path) >= sizeof address.sun_path) {
-		note(NOTE_WRONG, "a socket has an absolute path of at most 107 bytes: ", path,
-		     NULL);
+		note(NOTE_WRONG, "a socket has an absolute path of at most 107 bytes: ", path);
 		return ERR_USAGE;
 	}
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	e = make_parent(path);
 	if (!e && is_served(&address)) {
-		note(NOTE_WRONG, "another program listens on ", path, NULL);
+		note(NOTE_WRONG, "another program listens on ", path);
 		return ERR_STATE;
 	}
 	*ret_fd = e ? -1 : open_socket();

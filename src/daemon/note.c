@@ -24,7 +24,7 @@ static void put(char line[LINE_BYTES_MAX], size_t *len, const char *text)
 	}
 }
 
-void note(enum note_priority priority, const char *text, ...)
+void note_texts(enum note_priority priority, const char *text, ...)
 {
 	char line[LINE_BYTES_MAX], head[] = "<0>";
 	size_t len = 0, written;
@@ -42,5 +42,5 @@ void note(enum note_priority priority, const char *text, ...)
 
 void note_error(enum note_priority priority, enum err e, const char *text, const char *more)
 {
-	note(priority, text, more, ": ", err_text(e), NULL);
+	note(priority, text, more, ": ", err_text(e));
 }

@@ -15,8 +15,9 @@ enum note_priority { NOTE_ALARM = 1, NOTE_WRONG = 3, NOTE_WARN = 4, NOTE_INFO = 
 /* With `priorities` false (a terminal) the numbers are left out. */
 void note_init(bool priorities);
 
-/* The texts one behind the other, up to a NULL. Control characters become '?'. */
-void note(enum note_priority priority, const char *text, ...) __attribute__((sentinel));
+/* The texts one behind the other. Control characters become '?'. */
+#define note(priority, ...) note_texts(priority, __VA_ARGS__, (const char *)0)
+void note_texts(enum note_priority priority, const char *text, ...) __attribute__((sentinel));
 /* The same with the text of an error behind it. */
 void note_error(enum note_priority priority, enum err e, const char *text, const char *more);
 

@@ -31,12 +31,12 @@ collector_policy() {
 }"
 }
 
-# start_collector [OPTION...]: returns once it collects; $COLLECTOR is its pid.
+# start_collector: returns once it collects; $COLLECTOR is its pid.
 start_collector() {
 	local line
 	[[ -p $T/said ]] || mkfifo "$T/said"
 	exec {said}<>"$T/said"
-	"$BUILD/aigwd" --foreground --socket "$SOCKET" --policy "$AIGW_HOME/policy.json" "$@" \
+	"$BUILD/aigwd" --foreground --socket "$SOCKET" --policy "$AIGW_HOME/policy.json" \
 		>/dev/null 2> >(exec tee -a "$T/aigwd.out" >"$T/said" 3>&-) 3>&- &
 	COLLECTOR=$!
 	while read -r -t 20 -u "$said" line; do
@@ -73,9 +73,9 @@ verify() {
 	aigw verify "$@"
 }
 
-# segment [N]: the path of the Nth segment (1)
+# segment: the path of the first one
 segment() {
-	find "$LOG" -name '*.aigw' | sort | sed -n "${1:-1}p"
+	find "$LOG" -name '*.aigw' | sort | head -n 1
 }
 
 # Whoever attacks here is root and takes the flag off first.

@@ -183,7 +183,7 @@ static void put_line(uint32_t line, char ret_text[LINE_NUMBER_MAX])
 
 static enum err take_recipients(struct keeper *k, const struct policy *p)
 {
-	struct recipient fresh[POLICY_RECIPIENTS_MAX];
+	struct recipient fresh[POLICY_RECIPIENTS_MAX] = {0};
 
 	for (size_t i = 0; i < p->audit.recipient_count; i++)
 		if (seal_parse_recipient(p->audit.recipients[i], &fresh[i])) {
@@ -355,7 +355,7 @@ static void tell_gap(struct keeper *k, uint64_t now_ns)
 	if (k->gap_count && !record_put_u64(&record, F_GAP_COUNT, k->gap_count) &&
 	    !record_put_u64(&record, F_GAP_SINCE_NS, k->gap_since_ns) &&
 	    !segment_append(&k->writer, &k->config, REC_GAP, now_ns, buf_view(&record))) {
-		note(NOTE_WARN, "records are kept again; a gap record tells what was lost", NULL);
+		note(NOTE_WARN, "records are kept again; a gap record tells what was lost");
 		k->gap_count = 0;
 	}
 	buf_done(&record);

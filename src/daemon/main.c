@@ -79,13 +79,13 @@ static int parse(int argc, char **argv, struct wishes *ret_wishes)
 			say(option == 'h' ? usage : "aigwd " AIGW_VERSION "\n");
 		else
 			note(NOTE_WRONG, "not an option, or without its value: ", argv[optind - 1],
-			     "; try aigwd --help", NULL);
+			     "; try aigwd --help");
 		ret_wishes->answered |= option == 'h' || option == 'v';
 		if (option == '?')
 			return STATUS_USAGE;
 	}
 	if (optind < argc) {
-		note(NOTE_WRONG, "not an option: ", argv[optind], "; try aigwd --help", NULL);
+		note(NOTE_WRONG, "not an option: ", argv[optind], "; try aigwd --help");
 		return STATUS_USAGE;
 	}
 	return 0;

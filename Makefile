@@ -245,8 +245,8 @@ $(BUILD)/tests/make-log: tests/bin/make-log.c $(OBJ) $(LLOBJ)
 	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
 
 # With the product's own writer; the test's kit counts on tap, which fails allocations.
-WRITERTESTS = kill-writers flip-bits audit_bench
-$(BUILD)/tests/kill-writers $(BUILD)/tests/flip-bits: $(BUILD)/tests/%: tests/bin/%.c $(BUILD)/unit/tap.o $(OBJ) $(LLOBJ)
+WRITERTESTS = kill-writers flip-bits make-vectors audit_bench
+$(BUILD)/tests/kill-writers $(BUILD)/tests/flip-bits $(BUILD)/tests/make-vectors: $(BUILD)/tests/%: tests/bin/%.c $(BUILD)/unit/tap.o $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itests/unit $(WARN) $(CFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
 
@@ -347,6 +347,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 UNITS = aigwd.service aigwd.socket
 SHARED = policy/policy.schema.json policy/providers.json policy/prices.json policy/observe.json policy/strict.json
 DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/architecture.md docs/CHANGES.md
+USER_UNITS = $(sort $(wildcard systemd/user/*))
 D = $(DESTDIR)$(PREFIX)
 
 install: all ## install below DESTDIR/PREFIX
@@ -363,15 +364,19 @@ install: all ## install below DESTDIR/PREFIX
 	install -m 644 $(MAN5) $(D)/share/man/man5
 	install -m 644 $(MAN7) $(D)/share/man/man7
 	install -m 644 $(MAN8) $(D)/share/man/man8
+	install -d $(D)/lib/systemd/user
+	for unit in $(USER_UNITS); do sed 's,@PREFIX@,$(PREFIX),' $$unit > $(D)/lib/systemd/user/$${unit##*/} && \
+		chmod 644 $(D)/lib/systemd/user/$${unit##*/} || exit 1; done
 
 uninstall: ## remove exactly what install put there
 	rm -f $(D)/bin/aigw $(D)/bin/aigwd $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(D)/lib/aigw/libaigw.so $(SHARED:policy/%=$(D)/share/aigw/%) \
 		$(patsubst policy/%,$(D)/share/aigw/%,$(wildcard policy/examples/*.json)) \
 		$(foreach f,$(DOCS),$(D)/share/doc/aigw/$(notdir $(f))) \
+		$(USER_UNITS:systemd/user/%=$(D)/lib/systemd/user/%) \
 		$(MAN1:docs/man/%=$(D)/share/man/man1/%) $(MAN5:docs/man/%=$(D)/share/man/man5/%) \
 		$(MAN7:docs/man/%=$(D)/share/man/man7/%) $(MAN8:docs/man/%=$(D)/share/man/man8/%)
 	@# directories that are empty now, never DESTDIR itself
-	-cd $(or $(DESTDIR),/) && rmdir -p --ignore-fail-on-non-empty $(patsubst /%,%,$(addprefix $(PREFIX)/,bin lib/aigw \
+	-cd $(or $(DESTDIR),/) && rmdir -p --ignore-fail-on-non-empty $(patsubst /%,%,$(addprefix $(PREFIX)/,bin lib/aigw lib/systemd/user \
 		share/aigw/examples share/doc/aigw share/man/man1 share/man/man5 share/man/man7 share/man/man8) \
 		$(UNITDIR)) 2>/dev/null
 

@@ -190,3 +190,8 @@ the_log_may_fail() {
 	run -0 "$BIN/flip-bits" 100 97
 	assert_output --regexp '^100 records: ([0-9]+) bits flipped, '
 }
+
+@test "a second reader, written from docs/audit-format.md in another language, reads the same" {
+	run -0 "$ROOT/tests/bin/read-vectors" "$ROOT/tests/vectors/audit-v1"
+	assert_output '23 records and 16 ledger entries are as docs/audit-format.md says'
+}

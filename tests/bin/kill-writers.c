@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * kill-writers KILLS WRITERS written|synced: kills writers of one audit log at random moments, so
- * many at a time, and looks whether every record that was acknowledged is there afterwards.
+ * kill-writers KILLS WRITERS written|synced [WAIT_US]: kills writers of one audit log at random
+ * moments, so many at a time, and looks whether every record that was acknowledged is there
+ * afterwards.
  *
  * Prints a line of figures. Exit status 0: no acknowledged record was lost, and verify finds
  * nothing worse than what a kill explains.
@@ -32,7 +33,10 @@ static void write_until_killed(struct kit_log *k, unsigned child, int to)
 		int named = snprintf(text, 40, "%u-%llu", child, (unsigned long long)n);
 		text[named] = ' ';
 		text[len] = '\0';
-		if (kit_append(k, text) || write(to, &n, sizeof n) != sizeof n)
+		/* the real time: segments are listed, and read back, in the order of their start */
+		enum err e = segment_append(&k->writer, &k->config, REC_REQUEST, sys_now_ns(),
+					    bytes_str(text));
+		if (e || write(to, &n, sizeof n) != sizeof n)
 			_exit(1);
 	}
 }
@@ -52,11 +56,15 @@ static struct child start(struct kit_log *k, unsigned number)
 	return (struct child){pid, ends[0], number};
 }
 
-static uint64_t end(const struct child *c)
+/* Half of them at any moment, start-up included, half while they are writing. */
+static uint64_t end(const struct child *c, bool is_writing, unsigned wait_us)
 {
 	uint64_t n, acknowledged = 0;
 	int status;
 
+	if (is_writing && read(c->from, &n, sizeof n) == sizeof n)
+		acknowledged = n + 1;
+	usleep(wait_us);
 	kill(c->pid, SIGKILL);
 	while (read(c->from, &n, sizeof n) == sizeof n)
 		acknowledged = n + 1;
@@ -108,7 +116,10 @@ int main(int argc, char **argv)
 	unsigned started = 0, killed = 0, torn = 0, seed = 20261124;
 	uint64_t total = 0, lost = 0;
 
-	if (argc != 4 || kills == 0 || writers == 0 || writers > WRITERS_MAX || writers > kills)
+	unsigned wait_us = argc > 4 ? (unsigned)atoi(argv[4]) : KILL_WAIT_US;
+
+	if (argc < 4 || wait_us == 0 || kills == 0 || writers == 0 || writers > WRITERS_MAX ||
+	    writers > kills)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
 	struct kit_log *k = kit_new();
@@ -123,8 +134,7 @@ int main(int argc, char **argv)
 		struct child *c = &running[(unsigned)rand_r(&seed) % writers];
 		while (c->pid == 0)
 			c = &running[(unsigned)(c - running + 1) % writers];
-		usleep((useconds_t)((unsigned)rand_r(&seed) % KILL_WAIT_US));
-		acknowledged[c->number] = end(c);
+		acknowledged[c->number] = end(c, killed % 2, (unsigned)rand_r(&seed) % wait_us);
 		*c = (struct child){0, -1, 0};
 		if (started < kills) {
 			*c = start(k, started);

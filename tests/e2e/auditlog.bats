@@ -179,9 +179,9 @@ the_log_may_fail() {
 # The same by hand with figures: kill-writers 1000 16 synced; flip-bits 100 1.
 @test "no acknowledged record is lost by 40 kills, with one writer and with sixteen, written and synced" {
 	for mode in written synced; do
-		run -0 "$BIN/kill-writers" 40 1 "$mode"
+		run -0 "$BIN/kill-writers" 40 1 "$mode" 8000
 		assert_output --partial ' 0 lost'
-		run -0 "$BIN/kill-writers" 40 16 "$mode"
+		run -0 "$BIN/kill-writers" 40 16 "$mode" 3000
 		assert_output --partial ' 0 lost'
 	done
 }

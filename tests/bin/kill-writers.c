@@ -15,6 +15,8 @@
 #define RECORD_MAX   20000
 #define KILL_WAIT_US 20000
 #define WRITERS_MAX  64
+#define RECORDS_EACH                                                                               \
+	100 /* then a writer waits for its end: a busy machine must not fill its disk */
 
 struct child {
 	pid_t pid;
@@ -27,7 +29,7 @@ static void write_until_killed(struct kit_log *k, unsigned child, int to)
 {
 	static char text[RECORD_MAX + 1];
 
-	for (uint64_t n = 0;; n++) {
+	for (uint64_t n = 0; n < RECORDS_EACH; n++) {
 		size_t len = 40 + (size_t)((n * 7919 + child * 104729ull) % (RECORD_MAX - 40));
 		memset(text, '.', len);
 		int named = snprintf(text, 40, "%u-%llu", child, (unsigned long long)n);
@@ -39,6 +41,8 @@ static void write_until_killed(struct kit_log *k, unsigned child, int to)
 		if (e || write(to, &n, sizeof n) != sizeof n)
 			_exit(1);
 	}
+	for (;;)
+		pause();
 }
 
 static struct child start(struct kit_log *k, unsigned number)

@@ -5,6 +5,8 @@
  */
 #include "llm/readers.h"
 
+#include <string.h>
+
 #include "llm/tools.h"
 
 /* -- the answer ---------------------------------------------------------------------------- */
@@ -267,12 +269,67 @@ static enum err read_json(struct bytes json, struct bytes event_name, struct ans
 	return e == ERR_NOMEM ? e : OK;
 }
 
+/* ---- events that bring nothing but words ---- */
+
+/* Behind a key's closing quote: true when the value is null, or that string again. */
+static bool says_again(struct bytes rest, const char *known)
+{
+	size_t i = 0, len = strlen(known);
+
+	while (i < rest.len && (rest.at[i] == ' ' || rest.at[i] == ':'))
+		i++;
+	rest = bytes_from(rest, i);
+	if (bytes_starts(rest, BYTES("null")))
+		return true;
+	return len && rest.len >= len + 2 && rest.at[0] == '"' && rest.at[len + 1] == '"' &&
+	       memcmp(rest.at + 1, known, len) == 0;
+}
+
+/* Most events of a stream only have the next word, which is not kept here (text NULL), and what was
+ * known before. They are told by one pass over their quotes: no key of interest stands behind one,
+ * or its value is nothing new. A key in the words, or one that begins with an escape, costs no more
+ * than the full reading. */
+static bool is_only_words(struct bytes data, const struct answer *a)
+{
+	const struct {
+		const char *key, *known; /* known: the value that is no news */
+	} keys[] = {
+		{"usage\"", ""},         {"error\"", ""},
+		{"finish_reason\"", ""}, {"tool_calls\"", ""},
+		{"type\"", ""},          {"function_call\"", ""},
+		{"response\"", ""},      {"status\"", ""},
+		{"x_groq\"", ""},        {"output\"", ""},
+		{"id\"", a->id},         {"incomplete_details\"", ""},
+		{"model\"", a->model},   {"service_tier\"", a->service_tier},
+	};
+	struct bytes rest = data;
+	size_t quote;
+
+	if (!a->id[0] || !a->model[0])
+		return false;
+	while ((quote = bytes_find_byte(rest, '"')) != SIZE_MAX) {
+		rest = bytes_from(rest, quote + 1);
+		if (!rest.len || rest.at[0] == '\\')
+			return false;
+		for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+			if (rest.at[0] != (uint8_t)keys[i].key[0] ||
+			    !bytes_starts(rest, bytes_str(keys[i].key)))
+				continue;
+			if (!says_again(bytes_from(rest, strlen(keys[i].key)), keys[i].known))
+				return false;
+		}
+	}
+	return true;
+}
+
 enum err read_openai_event(const struct sse_event *event, struct answer *answer, struct buf *text)
 {
 	if (bytes_equal(bytes_trim(event->data), BYTES("[DONE]"))) {
 		answer->terminated = true;
 		return OK;
 	}
+	if (!text && !event->name.len && is_only_words(event->data, answer))
+		return OK;
 	return read_json(event->data, event->name, answer, text);
 }
 

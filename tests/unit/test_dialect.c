@@ -326,6 +326,53 @@ static void realtime_says_its_details_under_names_of_its_own(void)
 	CHECK(a.terminated && a.has_usage);
 }
 
+/* Where the words are not wanted, an event with nothing else is passed over: the answer is the
+ * same. */
+static void events_with_news_are_read_also_without_the_words(void)
+{
+#define CHUNK(more)                                                                                \
+	"{\"id\":\"c1\",\"model\":\"gpt-5\",\"service_tier\":\"default\",\"choices\":[{" more
+	static const char *const events[] = {
+		CHUNK("\"delta\":{\"content\":\"a\"},\"finish_reason\":null}],\"usage\":null}"),
+		CHUNK("\"delta\":{\"content\":\"say \\\"usage\\\"\"},\"finish_reason\":null}]}"),
+		CHUNK("\"delta\":{\"content\":\"b\"},\"finish_reason\" : null}]}"),
+		CHUNK("\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"function\":{"
+		      "\"name\":"
+		      "\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":null}]}"),
+		CHUNK("\"delta\":{},\"finish_reason\" : \"stop\"}]}"),
+		"{\"id\":\"c1\",\"model\":\"gpt-5-2\",\"choices\":[]}",
+		"{\"id\":\"c1\",\"model\":\"gpt-5-2\",\"service_tier\":\"flex\",\"choices\":[]}",
+		"{\"id\":\"c1\",\"model\":\"gpt-5-2\",\"choices\":[],\"usage\" "
+		":\n{\"prompt_tokens\":3}}",
+		"{\"id\":\"c1\",\"model\":\"gpt-5-2\",\"choices\":[],\"\\u0075sage\":{\"completion_"
+		"tokens\":4}}",
+		"{\"id\":\"c1\",\"model\":\"gpt-5-2\",\"error\":{\"message\":\"x\"}}",
+	};
+#undef CHUNK
+	struct buf text = {0}, tools = {0}, tools_too = {0};
+	struct answer with = {.tool_calls = &tools}, without = {.tool_calls = &tools_too};
+
+	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+		struct sse_event event = {.data = tap_guarded(bytes_str(events[i]))};
+		CHECK_ERR(dialect_openai.read_event(&event, &with, &text), OK);
+		CHECK_ERR(dialect_openai.read_event(&event, &without, NULL), OK);
+		without.tool_calls = with.tool_calls;
+		if (memcmp(&with, &without, sizeof with) != 0)
+			tap_fail(__FILE__, __LINE__, "after event %zu they differ", i);
+		without.tool_calls = &tools_too;
+	}
+	CHECK_STR(with.finish_reason, "stop");
+	CHECK_STR(with.model, "gpt-5-2");
+	CHECK_STR(with.service_tier, "flex");
+	CHECK(with.failed);
+	check_count("events", &with.usage, USAGE_INPUT, 3);
+	check_count("events", &with.usage, USAGE_OUTPUT, 4);
+	CHECK(tools.len && bytes_equal(buf_view(&tools), buf_view(&tools_too)));
+	buf_done(&text);
+	buf_done(&tools);
+	buf_done(&tools_too);
+}
+
 static void a_text_that_is_not_json_leaves_no_trace(void)
 {
 	static const char body[] =
@@ -627,6 +674,7 @@ int main(void)
 		  TEST(anthropic_input_is_the_sum_of_parts_from_different_events),
 		  TEST(what_has_a_price_of_its_own_is_counted_and_the_service_tier_kept),
 		  TEST(realtime_says_its_details_under_names_of_its_own),
+		  TEST(events_with_news_are_read_also_without_the_words),
 		  TEST(a_text_that_is_not_json_leaves_no_trace),
 		  TEST(strings_that_do_not_fit_are_left_out_whole),
 		  TEST(text_stops_at_the_limit_of_its_buffer),

@@ -32,11 +32,12 @@
 
 #include "aigw/collect.h"
 
-#define PART        65536u
-#define REC_REQUEST 2
-#define REC_ANSWER  4
-#define MEMORY      (1u << 20)
-#define HOARDED     200
+#define PART          65536u
+#define FLOOD_SECONDS 60
+#define REC_REQUEST   2
+#define REC_ANSWER    4
+#define MEMORY        (1u << 20)
+#define HOARDED       200
 
 static const char *path;
 
@@ -290,6 +291,7 @@ static _Noreturn void flood(void)
 	char id[27];
 	struct collect_head head;
 
+	alarm(FLOOD_SECONDS); /* whatever becomes of the test */
 	make_id(0, id);
 	size_t len = make_request(record, id, sizeof record - 256);
 	for (size_t i = 0; i < 64; i++) {

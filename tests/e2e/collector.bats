@@ -192,9 +192,12 @@ print('new below 900:', [fd for fd in os.listdir('/proc/self/fd') if fd not in b
 @test "a user who floods is limited, and another one is served meanwhile" {
 	only_root
 	start_collector
-	as_user 12345 "$T/client" "$SOCKET" flood >"$T/flood.out" 3>&- &
+	# no function in between: what is killed below is the client itself
+	setpriv --reuid 12345 --regid 12345 --clear-groups --no-new-privs "$T/client" "$SOCKET" flood \
+		>"$T/flood.out" 3>&- &
 	local flood=$! began took
-	as_user 12345 "$T/client" "$SOCKET" hoard >"$T/hoard.out" 2>&1 3>&- &
+	setpriv --reuid 12345 --regid 12345 --clear-groups --no-new-privs "$T/client" "$SOCKET" hoard \
+		>"$T/hoard.out" 2>&1 3>&- &
 	local hoard=$!
 	began=$(date +%s%N)
 	run -0 timeout 20 setpriv --reuid 23456 --regid 23456 --clear-groups "$T/client" "$SOCKET" load 100 1000

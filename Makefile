@@ -295,7 +295,7 @@ $(BUILD)/lint/%.ok: %.c
 	@mkdir -p $(@D)
 	@clang $(LINT_FLAGS) -fsyntax-only $<
 	@clang --analyze $(LINT_FLAGS) -Xclang -analyzer-werror -o /dev/null $<
-	@gcc $(LINT_FLAGS) -O2 -fsyntax-only $<
+	@$(if $(findstring clang,$(CC)),gcc $(LINT_FLAGS) -O2 -fsyntax-only $<,:) # the build is gcc's pass already
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=normalCheckLevelMaxBranches --suppress=preprocessorErrorDirective -D__x86_64__ -Isrc $< 
 	@touch $@

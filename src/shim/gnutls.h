@@ -90,7 +90,8 @@ int gnutls_uncork(struct conn *c, bool wait);
 
 /* The program reads. True when the gate answers: *ret_len bytes, or 0 for the end. */
 bool gnutls_serve(struct conn *c, void *data, size_t cap, bool peek, size_t *ret_len);
-/* The library ended a read with `ret`, 0 or an error. */
+/* The library ended a read with `ret`, 0 or an error. True: bytes that were held are to be served
+ * before that is told. */
 bool gnutls_read_failed(struct conn *c, ssize_t ret);
 
 /* For the child after fork. */

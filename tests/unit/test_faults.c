@@ -96,6 +96,9 @@ static void write_with_an_io_error(struct kit_log *k)
 	CHECK_ERR(append_large(k), ERR_IO);
 	CHECK_ERR(kit_append(k, "after"), OK);
 	CHECK_ERR(kit_close(k), OK);
+	CHECK_U64(count_text(k, "before"), 1);
+	CHECK_U64(count_text(k, "after"), 1);
+	KIT_EXPECT(kit_verify(k), VERDICT_INCOMPLETE, "torn_tail");
 }
 
 static void a_failed_write_gives_the_segment_up(void)
@@ -103,8 +106,6 @@ static void a_failed_write_gives_the_segment_up(void)
 	struct kit_log *k = kit_new();
 
 	kit_in_child(k, write_with_an_io_error);
-	if (count_text(k, "after"))
-		KIT_EXPECT(kit_verify(k), VERDICT_INCOMPLETE, "torn_tail");
 	kit_free(k);
 }
 

@@ -47,8 +47,23 @@ struct opening {
 
 static struct opening openings[OPENINGS_MAX];
 static unsigned openings_next;
+static unsigned openings_used; /* the first so many were ever claimed; atomic */
 
 /* ---- the table ---- */
+
+static struct opening *openings_end(void)
+{
+	return openings + __atomic_load_n(&openings_used, __ATOMIC_ACQUIRE);
+}
+
+static void mark_used(unsigned count)
+{
+	unsigned used = __atomic_load_n(&openings_used, __ATOMIC_RELAXED);
+
+	while (used < count && !__atomic_compare_exchange_n(&openings_used, &used, count, true,
+							    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
 
 static bool seize(struct opening *o)
 {
@@ -88,7 +103,7 @@ static void forget(struct opening *o)
 static struct opening *find(int fd, uint64_t inode, bool *ret_busy)
 {
 	*ret_busy = false;
-	for (struct opening *o = openings; o < openings + OPENINGS_MAX; o++) {
+	for (struct opening *o = openings, *end = openings_end(); o < end; o++) {
 		if (__atomic_load_n(&o->fd_plus_one, __ATOMIC_ACQUIRE) != fd + 1)
 			continue;
 		if (!seize(o)) {
@@ -116,6 +131,8 @@ static struct opening *claim(int fd, uint64_t inode)
 	for (unsigned i = 0; i < 2 * OPENINGS_MAX; i++) {
 		struct opening *o = &openings[(start + i) % OPENINGS_MAX];
 		bool pushes_out = i >= OPENINGS_MAX;
+
+		mark_used((start + i) % OPENINGS_MAX + 1);
 		if ((o->fd_plus_one && !pushes_out) || !seize(o))
 			continue;
 		if (!o->fd_plus_one || (pushes_out && o->sent_bytes == o->kept_bytes)) {
@@ -443,7 +460,7 @@ static enum opening_answer look(struct sending *s)
 
 static bool is_begun(int fd)
 {
-	for (struct opening *o = openings; o < openings + OPENINGS_MAX; o++)
+	for (struct opening *o = openings, *end = openings_end(); o < end; o++)
 		if (__atomic_load_n(&o->fd_plus_one, __ATOMIC_ACQUIRE) == fd + 1)
 			return true;
 	return false;
@@ -545,7 +562,7 @@ void opening_close(int fd)
 
 void opening_release_all(void)
 {
-	for (struct opening *o = openings; o < openings + OPENINGS_MAX; o++) {
+	for (struct opening *o = openings, *end = openings_end(); o < end; o++) {
 		int fd = __atomic_load_n(&o->fd_plus_one, __ATOMIC_ACQUIRE) - 1;
 		if (fd >= 0 && fds_has(fd, FDS_HELD))
 			let_out(fd, false);
@@ -555,7 +572,7 @@ void opening_release_all(void)
 /* What a thread that does not exist here was in the middle of is not to be trusted. */
 void opening_in_child(void)
 {
-	for (struct opening *o = openings; o < openings + OPENINGS_MAX; o++)
+	for (struct opening *o = openings, *end = openings_end(); o < end; o++)
 		if (o->busy)
 			memset(o, 0, sizeof *o);
 }

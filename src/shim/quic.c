@@ -163,5 +163,7 @@ bool quic_send(struct sending *s)
 
 void quic_in_child(void)
 {
-	memset(followings, 0, sizeof followings);
+	/* Of a table that nobody used no page is touched. */
+	if (__atomic_load_n(&next_following, __ATOMIC_ACQUIRE))
+		memset(followings, 0, sizeof followings);
 }

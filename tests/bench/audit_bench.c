@@ -13,12 +13,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "audit_kit.h"
-#include "base/sys.h"
 
 #define ROUNDS 9
+
+/* By libc's vDSO: no system call of the measuring stands in what is measured. */
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 static int by_value(const void *a, const void *b)
 {
@@ -38,7 +47,7 @@ static double raw_us(const char *path, struct bytes plain, unsigned records)
 	static uint8_t out[(1 << 20) + 200];
 	uint8_t key[SEAL_KEY_BYTES] = {1}, nonce[SEAL_NONCE_BYTES] = {0};
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-	uint64_t start_ns = sys_monotonic_ns();
+	uint64_t start_ns = clock_ns();
 
 	for (unsigned i = 0; i < records; i++) {
 		memcpy(nonce, &i, sizeof i);
@@ -46,7 +55,7 @@ static double raw_us(const char *path, struct bytes plain, unsigned records)
 		if (write(fd, out, 104 + plain.len) != (ssize_t)(104 + plain.len))
 			kit_bail("write");
 	}
-	uint64_t took_ns = sys_monotonic_ns() - start_ns;
+	uint64_t took_ns = clock_ns() - start_ns;
 	close(fd);
 	unlink(path);
 	return (double)took_ns / 1000 / records;
@@ -62,13 +71,13 @@ static double append_us(struct kit_log *k, struct bytes plain, unsigned records,
 		kit_bail("append");
 	(void)segment_settle(&k->writer, SIZE_MAX);
 	for (unsigned i = 0; i < records; i++) {
-		uint64_t start_ns = sys_monotonic_ns();
+		uint64_t start_ns = clock_ns();
 		if (segment_append(&k->writer, &k->config, REC_REQUEST, KIT_NOON_NS, plain))
 			kit_bail("append");
-		uint64_t middle_ns = sys_monotonic_ns();
+		uint64_t middle_ns = clock_ns();
 		(void)segment_settle(&k->writer, SIZE_MAX);
 		append_ns += middle_ns - start_ns;
-		settle_ns += sys_monotonic_ns() - middle_ns;
+		settle_ns += clock_ns() - middle_ns;
 	}
 	if (kit_close(k))
 		kit_bail("close");

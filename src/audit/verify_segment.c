@@ -31,8 +31,26 @@ static void tell_record(struct run *v, const struct walked *w, const struct segm
 			    record->sequence, "a record stands behind the segment's end record");
 }
 
-static enum err walk_records(struct run *v, struct segment_reader *r, struct walked *w)
+/* The file's digest, made while its records are read: their bytes are near then. */
+struct image_digest {
+	struct seal_digest_state state;
+	struct bytes rest; /* of the file, not digested yet */
+};
+
+static void digest_until(struct image_digest *d, struct bytes file, uint64_t offset)
 {
+	size_t done = file.len - d->rest.len;
+
+	if (offset <= done)
+		return;
+	seal_digest_feed(&d->state, bytes_slice(d->rest, 0, (size_t)offset - done));
+	d->rest = bytes_from(file, offset < file.len ? (size_t)offset : file.len);
+}
+
+static enum err walk_records(struct run *v, struct segment_reader *r, struct image_digest *digest,
+			     struct walked *w)
+{
+	struct bytes file = buf_view(&v->image);
 	struct segment_record record;
 	uint64_t expected = 0, count;
 	enum err e;
@@ -40,6 +58,7 @@ static enum err walk_records(struct run *v, struct segment_reader *r, struct wal
 	while ((e = segment_next(r, &record)) != ERR_END) {
 		if (e == ERR_NOMEM)
 			return e;
+		digest_until(digest, file, record.offset);
 		if (e == ERR_TORN) {
 			w->torn = true;
 			w->torn_at = record.offset;
@@ -70,17 +89,12 @@ static enum err walk_records(struct run *v, struct segment_reader *r, struct wal
 	return OK;
 }
 
-static enum err walk_image(struct run *v, struct walked *w)
+/* What can be said of a file whose header opened it, or did not (`opened`). */
+static enum err read_image(struct run *v, enum err opened, struct segment_reader *r,
+			   struct image_digest *digest, struct walked *w)
 {
-	struct bytes file = buf_view(&v->image);
-	struct segment_reader *r = NULL;
-	enum err e = segment_reader_open(file, v->options->identity_count, v->options->identities,
-					 &r);
+	enum err e = opened;
 
-	w->bytes = file.len;
-	seal_digest(NULL, &file, 1, w->digest);
-	if (e == ERR_NOMEM)
-		return e;
 	if (e == ERR_UNSUPPORTED) {
 		verify_tell(
 			v, VERDICT_CANNOT, "unsupported", w->path, 0, NO_SEQUENCE,
@@ -112,8 +126,25 @@ static enum err walk_image(struct run *v, struct walked *w)
 		verify_tell(
 			v, VERDICT_TAMPERED, "header_seal", w->path, 0, NO_SEQUENCE,
 			"the secret sealed to this identity does not open or is not the segment's");
-	e = walk_records(v, r, w);
+	return walk_records(v, r, digest, w);
+}
+
+static enum err walk_image(struct run *v, struct walked *w)
+{
+	struct bytes file = buf_view(&v->image);
+	struct image_digest digest = {.rest = file};
+	struct segment_reader *r = NULL;
+	enum err e = segment_reader_open(file, v->options->identity_count, v->options->identities,
+					 &r);
+
+	if (e == ERR_NOMEM)
+		return e;
+	w->bytes = file.len;
+	seal_digest_init(&digest.state);
+	e = read_image(v, e, r, &digest, w);
 	segment_reader_free(r);
+	digest_until(&digest, file, file.len);
+	seal_digest_end(&digest.state, w->digest);
 	memcpy(w->valid_digest, w->digest, sizeof w->valid_digest);
 	if (!e && w->torn) {
 		struct bytes valid = bytes_slice(file, 0, (size_t)w->torn_at);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -12,6 +13,8 @@
 
 #define READ_FLAGS    (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 #define ENTRIES_BYTES 8192
+
+#define HUGE_PAGE_BYTES (2u << 20)
 
 static enum err open_regular(const char *path, int *ret_fd, uint64_t *ret_bytes)
 {
@@ -31,6 +34,20 @@ static enum err open_regular(const char *path, int *ret_fd, uint64_t *ret_bytes)
 	return OK;
 }
 
+/* Room for a file: in huge pages where it is large and the host has them. */
+static uint8_t *new_image(size_t bytes)
+{
+	uint8_t *at;
+
+	if (bytes < 2 * HUGE_PAGE_BYTES)
+		return malloc(bytes);
+	bytes = (bytes + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+	at = aligned_alloc(HUGE_PAGE_BYTES, bytes);
+	if (at)
+		(void)madvise(at, bytes, MADV_HUGEPAGE);
+	return at;
+}
+
 enum err files_load(const char *path, size_t max, struct buf *ret_content)
 {
 	uint64_t bytes = 0;
@@ -42,7 +59,7 @@ enum err files_load(const char *path, size_t max, struct buf *ret_content)
 		return e;
 	e = bytes > max ? ERR_LIMIT : OK;
 	if (!e && bytes > ret_content->cap) {
-		uint8_t *at = malloc((size_t)bytes);
+		uint8_t *at = new_image((size_t)bytes);
 		if (at) {
 			buf_done(ret_content);
 			ret_content->at = at;

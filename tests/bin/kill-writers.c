@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * kill-writers KILLS WRITERS written|synced [WAIT_US]: kills writers of one audit log at random
- * moments, so many at a time, and looks whether every record that was acknowledged is there
- * afterwards.
+ * kill-writers KILLS WRITERS written|synced [WAIT_US [FILE_BYTES]]: kills writers of one audit log
+ * at random moments, so many at a time, and looks whether every record that was acknowledged is
+ * there afterwards. FILE_BYTES: their limit of a file's size, so that they go on in a new segment
+ * again and again.
  *
  * Prints a line of figures. Exit status 0: no acknowledged record was lost, and verify finds
  * nothing worse than what a kill explains.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "audit_kit.h"
 
@@ -17,6 +19,8 @@
 #define WRITERS_MAX  64
 #define RECORDS_EACH                                                                               \
 	100 /* then a writer waits for its end: a busy machine must not fill its disk */
+
+static rlim_t file_bytes; /* 0: no limit */
 
 struct child {
 	pid_t pid;
@@ -53,6 +57,9 @@ static struct child start(struct kit_log *k, unsigned number)
 		kit_bail("pipe");
 	pid_t pid = fork();
 	if (pid == 0) {
+		struct rlimit limit = {file_bytes, file_bytes};
+		if (file_bytes && setrlimit(RLIMIT_FSIZE, &limit))
+			_exit(1);
 		close(ends[0]);
 		write_until_killed(k, number, ends[1]);
 	}
@@ -79,14 +86,29 @@ static uint64_t end(const struct child *c, bool is_writing, unsigned wait_us)
 	return acknowledged;
 }
 
-/* found[child]: how many of its records are there, in order and without a hole. */
-static void read_back(struct kit_log *k, uint64_t *found, unsigned children, unsigned *ret_torn)
+/* Which of its records are there; those of a writer may stand in several segments. */
+struct found {
+	bool record[RECORDS_EACH];
+};
+
+static uint64_t count_lost(const struct found *f, uint64_t acknowledged)
+{
+	uint64_t lost = 0;
+
+	for (uint64_t n = 0; n < acknowledged; n++)
+		lost += !f->record[n];
+	return lost;
+}
+
+static void read_back(struct kit_log *k, struct found *found, unsigned children, unsigned *ret_torn,
+		      size_t *ret_segments)
 {
 	struct segment_place *places = NULL;
 	size_t count = 0;
 
 	if (segment_list(k->directory, &places, &count))
 		kit_bail("no log");
+	*ret_segments = count;
 	for (size_t i = 0; i < count; i++) {
 		struct segment_reader *r = NULL;
 		struct segment_record record;
@@ -103,8 +125,8 @@ static void read_back(struct kit_log *k, uint64_t *found, unsigned children, uns
 			char name[40] = {0};
 			memcpy(name, record.plain.at, sizeof name - 1);
 			if (sscanf(name, "%u-%llu ", &child, &n) == 2 && child < children &&
-			    n == found[child])
-				found[child]++;
+			    n < RECORDS_EACH)
+				found[child].record[n] = true;
 		}
 		segment_reader_free(r);
 		buf_done(&file);
@@ -125,11 +147,13 @@ int main(int argc, char **argv)
 	if (argc < 4 || wait_us == 0 || kills == 0 || writers == 0 || writers > WRITERS_MAX ||
 	    writers > kills)
 		return 2;
+	file_bytes = argc > 5 ? strtoul(argv[5], NULL, 10) : 0;
 	signal(SIGPIPE, SIG_IGN);
 	struct kit_log *k = kit_new();
 	k->config.synced = strcmp(argv[3], "synced") == 0;
 	uint64_t *acknowledged = calloc(kills, sizeof *acknowledged);
-	uint64_t *found = calloc(kills, sizeof *found);
+	struct found *found = calloc(kills, sizeof *found);
+	size_t segments = 0;
 	if (!acknowledged || !found)
 		return 3;
 	for (; started < writers; started++)
@@ -145,16 +169,16 @@ int main(int argc, char **argv)
 			started++;
 		}
 	}
-	read_back(k, found, kills, &torn);
+	read_back(k, found, kills, &torn, &segments);
 	for (unsigned i = 0; i < kills; i++) {
 		total += acknowledged[i];
-		lost += found[i] < acknowledged[i] ? acknowledged[i] - found[i] : 0;
+		lost += count_lost(&found[i], acknowledged[i]);
 	}
 	struct kit_verdict v = kit_verify(k);
-	printf("%u kills, %u writers, %s: %llu acknowledged records, %llu lost, %u torn tails, "
-	       "verify: %s\n",
-	       kills, writers, argv[3], (unsigned long long)total, (unsigned long long)lost, torn,
-	       verdict_name(v.result.verdict));
+	printf("%u kills, %u writers, %s: %llu acknowledged records in %zu segments, %llu lost, %u "
+	       "torn tails, verify: %s\n",
+	       kills, writers, argv[3], (unsigned long long)total, segments,
+	       (unsigned long long)lost, torn, verdict_name(v.result.verdict));
 	if (v.result.verdict != VERDICT_INCOMPLETE)
 		printf("findings:%s\n", v.codes);
 	kit_free(k);

@@ -176,12 +176,12 @@ the_log_may_fail() {
 	run -0 "$TOOL" verify
 }
 
-# The same by hand with figures: kill-writers 1000 16 synced; flip-bits 100 1.
-@test "no acknowledged record is lost by 40 kills, with one writer and with sixteen, written and synced" {
+# The same by hand with figures: kill-writers 1000 16 synced 20000 300000; flip-bits 100 1.
+@test "no acknowledged record is lost by 40 kills: one writer and sixteen, written and synced, many segments" {
 	for mode in written synced; do
 		run -0 "$BIN/kill-writers" 40 1 "$mode" 8000
 		assert_output --partial ' 0 lost'
-		run -0 "$BIN/kill-writers" 40 16 "$mode" 3000
+		run -0 "$BIN/kill-writers" 40 16 "$mode" 3000 300000
 		assert_output --partial ' 0 lost'
 	done
 }

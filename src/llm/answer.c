@@ -6,25 +6,90 @@
 #define STRING_BYTES_MAX 256 /* the longest text in struct answer */
 #define STRING_RAW_MAX   (STRING_BYTES_MAX * 6)
 
+enum { PLAN_NONE, PLAN_BEING_MADE, PLAN_READY };
+
+/* ---- a table's plan ---- */
+
+static struct bytes name_at(const struct answer_table *t, const struct answer_names *n,
+			    size_t field, size_t level)
+{
+	return bytes_of(t->fields[field].path + n->start[level][field], n->len[level][field]);
+}
+
+static void split_path(const char *path, size_t field, struct answer_names *n)
+{
+	size_t level = 0, start = 0, i = 0;
+
+	do {
+		if (path[i] && path[i] != '/')
+			continue;
+		n->start[level][field] = (uint8_t)start;
+		n->len[level][field] = (uint8_t)(i - start);
+		start = i + 1;
+		level++;
+	} while (path[i++] && level < ANSWER_PATH_MAX);
+	n->depth[field] = (uint8_t)level;
+}
+
+static void make_names(const struct answer_table *t, struct answer_names *n)
+{
+	memset(n, 0, sizeof *n);
+	for (size_t i = 0; i < t->count; i++) {
+		split_path(t->fields[i].path, i, n);
+		for (size_t level = 0; level < n->depth[i]; level++) {
+			bool same = i && level < n->depth[i - 1] &&
+				    bytes_equal(name_at(t, n, i, level),
+						name_at(t, n, i - 1, level));
+			n->same[level][i] = same ? n->same[level][i - 1] : (uint8_t)i;
+		}
+		n->by_letter[(uint8_t)t->fields[i].path[0] % ANSWER_LETTERS] |= UINT64_C(1) << i;
+	}
+}
+
+/* The plan's names, or while another thread makes them (or a fork ended that one): ones made in
+ * `room`. */
+static const struct answer_names *names_of(const struct answer_table *t, struct answer_names *room)
+{
+	uint32_t state = __atomic_load_n(&t->plan->state, __ATOMIC_ACQUIRE);
+
+	if (state == PLAN_READY)
+		return &t->plan->names;
+	if (state == PLAN_NONE &&
+	    __atomic_compare_exchange_n(&t->plan->state, &state, PLAN_BEING_MADE, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		make_names(t, &t->plan->names);
+		__atomic_store_n(&t->plan->state, PLAN_READY, __ATOMIC_RELEASE);
+		return &t->plan->names;
+	}
+	make_names(t, room);
+	return room;
+}
+
+/* ---- the walk ---- */
+
+struct walk {
+	const struct answer_table *table;
+	const struct answer_names *names;
+};
+
 static uint64_t all_fields(size_t count)
 {
 	return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }
 
 /* Calls take for the fields in `live` that end at this value; the others are in *ret_deeper. */
-static enum err take_value(const struct answer_field *fields, uint64_t live,
-			   const struct json_token *value, answer_take *take, void *context,
-			   uint64_t *ret_deeper)
+static enum err take_value(const struct walk *w, uint64_t live, const struct json_token *value,
+			   answer_take *take, void *context, uint64_t *ret_deeper)
 {
 	uint64_t deeper = 0;
 
 	for (uint64_t left = live; left; left &= left - 1) {
 		int i = __builtin_ctzll(left);
-		if (fields[i].path[value->depth]) {
+		if (w->names->depth[i] > value->depth) {
 			deeper |= UINT64_C(1) << i;
 			continue;
 		}
-		enum err e = take(context, fields[i].id, value);
+		enum err e = take(context, w->table->fields[i].id, value);
 		if (e)
 			return e;
 	}
@@ -32,29 +97,30 @@ static enum err take_value(const struct answer_field *fields, uint64_t live,
 	return OK;
 }
 
-static bool is_name(const char *name, const struct json_token *key)
+static bool is_name(struct bytes name, const struct json_token *key)
 {
 	if (key->escaped)
-		return json_token_is(key, bytes_str(name));
-	return key->raw.len && (uint8_t)name[0] == key->raw.at[0] &&
-	       bytes_equal(key->raw, bytes_str(name));
+		return json_token_is(key, name);
+	return key->raw.len == name.len && name.len && name.at[0] == key->raw.at[0] &&
+	       memcmp(key->raw.at, name.at, name.len) == 0;
 }
 
 /* The fields in `live` that go on with this member of an object, or (key NULL) with an array's
- * element. Neighbours in the table mostly share a name, and compilers store equal literals once:
- * then one comparison answers for all of them. */
-static uint64_t narrow(const struct answer_field *fields, uint64_t live, size_t level,
+ * element. Neighbours in the table mostly share a name: then one comparison answers for all of
+ * them. */
+static uint64_t narrow(const struct walk *w, uint64_t live, size_t level,
 		       const struct json_token *key)
 {
-	const char *name = NULL;
+	size_t compared = SIZE_MAX;
 	uint64_t match = 0;
 	bool same = false;
 
 	for (uint64_t left = live; left; left &= left - 1) {
 		int i = __builtin_ctzll(left);
-		if (fields[i].path[level] != name) {
-			name = fields[i].path[level];
-			same = key ? is_name(name, key) : name[0] == '*';
+		if (w->names->same[level][i] != compared) {
+			struct bytes name = name_at(w->table, w->names, (size_t)i, level);
+			compared = w->names->same[level][i];
+			same = key ? is_name(name, key) : name.len && name.at[0] == '*';
 		}
 		if (same)
 			match |= UINT64_C(1) << i;
@@ -62,38 +128,28 @@ static uint64_t narrow(const struct answer_field *fields, uint64_t live, size_t 
 	return match;
 }
 
-#define LETTERS 32 /* of a name's first byte only its lowest bits count */
-
-/* Which fields begin with a name of that first letter. The top of a text has the most members and
- * the most fields that they may be: most members are passed over with one look. */
-static void sort_by_letter(const struct answer_field *fields, size_t count,
-			   uint64_t ret_by_letter[LETTERS])
-{
-	memset(ret_by_letter, 0, LETTERS * sizeof *ret_by_letter);
-	for (size_t i = 0; i < count; i++)
-		ret_by_letter[(uint8_t)fields[i].path[0][0] % LETTERS] |= UINT64_C(1) << i;
-}
-
-static uint64_t narrow_top(const struct answer_field *fields, uint64_t live,
-			   const uint64_t by_letter[LETTERS], const struct json_token *key)
+/* The top of a text has the most members and the most fields that they may be: most members are
+ * passed over with one look. */
+static uint64_t narrow_top(const struct walk *w, uint64_t live, const struct json_token *key)
 {
 	if (!key->escaped)
-		live &= key->raw.len ? by_letter[key->raw.at[0] % LETTERS] : 0;
-	return live ? narrow(fields, live, 0, key) : 0;
+		live &= key->raw.len ? w->names->by_letter[key->raw.at[0] % ANSWER_LETTERS] : 0;
+	return live ? narrow(w, live, 0, key) : 0;
 }
 
-enum err answer_walk(struct bytes text, const struct answer_field *fields, size_t count,
-		     answer_take *take, void *context)
+enum err answer_walk(struct bytes text, const struct answer_table *table, answer_take *take,
+		     void *context)
 {
+	struct answer_names room;
+	const struct walk walk = {table, names_of(table, &room)};
 	/* open[d]: the fields that may be found among the values at depth d */
-	uint64_t open[ANSWER_PATH_MAX + 2] = {all_fields(count)};
-	uint64_t live = open[0], deeper, by_letter[LETTERS];
+	uint64_t open[ANSWER_PATH_MAX + 2] = {all_fields(table->count)};
+	uint64_t live = open[0], deeper;
 	struct json json;
 	struct json_token t;
 	bool named = true; /* `live` is already that of the value to come */
 	size_t end;
 
-	sort_by_letter(fields, count, by_letter);
 	json_init(&json, text, JSON_STRICT);
 	for (;;) {
 		enum err e = json_next(&json, &t);
@@ -102,18 +158,18 @@ enum err answer_walk(struct bytes text, const struct answer_field *fields, size_
 		if (t.kind == JSON_OBJECT_END || t.kind == JSON_ARRAY_END)
 			continue;
 		if (t.kind == JSON_KEY) {
-			live = t.depth == 1 ? narrow_top(fields, open[1], by_letter, &t)
-					    : narrow(fields, open[t.depth], t.depth - 1, &t);
+			live = t.depth == 1 ? narrow_top(&walk, open[1], &t)
+					    : narrow(&walk, open[t.depth], t.depth - 1, &t);
 			named = true;
 			continue;
 		}
 		if (!named)
-			live = narrow(fields, open[t.depth], t.depth - 1, NULL);
+			live = narrow(&walk, open[t.depth], t.depth - 1, NULL);
 		named = false;
 		deeper = live;
 		e = OK;
 		if (live && t.depth) /* no field is the text as a whole */
-			e = take_value(fields, live, &t, take, context, &deeper);
+			e = take_value(&walk, live, &t, take, context, &deeper);
 		if (!e && deeper && (t.kind == JSON_OBJECT || t.kind == JSON_ARRAY))
 			open[t.depth + 1] = deeper;
 		else if (!e)

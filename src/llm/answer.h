@@ -12,24 +12,49 @@
 #include "llm/call.h"
 #include "wire/json.h"
 
-#define ANSWER_PATH_MAX   7
+#define ANSWER_PATH_MAX   7  /* names in a path */
+#define ANSWER_PATH_BYTES 79 /* of a path's text, with its NUL */
 #define ANSWER_FIELDS_MAX 64
+#define ANSWER_LETTERS    32
 
-/* The place of one value: names of members from the top down, "*" for any element of an array, the
- * rest NULL. Several fields may share a beginning, and a field may be another one's container. */
+/* The place of one value: names of members from the top down, "*" for any element of an array, with
+ * "/" between: "usage/prompt_tokens". Several fields may share a
+ * beginning, and a field may be another one's container. The text stands in the table itself: a
+ * table of pointers would have to be relocated when a program starts. */
 struct answer_field {
 	uint8_t id; /* the dialect's own number of it */
-	const char *path[ANSWER_PATH_MAX + 1];
+	char path[ANSWER_PATH_BYTES];
+};
+
+/* What is worked out of a table once per process; zero at first. A table's own, static. */
+struct answer_plan {
+	uint32_t state; /* atomic */
+	struct answer_names {
+		uint8_t depth[ANSWER_FIELDS_MAX]; /* how many names the path has */
+		/* Where each name begins in the path, and its bytes. */
+		uint8_t start[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
+		uint8_t len[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
+		/* The first of the neighbours above that have the same name at that level. */
+		uint8_t same[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
+		/* The fields whose first name begins with that letter. */
+		uint64_t by_letter[ANSWER_LETTERS];
+	} names;
+};
+
+struct answer_table {
+	const struct answer_field *fields;
+	size_t count; /* at most ANSWER_FIELDS_MAX */
+	struct answer_plan *plan;
 };
 
 /* Called for each value found, in the order of the text; for a container: at its opening bracket.
  * Tokens stay valid as long as the text. An error ends the walk. */
 typedef enum err answer_take(void *context, uint8_t id, const struct json_token *value);
 
-/* Passes once over `text` and calls `take` for the values at the paths of `fields`. At most
- * ANSWER_FIELDS_MAX fields. OK when text is one JSON value; ERR_BAD, ERR_LIMIT (then `take` may
- * have been called for what came before), or what `take` returned. */
-MUST_USE enum err answer_walk(struct bytes text, const struct answer_field *fields, size_t count,
+/* Passes once over `text` and calls `take` for the values at the paths of the table. OK when text
+ * is one JSON value; ERR_BAD, ERR_LIMIT (then `take` may have been called for what came before), or
+ * what `take` returned. Any number of threads may use one table. */
+MUST_USE enum err answer_walk(struct bytes text, const struct answer_table *table,
 			      answer_take *take, void *context);
 
 /* A string token's meaning as a NUL-terminated text of at most cap - 1 bytes. Left alone when the

@@ -33,51 +33,50 @@ enum field {
 #define TOKENS(kind) (FIELD_USAGE_FIRST + (kind))
 
 /* input_tokens is without what the cache gave or took; output_tokens is with thinking. */
-#define USAGE_FIELDS(...)                                                                          \
-	{FIELD_USAGE, {__VA_ARGS__}}, {FIELD_UNCACHED_INPUT, {__VA_ARGS__, "input_tokens"}},       \
-		{TOKENS(USAGE_OUTPUT), {__VA_ARGS__, "output_tokens"}},                            \
-		{TOKENS(USAGE_CACHE_READ), {__VA_ARGS__, "cache_read_input_tokens"}},              \
-		{TOKENS(USAGE_CACHE_CREATION), {__VA_ARGS__, "cache_creation_input_tokens"}},      \
+#define USAGE_FIELDS(path)                                                                         \
+	{FIELD_USAGE, path}, {FIELD_UNCACHED_INPUT, path "/input_tokens"},                         \
+		{TOKENS(USAGE_OUTPUT), path "/output_tokens"},                                     \
+		{TOKENS(USAGE_CACHE_READ), path "/cache_read_input_tokens"},                       \
+		{TOKENS(USAGE_CACHE_CREATION), path "/cache_creation_input_tokens"},               \
 		{TOKENS(USAGE_CACHE_CREATION_1H),                                                  \
-		 {__VA_ARGS__, "cache_creation", "ephemeral_1h_input_tokens"}},                    \
-		{FIELD_TIER, {__VA_ARGS__, "service_tier"}},                                       \
+		 path "/cache_creation/ephemeral_1h_input_tokens"},                                \
+		{FIELD_TIER, path "/service_tier"},                                                \
 	{                                                                                          \
-		TOKENS(USAGE_REASONING),                                                           \
-		{                                                                                  \
-			__VA_ARGS__, "output_tokens_details", "thinking_tokens"                    \
-		}                                                                                  \
+		TOKENS(USAGE_REASONING), path "/output_tokens_details/thinking_tokens"             \
 	}
 
 static const struct answer_field fields[] = {
-	{FIELD_TYPE, {"type"}},
-	{FIELD_ERROR, {"error"}},
+	{FIELD_TYPE, "type"},
+	{FIELD_ERROR, "error"},
 	/* a message as a whole body */
-	{FIELD_ID, {"id"}},
-	{FIELD_MODEL, {"model"}},
-	{FIELD_FINISH, {"stop_reason"}},
-	{FIELD_PART, {"content", "*"}},
-	{FIELD_PART_TYPE, {"content", "*", "type"}},
-	{FIELD_PART_TEXT, {"content", "*", "text"}},
-	{FIELD_TOOL_ID, {"content", "*", "id"}},
-	{FIELD_TOOL_NAME, {"content", "*", "name"}},
-	{FIELD_TOOL_INPUT, {"content", "*", "input"}},
+	{FIELD_ID, "id"},
+	{FIELD_MODEL, "model"},
+	{FIELD_FINISH, "stop_reason"},
+	{FIELD_PART, "content/*"},
+	{FIELD_PART_TYPE, "content/*/type"},
+	{FIELD_PART_TEXT, "content/*/text"},
+	{FIELD_TOOL_ID, "content/*/id"},
+	{FIELD_TOOL_NAME, "content/*/name"},
+	{FIELD_TOOL_INPUT, "content/*/input"},
 	/* content_block_start: a tool's input follows in content_block_delta */
-	{FIELD_PART_TYPE, {"content_block", "type"}},
-	{FIELD_TOOL_ID, {"content_block", "id"}},
-	{FIELD_TOOL_NAME, {"content_block", "name"}},
-	{FIELD_TOOL_FRAGMENT, {"delta", "partial_json"}},
+	{FIELD_PART_TYPE, "content_block/type"},
+	{FIELD_TOOL_ID, "content_block/id"},
+	{FIELD_TOOL_NAME, "content_block/name"},
+	{FIELD_TOOL_FRAGMENT, "delta/partial_json"},
 	/* message_start holds the message, message_delta a part of it */
-	{FIELD_ID, {"message", "id"}},
-	{FIELD_MODEL, {"message", "model"}},
-	USAGE_FIELDS("message", "usage"),
-	{FIELD_DELTA_TYPE, {"delta", "type"}},
-	{FIELD_DELTA_TEXT, {"delta", "text"}},
-	{FIELD_FINISH, {"delta", "stop_reason"}},
+	{FIELD_ID, "message/id"},
+	{FIELD_MODEL, "message/model"},
+	USAGE_FIELDS("message/usage"),
+	{FIELD_DELTA_TYPE, "delta/type"},
+	{FIELD_DELTA_TEXT, "delta/text"},
+	{FIELD_FINISH, "delta/stop_reason"},
 	USAGE_FIELDS("usage"),
 };
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+_Static_assert(sizeof fields / sizeof fields[0] <= ANSWER_FIELDS_MAX, "one bit per field");
+
+static struct answer_plan plan;
+static const struct answer_table table = {fields, sizeof fields / sizeof fields[0], &plan};
 
 /* One JSON text being read. Its members come in any order, so what depends on another member waits
  * in a token until both are known. */
@@ -208,7 +207,7 @@ enum err read_anthropic(struct bytes json, struct bytes name, struct answer *ans
 	size_t len_before = text ? text->len : 0;
 	struct tools_mark mark = tools_mark(answer);
 	struct reading r = {.answer = *answer, .text = text, .json = json};
-	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+	enum err e = answer_walk(json, &table, take, &r);
 
 	if (!e)
 		e = settle(&r);

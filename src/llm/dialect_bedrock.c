@@ -29,69 +29,71 @@ enum field {
 	FIELD_METRIC_OUTPUT,
 };
 
-#define PART    "output", "message", "content", "*"
+#define PART    "output/message/content/*"
 #define METRICS "amazon-bedrock-invocationMetrics"
 
 static const struct answer_field fields[] = {
 	/* Converse, and Amazon's Nova: the whole body, then the events of a stream */
-	{FIELD_FINISH, {"stopReason"}},
-	{FIELD_PART, {PART}},
-	{FIELD_TEXT, {PART, "text"}},
-	{FIELD_TOOL_ID, {PART, "toolUse", "toolUseId"}},
-	{FIELD_TOOL_NAME, {PART, "toolUse", "name"}},
-	{FIELD_TOOL_INPUT, {PART, "toolUse", "input"}},
-	{FIELD_TEXT, {"delta", "text"}},
-	{FIELD_TOOL_ID, {"start", "toolUse", "toolUseId"}},
-	{FIELD_TOOL_NAME, {"start", "toolUse", "name"}},
-	{FIELD_TOOL_FRAGMENT, {"delta", "toolUse", "input"}},
-	{FIELD_USAGE, {"usage"}},
-	{FIELD_INPUT, {"usage", "inputTokens"}},
-	{FIELD_OUTPUT, {"usage", "outputTokens"}},
-	{FIELD_CACHE_READ, {"usage", "cacheReadInputTokens"}},
-	{FIELD_CACHE_READ, {"usage", "cacheReadInputTokenCount"}},
-	{FIELD_CACHE_WRITE, {"usage", "cacheWriteInputTokens"}},
-	{FIELD_CACHE_WRITE, {"usage", "cacheWriteInputTokenCount"}},
+	{FIELD_FINISH, "stopReason"},
+	{FIELD_PART, PART},
+	{FIELD_TEXT, PART "/text"},
+	{FIELD_TOOL_ID, PART "/toolUse/toolUseId"},
+	{FIELD_TOOL_NAME, PART "/toolUse/name"},
+	{FIELD_TOOL_INPUT, PART "/toolUse/input"},
+	{FIELD_TEXT, "delta/text"},
+	{FIELD_TOOL_ID, "start/toolUse/toolUseId"},
+	{FIELD_TOOL_NAME, "start/toolUse/name"},
+	{FIELD_TOOL_FRAGMENT, "delta/toolUse/input"},
+	{FIELD_USAGE, "usage"},
+	{FIELD_INPUT, "usage/inputTokens"},
+	{FIELD_OUTPUT, "usage/outputTokens"},
+	{FIELD_CACHE_READ, "usage/cacheReadInputTokens"},
+	{FIELD_CACHE_READ, "usage/cacheReadInputTokenCount"},
+	{FIELD_CACHE_WRITE, "usage/cacheWriteInputTokens"},
+	{FIELD_CACHE_WRITE, "usage/cacheWriteInputTokenCount"},
 	/* Nova wraps its events once more */
-	{FIELD_FINISH, {"messageStop", "stopReason"}},
-	{FIELD_TEXT, {"contentBlockDelta", "delta", "text"}},
-	{FIELD_USAGE, {"metadata", "usage"}},
-	{FIELD_INPUT, {"metadata", "usage", "inputTokens"}},
-	{FIELD_OUTPUT, {"metadata", "usage", "outputTokens"}},
+	{FIELD_FINISH, "messageStop/stopReason"},
+	{FIELD_TEXT, "contentBlockDelta/delta/text"},
+	{FIELD_USAGE, "metadata/usage"},
+	{FIELD_INPUT, "metadata/usage/inputTokens"},
+	{FIELD_OUTPUT, "metadata/usage/outputTokens"},
 	/* InvokeModel's stream: the vendor's event inside */
-	{FIELD_BYTES, {"bytes"}},
-	{FIELD_METRIC_INPUT, {METRICS, "inputTokenCount"}},
-	{FIELD_METRIC_OUTPUT, {METRICS, "outputTokenCount"}},
+	{FIELD_BYTES, "bytes"},
+	{FIELD_METRIC_INPUT, METRICS "/inputTokenCount"},
+	{FIELD_METRIC_OUTPUT, METRICS "/outputTokenCount"},
 	/* Titan */
-	{FIELD_LLAMA_INPUT, {"inputTextTokenCount"}},
-	{FIELD_LLAMA_OUTPUT, {"totalOutputTextTokenCount"}},
-	{FIELD_LLAMA_OUTPUT, {"results", "*", "tokenCount"}},
-	{FIELD_TEXT, {"results", "*", "outputText"}},
-	{FIELD_TEXT, {"outputText"}},
-	{FIELD_FINISH, {"results", "*", "completionReason"}},
-	{FIELD_FINISH, {"completionReason"}},
+	{FIELD_LLAMA_INPUT, "inputTextTokenCount"},
+	{FIELD_LLAMA_OUTPUT, "totalOutputTextTokenCount"},
+	{FIELD_LLAMA_OUTPUT, "results/*/tokenCount"},
+	{FIELD_TEXT, "results/*/outputText"},
+	{FIELD_TEXT, "outputText"},
+	{FIELD_FINISH, "results/*/completionReason"},
+	{FIELD_FINISH, "completionReason"},
 	/* Llama */
-	{FIELD_TEXT, {"generation"}},
-	{FIELD_LLAMA_INPUT, {"prompt_token_count"}},
-	{FIELD_LLAMA_OUTPUT, {"generation_token_count"}},
-	{FIELD_FINISH, {"stop_reason"}},
+	{FIELD_TEXT, "generation"},
+	{FIELD_LLAMA_INPUT, "prompt_token_count"},
+	{FIELD_LLAMA_OUTPUT, "generation_token_count"},
+	{FIELD_FINISH, "stop_reason"},
 	/* Mistral, and OpenAI's shape of the newer ones */
-	{FIELD_TEXT, {"outputs", "*", "text"}},
-	{FIELD_FINISH, {"outputs", "*", "stop_reason"}},
-	{FIELD_TEXT, {"choices", "*", "message", "content"}},
-	{FIELD_TEXT, {"choices", "*", "delta", "content"}},
-	{FIELD_FINISH, {"choices", "*", "finish_reason"}},
-	{FIELD_FINISH, {"choices", "*", "stop_reason"}},
-	{FIELD_LLAMA_INPUT, {"usage", "prompt_tokens"}},
-	{FIELD_LLAMA_OUTPUT, {"usage", "completion_tokens"}},
+	{FIELD_TEXT, "outputs/*/text"},
+	{FIELD_FINISH, "outputs/*/stop_reason"},
+	{FIELD_TEXT, "choices/*/message/content"},
+	{FIELD_TEXT, "choices/*/delta/content"},
+	{FIELD_FINISH, "choices/*/finish_reason"},
+	{FIELD_FINISH, "choices/*/stop_reason"},
+	{FIELD_LLAMA_INPUT, "usage/prompt_tokens"},
+	{FIELD_LLAMA_OUTPUT, "usage/completion_tokens"},
 	/* Cohere */
-	{FIELD_TEXT, {"generations", "*", "text"}},
-	{FIELD_FINISH, {"generations", "*", "finish_reason"}},
+	{FIELD_TEXT, "generations/*/text"},
+	{FIELD_FINISH, "generations/*/finish_reason"},
 	/* an error as a body */
-	{FIELD_ERROR, {"__type"}},
+	{FIELD_ERROR, "__type"},
 };
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+_Static_assert(sizeof fields / sizeof fields[0] <= ANSWER_FIELDS_MAX, "one bit per field");
+
+static struct answer_plan plan;
+static const struct answer_table table = {fields, sizeof fields / sizeof fields[0], &plan};
 
 struct reading {
 	struct answer answer;
@@ -230,7 +232,7 @@ static enum err read_text(struct bytes json, struct bytes name, struct answer *a
 			  struct buf *text, struct buf *ret_inner)
 {
 	struct reading r = {.answer = *answer, .text = text, .json = json};
-	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+	enum err e = answer_walk(json, &table, take, &r);
 
 	if (!e)
 		e = settle_tool(&r);

@@ -29,61 +29,56 @@ enum field {
 	FIELD_BILLED_OUTPUT,
 };
 
-#define USAGE_FIELDS(...)                                                                          \
-	{FIELD_USAGE, {__VA_ARGS__}}, {FIELD_INPUT, {__VA_ARGS__, "tokens", "input_tokens"}},      \
-		{FIELD_OUTPUT, {__VA_ARGS__, "tokens", "output_tokens"}},                          \
-		{FIELD_CACHED, {__VA_ARGS__, "cached_tokens"}},                                    \
-		{FIELD_BILLED_INPUT, {__VA_ARGS__, "billed_units", "input_tokens"}},               \
+#define USAGE_FIELDS(path)                                                                         \
+	{FIELD_USAGE, path}, {FIELD_INPUT, path "/tokens/input_tokens"},                           \
+		{FIELD_OUTPUT, path "/tokens/output_tokens"},                                      \
+		{FIELD_CACHED, path "/cached_tokens"},                                             \
+		{FIELD_BILLED_INPUT, path "/billed_units/input_tokens"},                           \
 	{                                                                                          \
-		FIELD_BILLED_OUTPUT,                                                               \
-		{                                                                                  \
-			__VA_ARGS__, "billed_units", "output_tokens"                               \
-		}                                                                                  \
+		FIELD_BILLED_OUTPUT, path "/billed_units/output_tokens"                            \
 	}
 
-#define CALL_FIELDS(...)                                                                           \
-	{FIELD_CALL_ID, {__VA_ARGS__, "id"}},                                                      \
-		{FIELD_CALL_NAME, {__VA_ARGS__, "function", "name"}},                              \
+#define CALL_FIELDS(path)                                                                          \
+	{FIELD_CALL_ID, path "/id"}, {FIELD_CALL_NAME, path "/function/name"},                     \
 	{                                                                                          \
-		FIELD_CALL_ARGUMENTS,                                                              \
-		{                                                                                  \
-			__VA_ARGS__, "function", "arguments"                                       \
-		}                                                                                  \
+		FIELD_CALL_ARGUMENTS, path "/function/arguments"                                   \
 	}
 
 static const struct answer_field fields[] = {
 	/* version 2: a message, and the events of its stream */
-	{FIELD_ID, {"id"}},
-	{FIELD_FINISH, {"finish_reason"}},
-	{FIELD_TYPE, {"type"}},
-	{FIELD_PART, {"message", "content", "*"}},
-	{FIELD_PART_TYPE, {"message", "content", "*", "type"}},
-	{FIELD_PART_TEXT, {"message", "content", "*", "text"}},
-	{FIELD_CALL, {"message", "tool_calls", "*"}},
-	CALL_FIELDS("message", "tool_calls", "*"),
-	CALL_FIELDS("delta", "message", "tool_calls"),
+	{FIELD_ID, "id"},
+	{FIELD_FINISH, "finish_reason"},
+	{FIELD_TYPE, "type"},
+	{FIELD_PART, "message/content/*"},
+	{FIELD_PART_TYPE, "message/content/*/type"},
+	{FIELD_PART_TEXT, "message/content/*/text"},
+	{FIELD_CALL, "message/tool_calls/*"},
+	CALL_FIELDS("message/tool_calls/*"),
+	CALL_FIELDS("delta/message/tool_calls"),
 	USAGE_FIELDS("usage"),
-	{FIELD_DELTA_TEXT, {"delta", "message", "content", "text"}},
-	{FIELD_FINISH, {"delta", "finish_reason"}},
-	{FIELD_ERROR, {"delta", "error"}},
-	USAGE_FIELDS("delta", "usage"),
+	{FIELD_DELTA_TEXT, "delta/message/content/text"},
+	{FIELD_FINISH, "delta/finish_reason"},
+	{FIELD_ERROR, "delta/error"},
+	USAGE_FIELDS("delta/usage"),
 	/* version 1, and embeddings and rerankings of both; the stream's last line holds it all */
-	{FIELD_ID, {"generation_id"}},
-	{FIELD_TYPE, {"event_type"}},
-	{FIELD_TOP_TEXT, {"text"}},
-	{FIELD_PART_TEXT, {"generations", "*", "text"}},
-	{FIELD_PART, {"generations", "*"}},
-	{FIELD_CALL, {"tool_calls", "*"}},
-	{FIELD_CALL_NAME, {"tool_calls", "*", "name"}},
-	{FIELD_CALL_ARGUMENTS, {"tool_calls", "*", "parameters"}},
+	{FIELD_ID, "generation_id"},
+	{FIELD_TYPE, "event_type"},
+	{FIELD_TOP_TEXT, "text"},
+	{FIELD_PART_TEXT, "generations/*/text"},
+	{FIELD_PART, "generations/*"},
+	{FIELD_CALL, "tool_calls/*"},
+	{FIELD_CALL_NAME, "tool_calls/*/name"},
+	{FIELD_CALL_ARGUMENTS, "tool_calls/*/parameters"},
 	USAGE_FIELDS("meta"),
-	{FIELD_ID, {"response", "generation_id"}},
-	USAGE_FIELDS("response", "meta"),
-	{FIELD_ERROR, {"error"}},
+	{FIELD_ID, "response/generation_id"},
+	USAGE_FIELDS("response/meta"),
+	{FIELD_ERROR, "error"},
 };
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+_Static_assert(sizeof fields / sizeof fields[0] <= ANSWER_FIELDS_MAX, "one bit per field");
+
+static struct answer_plan plan;
+static const struct answer_table table = {fields, sizeof fields / sizeof fields[0], &plan};
 
 /* One JSON text being read; what depends on another member waits until both are known. */
 struct reading {
@@ -278,7 +273,7 @@ static enum err read_json(struct bytes json, struct bytes name, struct answer *a
 	size_t len_before = text ? text->len : 0;
 	struct tools_mark mark = tools_mark(answer);
 	struct reading r = {.answer = *answer, .text = text, .json = json, .tools_before = mark};
-	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+	enum err e = answer_walk(json, &table, take, &r);
 
 	if (!e)
 		e = settle(&r, name);

@@ -35,70 +35,64 @@ enum field {
 };
 
 /* Code Assist wraps each response in one more object. */
-#define CONTENT_FIELDS(...)                                                                        \
-	{FIELD_ID, {__VA_ARGS__ "responseId"}}, {FIELD_MODEL, {__VA_ARGS__ "modelVersion"}},       \
-		{FIELD_BLOCKED, {__VA_ARGS__ "promptFeedback", "blockReason"}},                    \
-		{FIELD_CANDIDATE, {__VA_ARGS__ "candidates", "*"}},                                \
-		{FIELD_CANDIDATE_INDEX, {__VA_ARGS__ "candidates", "*", "index"}},                 \
-		{FIELD_FINISH, {__VA_ARGS__ "candidates", "*", "finishReason"}},                   \
-		{FIELD_PART, {__VA_ARGS__ "candidates", "*", "content", "parts", "*"}},            \
-		{FIELD_PART_TEXT,                                                                  \
-		 {__VA_ARGS__ "candidates", "*", "content", "parts", "*", "text"}},                \
-		{FIELD_USAGE, {__VA_ARGS__ "usageMetadata"}},                                      \
-		{FIELD_INPUT, {__VA_ARGS__ "usageMetadata", "promptTokenCount"}},                  \
-		{FIELD_TOOL_INPUT, {__VA_ARGS__ "usageMetadata", "toolUsePromptTokenCount"}},      \
-		{FIELD_OUTPUT, {__VA_ARGS__ "usageMetadata", "candidatesTokenCount"}},             \
-		{FIELD_OUTPUT, {__VA_ARGS__ "usageMetadata", "responseTokenCount"}},               \
-		{FIELD_CACHED, {__VA_ARGS__ "usageMetadata", "cachedContentTokenCount"}},          \
+#define CONTENT_FIELDS(path)                                                                       \
+	{FIELD_ID, path "responseId"}, {FIELD_MODEL, path "modelVersion"},                         \
+		{FIELD_BLOCKED, path "promptFeedback/blockReason"},                                \
+		{FIELD_CANDIDATE, path "candidates/*"},                                            \
+		{FIELD_CANDIDATE_INDEX, path "candidates/*/index"},                                \
+		{FIELD_FINISH, path "candidates/*/finishReason"},                                  \
+		{FIELD_PART, path "candidates/*/content/parts/*"},                                 \
+		{FIELD_PART_TEXT, path "candidates/*/content/parts/*/text"},                       \
+		{FIELD_USAGE, path "usageMetadata"},                                               \
+		{FIELD_INPUT, path "usageMetadata/promptTokenCount"},                              \
+		{FIELD_TOOL_INPUT, path "usageMetadata/toolUsePromptTokenCount"},                  \
+		{FIELD_OUTPUT, path "usageMetadata/candidatesTokenCount"},                         \
+		{FIELD_OUTPUT, path "usageMetadata/responseTokenCount"},                           \
+		{FIELD_CACHED, path "usageMetadata/cachedContentTokenCount"},                      \
 	{                                                                                          \
-		FIELD_THOUGHTS,                                                                    \
-		{                                                                                  \
-			__VA_ARGS__ "usageMetadata", "thoughtsTokenCount"                          \
-		}                                                                                  \
+		FIELD_THOUGHTS, path "usageMetadata/thoughtsTokenCount"                            \
 	}
 
-#define INTERACTION_FIELDS(...)                                                                    \
-	{FIELD_ID, {__VA_ARGS__ "id"}}, {FIELD_MODEL, {__VA_ARGS__ "model"}},                      \
-		{FIELD_STATUS, {__VA_ARGS__ "status"}}, {FIELD_USAGE, {__VA_ARGS__ "usage"}},      \
-		{FIELD_INPUT, {__VA_ARGS__ "usage", "total_input_tokens"}},                        \
-		{FIELD_TOOL_INPUT, {__VA_ARGS__ "usage", "total_tool_use_tokens"}},                \
-		{FIELD_OUTPUT, {__VA_ARGS__ "usage", "total_output_tokens"}},                      \
-		{FIELD_CACHED, {__VA_ARGS__ "usage", "total_cached_tokens"}},                      \
+#define INTERACTION_FIELDS(path)                                                                   \
+	{FIELD_ID, path "id"}, {FIELD_MODEL, path "model"}, {FIELD_STATUS, path "status"},         \
+		{FIELD_USAGE, path "usage"}, {FIELD_INPUT, path "usage/total_input_tokens"},       \
+		{FIELD_TOOL_INPUT, path "usage/total_tool_use_tokens"},                            \
+		{FIELD_OUTPUT, path "usage/total_output_tokens"},                                  \
+		{FIELD_CACHED, path "usage/total_cached_tokens"},                                  \
 	{                                                                                          \
-		FIELD_THOUGHTS,                                                                    \
-		{                                                                                  \
-			__VA_ARGS__ "usage", "total_thought_tokens"                                \
-		}                                                                                  \
+		FIELD_THOUGHTS, path "usage/total_thought_tokens"                                  \
 	}
 
-#define PART "candidates", "*", "content", "parts", "*"
+#define PART "candidates/*/content/parts/*"
 
 static const struct answer_field fields[] = {
-	CONTENT_FIELDS(),
-	CONTENT_FIELDS("response", ),
-	{FIELD_PART_THOUGHT, {PART, "thought"}},
-	{FIELD_CALL_ID, {PART, "functionCall", "id"}},
-	{FIELD_CALL_NAME, {PART, "functionCall", "name"}},
-	{FIELD_CALL_ARGS, {PART, "functionCall", "args"}},
-	{FIELD_ERROR, {"error"}},
+	CONTENT_FIELDS(""),
+	CONTENT_FIELDS("response/"),
+	{FIELD_PART_THOUGHT, PART "/thought"},
+	{FIELD_CALL_ID, PART "/functionCall/id"},
+	{FIELD_CALL_NAME, PART "/functionCall/name"},
+	{FIELD_CALL_ARGS, PART "/functionCall/args"},
+	{FIELD_ERROR, "error"},
 	/* the live API */
-	{FIELD_PART, {"toolCall", "functionCalls", "*"}},
-	{FIELD_CALL_ID, {"toolCall", "functionCalls", "*", "id"}},
-	{FIELD_CALL_NAME, {"toolCall", "functionCalls", "*", "name"}},
-	{FIELD_CALL_ARGS, {"toolCall", "functionCalls", "*", "args"}},
+	{FIELD_PART, "toolCall/functionCalls/*"},
+	{FIELD_CALL_ID, "toolCall/functionCalls/*/id"},
+	{FIELD_CALL_NAME, "toolCall/functionCalls/*/name"},
+	{FIELD_CALL_ARGS, "toolCall/functionCalls/*/args"},
 	/* interactions: the whole body, and the events of its stream */
-	INTERACTION_FIELDS(),
-	INTERACTION_FIELDS("interaction", ),
-	{FIELD_PART, {"outputs", "*"}},
-	{FIELD_PART_TYPE, {"outputs", "*", "type"}},
-	{FIELD_PART_TEXT, {"outputs", "*", "text"}},
-	{FIELD_DELTA_TYPE, {"delta", "type"}},
-	{FIELD_DELTA_TEXT, {"delta", "text"}},
-	{FIELD_EVENT_TYPE, {"event_type"}},
+	INTERACTION_FIELDS(""),
+	INTERACTION_FIELDS("interaction/"),
+	{FIELD_PART, "outputs/*"},
+	{FIELD_PART_TYPE, "outputs/*/type"},
+	{FIELD_PART_TEXT, "outputs/*/text"},
+	{FIELD_DELTA_TYPE, "delta/type"},
+	{FIELD_DELTA_TEXT, "delta/text"},
+	{FIELD_EVENT_TYPE, "event_type"},
 };
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+_Static_assert(sizeof fields / sizeof fields[0] <= ANSWER_FIELDS_MAX, "one bit per field");
+
+static struct answer_plan plan;
+static const struct answer_table table = {fields, sizeof fields / sizeof fields[0], &plan};
 
 /* One JSON text being read; what depends on another member waits until both are known. */
 struct reading {
@@ -313,7 +307,7 @@ static enum err read_json(struct bytes json, struct answer *answer, struct buf *
 			    .text_len_before = len_before,
 			    .text_cut_before = answer->text_cut,
 			    .tools_before = mark};
-	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+	enum err e = answer_walk(json, &table, take, &r);
 
 	if (!e)
 		e = settle(&r);

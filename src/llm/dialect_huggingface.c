@@ -21,29 +21,36 @@ enum field {
 };
 
 static const struct answer_field huggingface_fields[] = {
-	{FIELD_ERROR, {"error"}},
+	{FIELD_ERROR, "error"},
 	/* a stream's events; the last one says the whole text again */
-	{FIELD_PIECE, {"token", "text"}},
-	{FIELD_SPECIAL, {"token", "special"}},
-	{FIELD_TEXT, {"generated_text"}},
-	{FIELD_FINISH, {"details", "finish_reason"}},
-	{FIELD_OUTPUT, {"details", "generated_tokens"}},
-	{FIELD_INPUT, {"details", "input_length"}},
-	{FIELD_TEXT, {"*", "generated_text"}},
-	{FIELD_FINISH, {"*", "details", "finish_reason"}},
-	{FIELD_OUTPUT, {"*", "details", "generated_tokens"}},
+	{FIELD_PIECE, "token/text"},
+	{FIELD_SPECIAL, "token/special"},
+	{FIELD_TEXT, "generated_text"},
+	{FIELD_FINISH, "details/finish_reason"},
+	{FIELD_OUTPUT, "details/generated_tokens"},
+	{FIELD_INPUT, "details/input_length"},
+	{FIELD_TEXT, "*/generated_text"},
+	{FIELD_FINISH, "*/details/finish_reason"},
+	{FIELD_OUTPUT, "*/details/generated_tokens"},
 };
 
 static const struct answer_field replicate_fields[] = {
-	{FIELD_ID, {"id"}},
-	{FIELD_MODEL, {"model"}},
-	{FIELD_ERROR, {"error"}},
-	{FIELD_FINAL_STATUS, {"status"}},
-	{FIELD_TEXT, {"output"}},
-	{FIELD_TEXT, {"output", "*"}},
-	{FIELD_INPUT, {"metrics", "input_token_count"}},
-	{FIELD_OUTPUT, {"metrics", "output_token_count"}},
+	{FIELD_ID, "id"},
+	{FIELD_MODEL, "model"},
+	{FIELD_ERROR, "error"},
+	{FIELD_FINAL_STATUS, "status"},
+	{FIELD_TEXT, "output"},
+	{FIELD_TEXT, "output/*"},
+	{FIELD_INPUT, "metrics/input_token_count"},
+	{FIELD_OUTPUT, "metrics/output_token_count"},
 };
+
+static struct answer_plan huggingface_plan, replicate_plan;
+static const struct answer_table huggingface_table = {
+	huggingface_fields, sizeof huggingface_fields / sizeof huggingface_fields[0],
+	&huggingface_plan};
+static const struct answer_table replicate_table = {
+	replicate_fields, sizeof replicate_fields / sizeof replicate_fields[0], &replicate_plan};
 
 struct reading {
 	struct answer answer;
@@ -106,12 +113,12 @@ static enum err take(void *context, uint8_t id, const struct json_token *value)
 }
 
 /* A text that turns out not to be JSON leaves no trace. */
-static enum err read_json(struct bytes json, const struct answer_field *fields, size_t count,
+static enum err read_json(struct bytes json, const struct answer_table *table,
 			  struct answer *answer, struct buf *text)
 {
 	size_t len_before = text ? text->len : 0;
 	struct reading r = {.answer = *answer, .text = text};
-	enum err e = answer_walk(json, fields, count, take, &r);
+	enum err e = answer_walk(json, table, take, &r);
 
 	if (!e && r.has_piece) {
 		if (text) /* "generated_text" may have come first */
@@ -140,8 +147,7 @@ static enum err read_huggingface_body(struct bytes body, struct answer *answer, 
 {
 	if (is_openai(body))
 		return read_openai_body(body, answer, text);
-	return read_json(body, huggingface_fields,
-			 sizeof huggingface_fields / sizeof huggingface_fields[0], answer, text);
+	return read_json(body, &huggingface_table, answer, text);
 }
 
 static enum err read_huggingface_event(const struct sse_event *event, struct answer *answer,
@@ -166,8 +172,7 @@ const struct dialect dialect_huggingface = {
 
 static enum err read_replicate_body(struct bytes body, struct answer *answer, struct buf *text)
 {
-	return read_json(body, replicate_fields,
-			 sizeof replicate_fields / sizeof replicate_fields[0], answer, text);
+	return read_json(body, &replicate_table, answer, text);
 }
 
 /* The words of a stream are the events' data as they stand. */

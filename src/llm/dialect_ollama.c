@@ -21,24 +21,25 @@ enum field {
 	FIELD_CALL_ARGUMENTS,
 };
 
-#define CALL "message", "tool_calls", "*"
+#define CALL "message/tool_calls/*"
 
 static const struct answer_field fields[] = {
-	{FIELD_MODEL, {"model"}},
-	{FIELD_ERROR, {"error"}},
-	{FIELD_TEXT, {"message", "content"}},
-	{FIELD_TEXT, {"response"}},
-	{FIELD_DONE, {"done"}},
-	{FIELD_FINISH, {"done_reason"}},
-	{FIELD_INPUT, {"prompt_eval_count"}},
-	{FIELD_OUTPUT, {"eval_count"}},
-	{FIELD_CALL, {CALL}},
-	{FIELD_CALL_ID, {CALL, "id"}},
-	{FIELD_CALL_NAME, {CALL, "function", "name"}},
-	{FIELD_CALL_ARGUMENTS, {CALL, "function", "arguments"}},
+	{FIELD_MODEL, "model"},
+	{FIELD_ERROR, "error"},
+	{FIELD_TEXT, "message/content"},
+	{FIELD_TEXT, "response"},
+	{FIELD_DONE, "done"},
+	{FIELD_FINISH, "done_reason"},
+	{FIELD_INPUT, "prompt_eval_count"},
+	{FIELD_OUTPUT, "eval_count"},
+	{FIELD_CALL, CALL},
+	{FIELD_CALL_ID, CALL "/id"},
+	{FIELD_CALL_NAME, CALL "/function/name"},
+	{FIELD_CALL_ARGUMENTS, CALL "/function/arguments"},
 };
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
+static struct answer_plan plan;
+static const struct answer_table table = {fields, sizeof fields / sizeof fields[0], &plan};
 
 struct reading {
 	struct answer answer;
@@ -109,7 +110,7 @@ static enum err read_body(struct bytes body, struct answer *answer, struct buf *
 	size_t len_before = text ? text->len : 0;
 	struct tools_mark mark = tools_mark(answer);
 	struct reading r = {.answer = *answer, .text = text, .json = body};
-	enum err e = answer_walk(body, fields, FIELD_COUNT, take, &r);
+	enum err e = answer_walk(body, &table, take, &r);
 
 	if (!e)
 		e = settle_call(&r);

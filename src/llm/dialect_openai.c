@@ -36,80 +36,74 @@ enum field {
 /* Both generations of names: chat completions and embeddings count prompt and completion tokens,
  * responses and images input and output tokens. Cached tokens stand within the input, reasoning
  * tokens within the output already. */
-#define USAGE_FIELDS(...)                                                                          \
-	{FIELD_USAGE, {__VA_ARGS__}}, {TOKENS(USAGE_INPUT), {__VA_ARGS__, "prompt_tokens"}},       \
-		{TOKENS(USAGE_OUTPUT), {__VA_ARGS__, "completion_tokens"}},                        \
-		{TOKENS(USAGE_CACHE_READ),                                                         \
-		 {__VA_ARGS__, "prompt_tokens_details", "cached_tokens"}},                         \
-		{TOKENS(USAGE_CACHE_CREATION),                                                     \
-		 {__VA_ARGS__, "prompt_tokens_details", "cache_write_tokens"}},                    \
-		{TOKENS(USAGE_REASONING),                                                          \
-		 {__VA_ARGS__, "completion_tokens_details", "reasoning_tokens"}},                  \
-		{TOKENS(USAGE_INPUT), {__VA_ARGS__, "input_tokens"}},                              \
-		{TOKENS(USAGE_OUTPUT), {__VA_ARGS__, "output_tokens"}},                            \
-		{TOKENS(USAGE_CACHE_READ),                                                         \
-		 {__VA_ARGS__, "input_tokens_details", "cached_tokens"}},                          \
-		{TOKENS(USAGE_CACHE_CREATION),                                                     \
-		 {__VA_ARGS__, "input_tokens_details", "cache_write_tokens"}},                     \
+#define USAGE_FIELDS(path)                                                                         \
+	{FIELD_USAGE, path}, {TOKENS(USAGE_INPUT), path "/prompt_tokens"},                         \
+		{TOKENS(USAGE_OUTPUT), path "/completion_tokens"},                                 \
+		{TOKENS(USAGE_CACHE_READ), path "/prompt_tokens_details/cached_tokens"},           \
+		{TOKENS(USAGE_CACHE_CREATION), path "/prompt_tokens_details/cache_write_tokens"},  \
+		{TOKENS(USAGE_REASONING), path "/completion_tokens_details/reasoning_tokens"},     \
+		{TOKENS(USAGE_INPUT), path "/input_tokens"},                                       \
+		{TOKENS(USAGE_OUTPUT), path "/output_tokens"},                                     \
+		{TOKENS(USAGE_CACHE_READ), path "/input_tokens_details/cached_tokens"},            \
+		{TOKENS(USAGE_CACHE_CREATION), path "/input_tokens_details/cache_write_tokens"},   \
 	{                                                                                          \
-		TOKENS(USAGE_REASONING),                                                           \
-		{                                                                                  \
-			__VA_ARGS__, "output_tokens_details", "reasoning_tokens"                   \
-		}                                                                                  \
+		TOKENS(USAGE_REASONING), path "/output_tokens_details/reasoning_tokens"            \
 	}
 
 static const struct answer_field fields[] = {
-	{FIELD_TYPE, {"type"}},
-	{FIELD_ID, {"id"}},
-	{FIELD_MODEL, {"model"}},
-	{FIELD_ERROR, {"error"}},
+	{FIELD_TYPE, "type"},
+	{FIELD_ID, "id"},
+	{FIELD_MODEL, "model"},
+	{FIELD_ERROR, "error"},
 	USAGE_FIELDS("usage"),
 	/* audio is told of by chat completions, and by realtime below */
-	{TOKENS(USAGE_INPUT_AUDIO), {"usage", "prompt_tokens_details", "audio_tokens"}},
-	{TOKENS(USAGE_OUTPUT_AUDIO), {"usage", "completion_tokens_details", "audio_tokens"}},
-	{FIELD_TIER, {"service_tier"}},
-	{FIELD_TIER, {"response", "service_tier"}},
+	{TOKENS(USAGE_INPUT_AUDIO), "usage/prompt_tokens_details/audio_tokens"},
+	{TOKENS(USAGE_OUTPUT_AUDIO), "usage/completion_tokens_details/audio_tokens"},
+	{FIELD_TIER, "service_tier"},
+	{FIELD_TIER, "response/service_tier"},
 	/* chat completions; the last is the text of legacy completions */
-	{FIELD_CHOICE, {"choices", "*"}},
-	{FIELD_CHOICE_INDEX, {"choices", "*", "index"}},
-	{FIELD_FINISH, {"choices", "*", "finish_reason"}},
-	{FIELD_TEXT, {"choices", "*", "delta", "content"}},
-	{FIELD_TEXT, {"choices", "*", "message", "content"}},
-	{FIELD_TEXT, {"choices", "*", "text"}},
+	{FIELD_CHOICE, "choices/*"},
+	{FIELD_CHOICE_INDEX, "choices/*/index"},
+	{FIELD_FINISH, "choices/*/finish_reason"},
+	{FIELD_TEXT, "choices/*/delta/content"},
+	{FIELD_TEXT, "choices/*/message/content"},
+	{FIELD_TEXT, "choices/*/text"},
 	/* responses: the events of a stream, whose last holds the response ... */
-	{FIELD_DELTA, {"delta"}},
-	{FIELD_ID, {"response", "id"}},
-	{FIELD_MODEL, {"response", "model"}},
-	{FIELD_ERROR, {"response", "error"}},
-	{FIELD_STATUS, {"response", "status"}},
-	{FIELD_INCOMPLETE, {"response", "incomplete_details", "reason"}},
-	USAGE_FIELDS("response", "usage"),
+	{FIELD_DELTA, "delta"},
+	{FIELD_ID, "response/id"},
+	{FIELD_MODEL, "response/model"},
+	{FIELD_ERROR, "response/error"},
+	{FIELD_STATUS, "response/status"},
+	{FIELD_INCOMPLETE, "response/incomplete_details/reason"},
+	USAGE_FIELDS("response/usage"),
 	/* realtime's names */
-	{TOKENS(USAGE_CACHE_READ), {"response", "usage", "input_token_details", "cached_tokens"}},
-	{TOKENS(USAGE_INPUT_AUDIO), {"response", "usage", "input_token_details", "audio_tokens"}},
-	{TOKENS(USAGE_OUTPUT_AUDIO), {"response", "usage", "output_token_details", "audio_tokens"}},
+	{TOKENS(USAGE_CACHE_READ), "response/usage/input_token_details/cached_tokens"},
+	{TOKENS(USAGE_INPUT_AUDIO), "response/usage/input_token_details/audio_tokens"},
+	{TOKENS(USAGE_OUTPUT_AUDIO), "response/usage/output_token_details/audio_tokens"},
 	/* ... and the response as a whole body */
-	{FIELD_STATUS, {"status"}},
-	{FIELD_INCOMPLETE, {"incomplete_details", "reason"}},
-	{FIELD_PART, {"output", "*", "content", "*"}},
-	{FIELD_PART_TYPE, {"output", "*", "content", "*", "type"}},
-	{FIELD_TEXT, {"output", "*", "content", "*", "text"}},
+	{FIELD_STATUS, "status"},
+	{FIELD_INCOMPLETE, "incomplete_details/reason"},
+	{FIELD_PART, "output/*/content/*"},
+	{FIELD_PART_TYPE, "output/*/content/*/type"},
+	{FIELD_TEXT, "output/*/content/*/text"},
 	/* Groq: the usage of a stream's last chunk */
-	{FIELD_USAGE, {"x_groq", "usage"}},
-	{TOKENS(USAGE_INPUT), {"x_groq", "usage", "prompt_tokens"}},
-	{TOKENS(USAGE_OUTPUT), {"x_groq", "usage", "completion_tokens"}},
+	{FIELD_USAGE, "x_groq/usage"},
+	{TOKENS(USAGE_INPUT), "x_groq/usage/prompt_tokens"},
+	{TOKENS(USAGE_OUTPUT), "x_groq/usage/completion_tokens"},
 	/* the names of DeepSeek and Mistral for cached tokens */
-	{TOKENS(USAGE_CACHE_READ), {"usage", "prompt_cache_hit_tokens"}},
-	{TOKENS(USAGE_CACHE_READ), {"usage", "num_cached_tokens"}},
+	{TOKENS(USAGE_CACHE_READ), "usage/prompt_cache_hit_tokens"},
+	{TOKENS(USAGE_CACHE_READ), "usage/num_cached_tokens"},
 	/* Mistral: words among thoughts */
-	{FIELD_TEXT, {"choices", "*", "delta", "content", "*", "text"}},
-	{FIELD_TEXT, {"choices", "*", "message", "content", "*", "text"}},
+	{FIELD_TEXT, "choices/*/delta/content/*/text"},
+	{FIELD_TEXT, "choices/*/message/content/*/text"},
 	/* a transcription */
-	{FIELD_TRANSCRIPT, {"text"}},
+	{FIELD_TRANSCRIPT, "text"},
 };
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+_Static_assert(sizeof fields / sizeof fields[0] <= ANSWER_FIELDS_MAX, "one bit per field");
+
+static struct answer_plan plan;
+static const struct answer_table table = {fields, sizeof fields / sizeof fields[0], &plan};
 
 /* One JSON text being read. Its members come in any order, so what depends on another member waits
  * in a token until both are known. */
@@ -251,7 +245,7 @@ static enum err read_json(struct bytes json, struct bytes event_name, struct ans
 			    .text = text,
 			    .text_len_before = len_before,
 			    .text_cut_before = answer->text_cut};
-	enum err e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+	enum err e = answer_walk(json, &table, take, &r);
 
 	if (!e) {
 		settle(&r);
@@ -372,10 +366,12 @@ static enum err take_visible(void *context, uint8_t id, const struct json_token 
  * are OpenAI's. */
 static void add_reasoning(struct bytes json, struct answer *answer)
 {
-	static const struct answer_field visible[] = {{0, {"usage", "completion_tokens"}}};
+	static const struct answer_field visible[] = {{0, "usage/completion_tokens"}};
+	static struct answer_plan visible_plan;
+	static const struct answer_table visible_table = {visible, 1, &visible_plan};
 	struct answer parts = *answer;
 
-	if (answer_walk(json, visible, 1, take_visible, &parts))
+	if (answer_walk(json, &visible_table, take_visible, &parts))
 		return;
 	answer->parts[PART_OUTPUT] = parts.parts[PART_OUTPUT];
 	answer_sum(answer, USAGE_OUTPUT, PART_OUTPUT, PART_COUNT, USAGE_REASONING, USAGE_COUNT);

@@ -13,35 +13,34 @@ enum field {
 	FIELD_TOKENS,
 };
 
-#define LIST(kind, count, ...)                                                                     \
-	{kind, {__VA_ARGS__, "*"}}, {FIELD_MODALITY, {__VA_ARGS__, "*", "modality"}},              \
+#define LIST(kind, count, path)                                                                    \
+	{kind, path "/*"}, {FIELD_MODALITY, path "/*/modality"},                                   \
 	{                                                                                          \
-		FIELD_TOKENS,                                                                      \
-		{                                                                                  \
-			__VA_ARGS__, "*", count                                                    \
-		}                                                                                  \
+		FIELD_TOKENS, path "/*/" count                                                     \
 	}
 
-#define CONTENT_LISTS(...)                                                                         \
-	LIST(FIELD_INPUT, "tokenCount", __VA_ARGS__, "promptTokensDetails"),                       \
-		LIST(FIELD_INPUT, "tokenCount", __VA_ARGS__, "toolUsePromptTokensDetails"),        \
-		LIST(FIELD_OUTPUT, "tokenCount", __VA_ARGS__, "candidatesTokensDetails"),          \
-		LIST(FIELD_OUTPUT, "tokenCount", __VA_ARGS__, "responseTokensDetails")
+#define CONTENT_LISTS(path)                                                                        \
+	LIST(FIELD_INPUT, "tokenCount", path "/promptTokensDetails"),                              \
+		LIST(FIELD_INPUT, "tokenCount", path "/toolUsePromptTokensDetails"),               \
+		LIST(FIELD_OUTPUT, "tokenCount", path "/candidatesTokensDetails"),                 \
+		LIST(FIELD_OUTPUT, "tokenCount", path "/responseTokensDetails")
 
-#define INTERACTION_LISTS(...)                                                                     \
-	LIST(FIELD_INPUT, "tokens", __VA_ARGS__, "input_tokens_by_modality"),                      \
-		LIST(FIELD_INPUT, "tokens", __VA_ARGS__, "tool_use_tokens_by_modality"),           \
-		LIST(FIELD_OUTPUT, "tokens", __VA_ARGS__, "output_tokens_by_modality")
+#define INTERACTION_LISTS(path)                                                                    \
+	LIST(FIELD_INPUT, "tokens", path "/input_tokens_by_modality"),                             \
+		LIST(FIELD_INPUT, "tokens", path "/tool_use_tokens_by_modality"),                  \
+		LIST(FIELD_OUTPUT, "tokens", path "/output_tokens_by_modality")
 
 static const struct answer_field fields[] = {
 	CONTENT_LISTS("usageMetadata"),
-	CONTENT_LISTS("response", "usageMetadata"),
+	CONTENT_LISTS("response/usageMetadata"),
 	INTERACTION_LISTS("usage"),
-	INTERACTION_LISTS("interaction", "usage"),
+	INTERACTION_LISTS("interaction/usage"),
 };
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+_Static_assert(sizeof fields / sizeof fields[0] <= ANSWER_FIELDS_MAX, "one bit per field");
+
+static struct answer_plan plan;
+static const struct answer_table table = {fields, sizeof fields / sizeof fields[0], &plan};
 
 /* Modality and count of an entry come in either order: they wait until it is over. */
 struct reading {
@@ -90,7 +89,7 @@ void read_google_audio(struct bytes json, struct answer *answer)
 	if (bytes_find(json, BYTES("AUDIO")) == SIZE_MAX &&
 	    bytes_find(json, BYTES("audio")) == SIZE_MAX)
 		return;
-	if (answer_walk(json, fields, FIELD_COUNT, take, &r))
+	if (answer_walk(json, &table, take, &r))
 		return;
 	settle_entry(&r);
 	for (size_t i = USAGE_INPUT_AUDIO; i <= USAGE_OUTPUT_AUDIO; i++) {

@@ -21,45 +21,40 @@ enum field {
 };
 
 #define CALL_FIELDS(part)                                                                          \
-	{FIELD_CALL, {"choices", "*", part, "tool_calls", "*"}},                                   \
-		{FIELD_INDEX, {"choices", "*", part, "tool_calls", "*", "index"}},                 \
-		{FIELD_ID, {"choices", "*", part, "tool_calls", "*", "id"}},                       \
-		{FIELD_NAME, {"choices", "*", part, "tool_calls", "*", "function", "name"}},       \
+	{FIELD_CALL, "choices/*/" part "/tool_calls/*"},                                           \
+		{FIELD_INDEX, "choices/*/" part "/tool_calls/*/index"},                            \
+		{FIELD_ID, "choices/*/" part "/tool_calls/*/id"},                                  \
+		{FIELD_NAME, "choices/*/" part "/tool_calls/*/function/name"},                     \
 	{                                                                                          \
-		FIELD_ARGUMENTS,                                                                   \
-		{                                                                                  \
-			"choices", "*", part, "tool_calls", "*", "function", "arguments"           \
-		}                                                                                  \
+		FIELD_ARGUMENTS, "choices/*/" part "/tool_calls/*/function/arguments"              \
 	}
 
 /* An item of the responses API; "input" is that of a custom tool. */
-#define ITEM_FIELDS(...)                                                                           \
-	{FIELD_ITEM_TYPE, {__VA_ARGS__, "type"}}, {FIELD_ID, {__VA_ARGS__, "call_id"}},            \
-		{FIELD_NAME, {__VA_ARGS__, "name"}},                                               \
-		{FIELD_ARGUMENTS, {__VA_ARGS__, "arguments"}},                                     \
+#define ITEM_FIELDS(path)                                                                          \
+	{FIELD_ITEM_TYPE, path "/type"}, {FIELD_ID, path "/call_id"}, {FIELD_NAME, path "/name"},  \
+		{FIELD_ARGUMENTS, path "/arguments"},                                              \
 	{                                                                                          \
-		FIELD_ARGUMENTS,                                                                   \
-		{                                                                                  \
-			__VA_ARGS__, "input"                                                       \
-		}                                                                                  \
+		FIELD_ARGUMENTS, path "/input"                                                     \
 	}
 
 static const struct answer_field fields[] = {
-	{FIELD_TYPE, {"type"}},
-	{FIELD_CHOICE, {"choices", "*"}},
-	{FIELD_CHOICE_INDEX, {"choices", "*", "index"}},
+	{FIELD_TYPE, "type"},
+	{FIELD_CHOICE, "choices/*"},
+	{FIELD_CHOICE_INDEX, "choices/*/index"},
 	CALL_FIELDS("delta"),
 	CALL_FIELDS("message"),
-	{FIELD_ITEM, {"output", "*"}},
-	ITEM_FIELDS("output", "*"),
+	{FIELD_ITEM, "output/*"},
+	ITEM_FIELDS("output/*"),
 	ITEM_FIELDS("item"),
 	/* at the end, realtime's too: all items again */
-	{FIELD_ITEM_AGAIN, {"response", "output", "*"}},
-	ITEM_FIELDS("response", "output", "*"),
+	{FIELD_ITEM_AGAIN, "response/output/*"},
+	ITEM_FIELDS("response/output/*"),
 };
 
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-_Static_assert(FIELD_COUNT <= ANSWER_FIELDS_MAX, "answer_walk has one bit per field");
+_Static_assert(sizeof fields / sizeof fields[0] <= ANSWER_FIELDS_MAX, "one bit per field");
+
+static struct answer_plan plan;
+static const struct answer_table table = {fields, sizeof fields / sizeof fields[0], &plan};
 
 struct reading {
 	struct answer *answer;
@@ -200,7 +195,7 @@ enum err read_openai_tools(struct bytes json, struct answer *answer)
 
 	if (!answer->tool_calls || !is_worth_it(json))
 		return OK;
-	e = answer_walk(json, fields, FIELD_COUNT, take, &r);
+	e = answer_walk(json, &table, take, &r);
 	if (!e && r.in_choice)
 		e = settle_choice(&r);
 	else if (!e && r.in_response)

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "aigw/collect.h"
+#include "audit/collector.h"
 #include "audit/segment.h"
 #include "base/sys.h"
-#include "shim/collector.h"
 
 #define FORK_WAIT_NS 100000000u
 

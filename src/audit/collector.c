@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "shim/collector.h"
+#include "audit/collector.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,11 +2,12 @@
  *
  * collector: records sent to aigwd instead of written to files (policy: "via": "collector"). One
  * connection per process, made when the first record is due, high up and close-on-exec; a forked
- * child makes its own. The caller holds the journal's lock. errno is never touched, nothing raises
- * SIGPIPE, and no call takes longer than COLLECTOR_WAIT_NS.
+ * child makes its own. Used by one thread at a time: the shim's journal holds its lock, the tool
+ * has one. errno is never touched, nothing raises SIGPIPE, and no call takes longer than
+ * COLLECTOR_WAIT_NS.
  */
-#ifndef AIGW_SHIM_COLLECTOR_H
-#define AIGW_SHIM_COLLECTOR_H
+#ifndef AIGW_AUDIT_COLLECTOR_H
+#define AIGW_AUDIT_COLLECTOR_H
 
 #include "audit/record.h"
 

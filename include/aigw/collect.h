@@ -17,6 +17,7 @@
 
 #define COLLECT_SOCKET    "/run/aigw/collect.sock"
 #define COLLECT_DIRECTORY "/var/log/aigw"
+#define COLLECT_LOCK_FILE "collector.lock" /* in the directory: a collector writes it, or has */
 
 #define COLLECT_MAGIC                                                                              \
 	"\xA1"                                                                                     \

@@ -71,7 +71,7 @@ void message_make(const struct message *m, struct collect_head *ret_head)
 	memcpy(ret_head->magic, COLLECT_MAGIC, sizeof ret_head->magic);
 }
 
-bool message_may_send(unsigned kind)
+bool message_may_send(unsigned kind, bool manages)
 {
 	switch (kind) {
 	case REC_REQUEST:
@@ -82,7 +82,12 @@ bool message_may_send(unsigned kind)
 	case REC_CONNECTION:
 	case REC_POLICY_CHANGE:
 	case REC_GAP:
+	case REC_ACCESS:
 		return true;
+	case REC_KEY_CHANGE:
+	case REC_HOLD:
+	case REC_RETENTION:
+		return manages;
 	default:
 		return false;
 	}

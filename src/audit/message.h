@@ -33,8 +33,10 @@ MUST_USE enum err message_parse(struct bytes datagram, struct message *ret_messa
 /* The head of a message; the body follows it in the datagram. */
 void message_make(const struct message *m, struct collect_head *ret_head);
 
-/* May a program send records of this kind? */
-bool message_may_send(unsigned kind);
+/* May a program send records of this kind? Those that tell of changes to the log itself may be sent
+ * only by who `manages` it: root, and the user that the collector runs as. That somebody reads it
+ * anybody may say, of himself. */
+bool message_may_send(unsigned kind, bool manages);
 
 /* The status for an error of segment_append, and back. KEPT is OK. */
 enum collect_status message_status(enum err e);

@@ -23,7 +23,10 @@
 	RECORD(8, REC_KEY_CHANGE, "key_change")                                                    \
 	RECORD(9, REC_GAP, "gap")                                                                  \
 	RECORD(10, REC_END, "end")                                                                 \
-	RECORD(11, REC_CONNECTION, "connection")
+	RECORD(11, REC_CONNECTION, "connection")                                                   \
+	RECORD(12, REC_ACCESS, "access")                                                           \
+	RECORD(13, REC_HOLD, "hold")                                                               \
+	RECORD(14, REC_RETENTION, "retention")
 
 enum record_kind {
 #define RECORD(number, name, text) name = number,

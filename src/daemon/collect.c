@@ -207,7 +207,7 @@ static enum err keep(struct collector *k, const struct client *c)
 
 	if (c->in.dropped)
 		return ERR_STATE;
-	if (!message_may_send(c->in.kind))
+	if (!message_may_send(c->in.kind, c->in_who.uid == 0 || c->in_who.uid == geteuid()))
 		return ERR_BAD;
 	buf_reset(&k->record);
 	e = sender_put_record(&c->sender, buf_view(&c->in.bytes), &k->record);

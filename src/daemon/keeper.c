@@ -14,7 +14,6 @@
 #include "base/sys.h"
 #include "daemon/note.h"
 
-#define LOCK_FILE       "collector.lock"
 #define PROBE_FILE      ".append-only"
 #define EXE_BYTES_MAX   4096
 #define SETTLE_STEP     (256u << 10)
@@ -48,7 +47,7 @@ static enum err take_directory(struct keeper *k)
 	/* Nobody else has business in there, whoever made it. */
 	if (!e && (st.st_mode & 077) && chmod(k->directory, 0700))
 		e = err_from_errno(errno);
-	if (!e && !join(k, LOCK_FILE, path))
+	if (!e && !join(k, COLLECT_LOCK_FILE, path))
 		e = ERR_LIMIT;
 	if (e) {
 		note_error(NOTE_WRONG, e, "the log's directory ", k->directory);

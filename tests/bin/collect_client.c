@@ -5,6 +5,7 @@
  *     collect_client SOCKET load COUNT BYTES   COUNT request records, each acknowledged before the
  *                                              next; prints the id of each as it is acknowledged
  *     collect_client SOCKET answer ID          a response record for that id; prints the status
+ *     collect_client SOCKET kind NUMBER        an empty record of that kind; prints the status
  *     collect_client SOCKET child              a forked child sends over its parent's connection;
  *                                              prints the child's pid, then the parent's
  *     collect_client SOCKET lie                claims to be another, in the claim and in the record
@@ -190,6 +191,17 @@ static int answer_for(const char *id)
 	len += put_text(record + len, 110, "complete");
 	len += put_text(record + len, 87, "words put into somebody's mouth");
 	if (!send_record(fd, 1, REC_ANSWER, record, len))
+		return 1;
+	status = answer(fd);
+	printf("%d\n", status);
+	return status != 0;
+}
+
+static int send_kind(unsigned kind)
+{
+	int fd = reach(), status;
+
+	if (!send_record(fd, 1, kind, (const unsigned char *)"", 0))
 		return 1;
 	status = answer(fd);
 	printf("%d\n", status);
@@ -401,6 +413,8 @@ int main(int argc, char **argv)
 		return load(strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
 	if (strcmp(what, "answer") == 0 && argc == 4)
 		return answer_for(argv[3]);
+	if (strcmp(what, "kind") == 0 && argc == 4)
+		return send_kind((unsigned)strtoul(argv[3], NULL, 10));
 	if (strcmp(what, "child") == 0)
 		return child();
 	if (strcmp(what, "lie") == 0)

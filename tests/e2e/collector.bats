@@ -165,6 +165,100 @@ print('new below 900:', [fd for fd in os.listdir('/proc/self/fd') if fd not in b
 	assert_output --partial 'unconfirmed  uid=4711'
 }
 
+# ---- who read it ----
+
+# accesses [JQ]: the records of readings, the one that this needs being the last.
+accesses() {
+	aigw log --json | jq -rs 'map(select(.type == "access")) | '"${1:-.}"
+}
+
+@test "who reads a collector's log is recorded in it first, with what was asked for" {
+	start_collector
+	run -0 client load 2 100
+	local id=${lines[0]}
+	aigw log --since 1h >"$T/out"
+	run ! grep access "$T/out"
+	aigw show "$id" >/dev/null
+	aigw tail -n 1 >"$T/out"
+	run ! grep access "$T/out"
+	aigw grep -F -l xxxx >/dev/null
+	aigw usage --by user >/dev/null
+	aigw export --format csv -o "$T/export" 2>/dev/null
+	aigw evidence "$id" -o "$T/evidence"
+	run -2 aigw show
+	run -0 accesses 'map([.access.command] + .access.arguments | join(" ")) | .[]'
+	assert_output - <<-END
+		log --since 1h
+		show $id
+		tail -n 1
+		grep -F -l xxxx
+		usage --by user
+		export --format csv -o $T/export
+		evidence $id -o $T/evidence
+		log --json
+	END
+	assert_equal "$(accesses 'last | "\(.process.uid) \(.process.exe) \(.access.directory)"')" \
+		"$(id -u) $(readlink -f "$BUILD/aigw") $LOG"
+	run -0 aigw log --all
+	assert_output --partial "access show $id"
+	stop_collector
+	run -0 verify
+}
+
+@test "another user's reading of a copy says who it was; changes of the log only its managers report" {
+	only_root
+	start_collector
+	run -0 client load 1 100
+	mkdir "$T/user"
+	cp "$BUILD/aigw" "$T/aigw"
+	cp -r "$AIGW_HOME/policy.json" "$AIGW_HOME/keys" "$T/user"
+	cp -r "$LOG" "$T/user/copy"
+	chown -R 12345 "$T/user"
+	run -0 as_user 12345 env AIGW_HOME="$T/user" "$T/aigw" log --directory "$T/user/copy"
+	assert_output --partial gpt-5
+	assert_equal "$(accesses '.[0] | "\(.process.uid) \(.access.directory)"')" "12345 $T/user/copy"
+	run -1 as_user 12345 "$T/client" "$SOCKET" kind 13 # hold
+	assert_output 6
+	run -1 as_user 12345 "$T/client" "$SOCKET" kind 8 # key_change
+	assert_output 6
+	run -0 client kind 13
+}
+
+@test "holds, retention and keys are told to the collector, which alone writes" {
+	start_collector
+	run -0 client load 1 100
+	run -0 aigw hold add --day 2026-01-02 --reason 'case 12'
+	run -0 aigw hold remove --day 2026-01-02 --yes
+	run -0 --separate-stderr aigw audit-key new --public-only-here
+	run -0 aigw audit-key add "$(grep -o 'aigw1[a-z0-9]*' <<<"$output")"
+	run -0 aigw log --json
+	assert_equal "$(jq -rs 'map(select(.type == "hold") | "\(.hold.action) \(.hold.what) \(.hold.reason) \(.process.uid)") | .[]' <<<"$output")" \
+		"add day 2026-01-02 case 12 $(id -u)
+remove day 2026-01-02 case 12 $(id -u)"
+	assert_equal "$(jq -rs 'map(select(.type == "key_change")) | .[0].key.action' <<<"$output")" add
+	assert_equal "$(find "$LOG" -name "*-$COLLECTOR-*.aigw" | wc -l)" "$(find "$LOG" -name '*.aigw' | wc -l)"
+}
+
+@test "without the collector a reading is not recorded: that is said, and nothing is held back" {
+	start_collector
+	run -0 client load 1 100
+	stop_collector
+	run -0 --separate-stderr aigw log
+	assert_output --partial gpt-5
+	[[ $stderr == *"could not be recorded by the collector at $SOCKET: nobody listens there"* ]] || fail "$stderr"
+	run -0 --separate-stderr aigw hold add --day 2026-01-02 --reason 'case 12'
+	[[ $stderr == *"what was done could not be recorded"* ]] || fail "$stderr"
+	# a log of one's own has no such records
+	initialised
+	write_policy "{ \"version\": 1, \"audit\": { \"recipients\": [\"$RECIPIENT\"] }, \"environments\": { \"test\": {} },
+		\"default_environment\": \"test\" }"
+	run -0 --separate-stderr aigw hold add --day 2026-01-02 --reason 'case 13'
+	[[ -z $stderr ]] || fail "$stderr"
+	run -0 --separate-stderr aigw log --json
+	[[ -z $stderr ]] || fail "$stderr"
+	assert_equal "$(jq -rs 'map(.type) | join(" ")' <<<"$output")" 'start hold'
+}
+
 # ---- hostile clients ----
 
 @test "malformed messages close their connection and nothing else" {

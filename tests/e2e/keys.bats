@@ -206,10 +206,16 @@ keep_days() {
 	[[ $(ls "$AIGW_HOME"/audit/*/*.aigw | wc -l) = 3 ]]
 	run -0 "$TOOL" retain --json
 	jq -e '.removed == 1 and (.events | length) == 1' <<<"$output"
-	[[ $(ls "$AIGW_HOME"/audit/*/*.aigw | wc -l) = 2 ]]
+	# one went, and what tells of the run came
+	[[ $(ls "$AIGW_HOME"/audit/*/*.aigw | wc -l) = 3 ]]
 	run -0 "$TOOL" verify
 	assert_output --partial 'retired:      1 segments'
 	run -0 "$TOOL" log
+	run -0 --separate-stderr "$TOOL" log --json
+	jq -es 'map(select(.type == "retention")) | .[0].retention |
+		.days == 1 and .removed_segments == 1 and .removed_records > 0 and .failed_segments == 0' <<<"$output"
+	run -0 "$TOOL" retain # nothing is left to do, nothing is told
+	[[ $(ls "$AIGW_HOME"/audit/*/*.aigw | wc -l) = 3 ]]
 }
 
 @test "a hold keeps its day until it is released; removing it asks first" {
@@ -228,6 +234,9 @@ keep_days() {
 	assert_output --partial 'nothing was changed'
 	run -0 "$TOOL" hold remove --day "$day" --yes
 	run -1 "$TOOL" hold remove --day "$day" --yes
+	assert_equal "$("$TOOL" log --json | jq -r 'select(.type == "hold") | "\(.hold.action) \(.hold.what): \(.hold.reason)"')" \
+		"add day $day: case 12/2026, counsel
+remove day $day: case 12/2026, counsel"
 	run -0 "$TOOL" retain
 	assert_output --partial '1 segments removed'
 	segment=$(ls "$AIGW_HOME"/audit/*/*.aigw | head -n 1)

@@ -200,13 +200,16 @@ static void memory_grows_with_what_came_not_with_what_was_announced(void)
 
 static void programs_send_what_programs_know(void)
 {
-	CHECK(message_may_send(REC_REQUEST));
-	CHECK(message_may_send(REC_GAP));
-	CHECK(!message_may_send(REC_START));
-	CHECK(!message_may_send(REC_END));
-	CHECK(!message_may_send(REC_KEY_CHANGE));
-	CHECK(!message_may_send(0));
-	CHECK(!message_may_send(0xFFFF));
+	static const unsigned anybody[] = {REC_REQUEST, REC_RESPONSE, REC_GAP, REC_ACCESS};
+	static const unsigned managers[] = {REC_KEY_CHANGE, REC_HOLD, REC_RETENTION};
+	static const unsigned nobody[] = {REC_START, REC_END, 0, 0xFFFF};
+
+	for (size_t i = 0; i < sizeof anybody / sizeof anybody[0]; i++)
+		CHECK(message_may_send(anybody[i], false) && message_may_send(anybody[i], true));
+	for (size_t i = 0; i < sizeof managers / sizeof managers[0]; i++)
+		CHECK(!message_may_send(managers[i], false) && message_may_send(managers[i], true));
+	for (size_t i = 0; i < sizeof nobody / sizeof nobody[0]; i++)
+		CHECK(!message_may_send(nobody[i], false) && !message_may_send(nobody[i], true));
 }
 
 static void errors_survive_the_way(void)

@@ -7,6 +7,7 @@
 #include "args.h"
 #include "audit/seal.h"
 #include "base/bytes.h"
+#include "recording.h"
 
 #ifndef AIGW_VERSION
 #error "AIGW_VERSION comes from the Makefile"
@@ -114,7 +115,10 @@ static int run(int argc, char **argv)
 	if (word[0] == '-')
 		return args_wrong(NULL, "unknown option '%s'", word);
 	const struct command *c = find_command(word);
-	return c ? c->run(argc - 1, argv + 1) : unknown_command(word);
+	if (!c)
+		return unknown_command(word);
+	recording_begin(argc - 1, argv + 1);
+	return c->run(argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)

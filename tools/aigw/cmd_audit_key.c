@@ -17,6 +17,7 @@
 #include "policy_edit.h"
 #include "print.h"
 #include "recipients.h"
+#include "recording.h"
 #include "setup.h"
 
 #define COMMAND        "audit-key"
@@ -87,54 +88,14 @@ static bool agreed(const struct wish *w)
 
 /* ---- what was done stands in the log too ---- */
 
-static void put_fact(struct buf *record, enum field f, const char *text)
-{
-	need(record_put_if(record, f, bytes_str(text)));
-}
-
-/* Sealed for those who can read the log from now on. The change itself stands when this fails. */
 static void record_change(const struct places *places, const char *action, const char *recipient)
 {
-	struct segment_config config = {.directory = NULL};
-	struct segment_writer writer = {.open = false};
-	struct buf directory = {0}, start = {0}, record = {0};
-	struct named n;
-	char host[65] = "", boot_id[37] = "";
-	size_t len = 0;
+	struct buf record = {0};
 
-	if (load_named(places->policy, &n) != EXIT_FINE)
-		return;
-	setup_audit_directory(places, &directory);
-	gethostname(host, sizeof host - 1);
-	if (files_peek("/proc/sys/kernel/random/boot_id", boot_id, sizeof boot_id - 1, &len))
-		boot_id[0] = '\0';
-	put_fact(&start, F_HOST, host);
-	put_fact(&start, F_BOOT_ID, boot_id);
-	need(record_put_u64(&start, F_PID, (uint64_t)getpid()));
-	need(record_put_u64(&start, F_PPID, (uint64_t)getppid()));
-	need(record_put_u64(&start, F_UID, getuid()));
-	put_fact(&start, F_EXE, "aigw");
-	put_fact(&start, F_CMDLINE, COMMAND);
-	put_fact(&start, F_AIGW_VERSION, AIGW_VERSION);
-	put_fact(&record, F_KEY_ACTION, action);
-	put_fact(&record, F_KEY_RECIPIENT, recipient);
-	put_fact(&record, F_POLICY_PATH, places->policy);
-	config.directory = (const char *)directory.at;
-	config.recipient_count = n.count;
-	config.recipients = n.at;
-	config.host = host;
-	config.boot_id = boot_id;
-	config.start_record = buf_view(&start);
-	enum err e = segment_append(&writer, &config, REC_KEY_CHANGE, sys_now_ns(),
-				    buf_view(&record));
-	if (!e)
-		e = segment_close(&writer, &config, sys_now_ns());
-	if (e)
-		print_note("the change could not be recorded in %s: %s", config.directory,
-			   err_text(e));
-	segment_forget(&writer);
-	buf_done(&directory);
-	buf_done(&start);
+	need(record_put(&record, F_KEY_ACTION, bytes_str(action)));
+	need(record_put(&record, F_KEY_RECIPIENT, bytes_str(recipient)));
+	need(record_put(&record, F_POLICY_PATH, bytes_str(places->policy)));
+	recording_put(places, REC_KEY_CHANGE, buf_view(&record));
 	buf_done(&record);
 }
 

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "passphrase.h"
 #include "print.h"
+#include "recording.h"
 #include "setup.h"
 
 struct wish {
@@ -58,10 +59,10 @@ static bool same(const struct hold *a, const struct hold *b)
 	       bytes_equal(a->last, b->last);
 }
 
-/* Copies all holds but `without`; lines that are no hold stay. *ret_found: how many were left out.
- */
+/* Copies all holds but `without`; lines that are no hold stay. *ret_found: how many were left out;
+ * *ret_gone: the last of them, borrowed from the file. */
 static void copy_without(struct bytes file, const struct hold *without, struct buf *ret_file,
-			 size_t *ret_found)
+			 size_t *ret_found, struct hold *ret_gone)
 {
 	while (file.len) {
 		struct bytes before = file;
@@ -71,6 +72,7 @@ static void copy_without(struct bytes file, const struct hold *without, struct b
 			break;
 		if (!e && same(&h, without)) {
 			++*ret_found;
+			*ret_gone = h;
 			continue;
 		}
 		need(buf_put(ret_file, bytes_slice(before, 0, (size_t)(file.at - before.at))));
@@ -79,9 +81,30 @@ static void copy_without(struct bytes file, const struct hold *without, struct b
 		need(buf_put_u8(ret_file, '\n'));
 }
 
-static int change(const char *directory, const struct hold *h, bool add, const struct wish *w)
+static void record_change(const struct places *places, const struct hold *h, bool add)
+{
+	struct buf record = {0}, what = {0};
+
+	need(buf_put_str(&what, hold_kind_name(h->kind)));
+	need(buf_put_u8(&what, ' '));
+	need(buf_put(&what, h->first));
+	if (h->kind == HOLD_RANGE) {
+		need(buf_put_u8(&what, ' '));
+		need(buf_put(&what, h->last));
+	}
+	need(record_put(&record, F_HOLD_ACTION, add ? BYTES("add") : BYTES("remove")));
+	need(record_put(&record, F_HOLD_WHAT, buf_view(&what)));
+	need(record_put_if(&record, F_HOLD_REASON, h->reason));
+	recording_put(places, REC_HOLD, buf_view(&record));
+	buf_done(&record);
+	buf_done(&what);
+}
+
+static int change(const struct places *places, const char *directory, const struct hold *h,
+		  bool add, const struct wish *w)
 {
 	struct buf file = {0}, changed = {0};
+	struct hold gone = *h;
 	size_t found = 0;
 	int fd, status = EXIT_FINE;
 	enum err e = hold_lock(directory, &fd);
@@ -91,7 +114,7 @@ static int change(const char *directory, const struct hold *h, bool add, const s
 				      : print_problem(e, "%s", directory);
 	e = hold_load(directory, &file);
 	if (!e) {
-		copy_without(buf_view(&file), h, &changed, &found);
+		copy_without(buf_view(&file), h, &changed, &found, &gone);
 		if (add)
 			e = hold_put(&changed, h);
 	}
@@ -108,11 +131,13 @@ static int change(const char *directory, const struct hold *h, bool add, const s
 	}
 	if (e)
 		status = print_problem(e, "%s/" HOLD_FILE, directory);
-	else if (!status)
+	hold_unlock(fd);
+	if (!status) {
 		puts(add ? "Held." : "Released.");
+		record_change(places, add ? h : &gone, add);
+	}
 	buf_done(&file);
 	buf_done(&changed);
-	hold_unlock(fd);
 	return status;
 }
 
@@ -197,7 +222,7 @@ static int act(const char *action, const struct wish *w)
 			status = args_wrong("hold", "--reason: why, in one line (who asked for it, "
 						    "which case)");
 		else
-			status = change(base, &h, add, w);
+			status = change(&places, base, &h, add, w);
 	}
 	buf_done(&directory);
 	return status;

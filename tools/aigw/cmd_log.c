@@ -71,7 +71,8 @@ int cmd_log(int argc, char **argv)
 	const struct option options[] = {
 		FILTER_OPTIONS(words),
 		{"limit", 'n', OPTION_COUNT, &limit, "N", "only the newest N"},
-		{"all", 0, OPTION_FLAG, &all, NULL, "the start of each process too"},
+		{"all", 0, OPTION_FLAG, &all, NULL,
+		 "the start of each process, and who has read the log, too"},
 		{"json", 0, OPTION_FLAG, &json, NULL, "one JSON object on each line"},
 		{"full", 0, OPTION_FLAG, &full, NULL, "with --json: headers and bodies too"},
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
@@ -99,6 +100,7 @@ int cmd_log(int argc, char **argv)
 		return status;
 	reading.options.filter = filter;
 	reading.options.filter.without_starts = !all && !json;
+	reading.options.filter.without_accesses = !all && !json;
 	status = full ? print_full(&reading, limit) : reading_newest(&reading, limit);
 	if (!status && json && !full)
 		for (size_t i = 0; i < reading.log.entry_count; i++)

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "args.h"
+#include "audit/record.h"
 #include "audit/retain.h"
 #include "base/files.h"
 #include "base/sys.h"
 #include "print.h"
+#include "recording.h"
 #include "setup.h"
 
 struct telling {
@@ -111,6 +113,31 @@ static void print_result(const struct retain_result *r, const struct telling *t,
 	buf_done(&out);
 }
 
+/* A run that found nothing to do is nothing to tell of. */
+static void record_run(const struct places *places, const struct retain_result *r, uint64_t days)
+{
+	const struct {
+		enum field field;
+		uint64_t value;
+	} facts[] = {
+		{F_RETENTION_DAYS, days},
+		{F_RETENTION_SEGMENTS, r->counts[RETAIN_REMOVED] + r->counts[RETAIN_FINISHED]},
+		{F_RETENTION_RECORDS, r->removed_records},
+		{F_RETENTION_BYTES, r->removed_bytes},
+		{F_RETENTION_HELD, r->counts[RETAIN_HELD]},
+		{F_RETENTION_FAILED,
+		 r->counts[RETAIN_FAILED] + r->counts[RETAIN_CHANGED] + r->counts[RETAIN_UNLISTED]},
+	};
+	struct buf record = {0};
+
+	if (!facts[1].value && !facts[5].value)
+		return;
+	for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
+		need(record_put_u64(&record, facts[i].field, facts[i].value));
+	recording_put(places, REC_RETENTION, buf_view(&record));
+	buf_done(&record);
+}
+
 static int run_retain(const struct places *places, const struct policy *policy, uint64_t days,
 		      struct telling *t)
 {
@@ -148,6 +175,8 @@ static int run_retain(const struct places *places, const struct policy *policy, 
 	if (e)
 		return EXIT_SYSTEM;
 	print_result(&result, t, days);
+	if (!t->dry_run)
+		record_run(places, &result, days);
 	return result.counts[RETAIN_FAILED] || result.counts[RETAIN_CHANGED] ||
 			       result.counts[RETAIN_UNLISTED]
 		       ? EXIT_FINDING

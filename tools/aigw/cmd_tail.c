@@ -133,6 +133,7 @@ int cmd_tail(int argc, char **argv)
 	status = reading_open(&reading, key, directory);
 	if (status)
 		return status;
+	reading.options.filter.without_accesses = true; /* this one is one */
 	reading.options.keep_running = reading.options.following = following;
 	if (following)
 		catch_interrupts();

@@ -181,7 +181,8 @@ bool entry_passes(const struct log_entry *entry, const struct log_filter *f)
 		return false;
 	if (!bytes_starts(bytes_str(entry->id), f->id_prefix))
 		return false;
-	if ((f->exchanges_only && !exchange) || (f->without_starts && entry->kind == REC_START))
+	if ((f->exchanges_only && !exchange) || (f->without_starts && entry->kind == REC_START) ||
+	    (f->without_accesses && entry->kind == REC_ACCESS))
 		return false;
 	return matches(f->provider, entry_text(entry, F_PROVIDER)) &&
 	       matches_model(f->model, entry) && matches(f->action, entry_text(entry, F_ACTION)) &&

@@ -41,6 +41,7 @@ struct log_filter {
 	struct bytes action, environment, application;
 	struct bytes id_prefix; /* upper case */
 	bool without_starts;    /* the start record of each process is left out */
+	bool without_accesses;  /* ... and that somebody has read the log */
 	bool exchanges_only; /* other kinds are left out; so do filters that only exchanges have */
 };
 

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "policy/decide.h"
 #include "print.h"
+#include "recording.h"
 
 static int read_time(const char *command, const char *option, const char *text,
 		     uint64_t *ret_time_ns)
@@ -79,6 +80,7 @@ int reading_open(struct reading *r, const char *key_file, const char *directory)
 	r->options.state = (const char *)r->state.at;
 	r->options.identity_count = r->keys.count;
 	r->options.identities = r->keys.identities;
+	recording_access(&places, r->options.directory);
 	return EXIT_FINE;
 }
 

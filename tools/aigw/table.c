@@ -124,7 +124,9 @@ static void put_exchange_column(struct buf *out, const struct log_entry *entry, 
 static void put_other_column(struct buf *out, const struct log_entry *entry, enum column c)
 {
 	const char *name = record_kind_name(entry->kind);
-	static const enum field said[] = {F_SERVER_NAME, F_PROBLEM, F_POLICY_PATH, F_REASON};
+	static const enum field said[] = {F_SERVER_NAME, F_PROBLEM,     F_ACCESS_COMMAND,
+					  F_HOLD_ACTION, F_POLICY_PATH, F_REASON};
+	static const enum field more[] = {F_ACCESS_ARGUMENTS, F_HOLD_WHAT};
 
 	/* A connection that was decided on. */
 	if ((c == COLUMN_DECISION || c == COLUMN_SCOPE) && entry_text(entry, F_ACTION).len)
@@ -137,7 +139,14 @@ static void put_other_column(struct buf *out, const struct log_entry *entry, enu
 		if (text.len) {
 			need(buf_put_u8(out, ' '));
 			put_visible(out, text);
-			return;
+			break;
+		}
+	}
+	for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
+		struct bytes list = entry_text(entry, more[i]);
+		while (list.len) {
+			need(buf_put_u8(out, ' '));
+			put_visible(out, bytes_cut(&list, 0));
 		}
 	}
 }

@@ -41,6 +41,23 @@ somebody_else() {
 	assert_equal "$(jq '.statement.segments[0].last' log.csv.manifest.json)" 16
 }
 
+@test "every command that reads the log reads a copy of it too" {
+	known_log
+	for command in 'usage --csv' 'export --format ndjson' 'grep -l ward' "evidence --unsigned ${IDS[0]}"; do
+		run "$TOOL" $command
+		echo "$status $output" | sed 's/"made":"[^"]*"//' >>here
+	done
+	assert_equal "$(cut -c1 here | head -1)" 0
+	mv "$AIGW_HOME/audit" copy
+	for command in 'usage --csv' 'export --format ndjson' 'grep -l ward' "evidence --unsigned ${IDS[0]}"; do
+		run -3 "$TOOL" $command
+		assert_output --partial 'no log there'
+		run "$TOOL" $command --directory "$PWD/copy/"
+		echo "$status $output" | sed 's/"made":"[^"]*"//' >>there
+	done
+	diff here there
+}
+
 @test "filters narrow an export, and what they were stands in its manifest" {
 	known_log
 	run -0 "$TOOL" export --format ndjson --decision refuse --until 2099-01-01 --manifest m.json
@@ -187,7 +204,7 @@ somebody_else() {
 	run -2 --separate-stderr "$TOOL" verify --json "$(basename "$(dirname "$file")")"
 	assert_equal "$(jq -c '[.verdict, .repaired, .findings[0].code, .findings[0].sequence]' <<<"$output")" \
 		'["incomplete",0,"found_open",2]'
-	head -c -60 "$file" >short && cat short >"$file"
+	head -c -60 "$file" >"$BATS_TEST_TMPDIR/short" && cat "$BATS_TEST_TMPDIR/short" >"$file"
 	run -1 "$TOOL" verify
 	run -2 "$TOOL" verify --repair "$file"
 	run -2 "$TOOL" verify --day 2026-11-24 2026-11-24

@@ -324,7 +324,7 @@ static int make_evidence(struct reading *r, const char *id, const char *output, 
 
 int cmd_evidence(int argc, char **argv)
 {
-	const char *output = NULL, *key = NULL;
+	const char *output = NULL, *key = NULL, *directory = NULL;
 	bool whole = false, plain = false;
 	const struct option options[] = {
 		{"output", 'o', OPTION_TEXT, &output, "FILE", "to that file"},
@@ -332,10 +332,14 @@ int cmd_evidence(int argc, char **argv)
 		 "with the whole sealed segment also when it is long"},
 		{"unsigned", 0, OPTION_FLAG, &plain, NULL, "without a signature"},
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
+		{"directory", 0, OPTION_TEXT, &directory, "DIR",
+		 "the audit directory; default: the policy's"},
 	};
 	const struct args args = {
 		.command = "evidence",
-		.synopsis = "aigw evidence [-o FILE] [--whole] [--unsigned] [--key FILE] ID|last",
+		.synopsis = "aigw evidence [-o FILE] [--whole] [--unsigned] [--directory DIR] "
+			    "[--key FILE] "
+			    "ID|last",
 		.summary =
 			"Writes one exchange with the proof of its place in the log, as one JSON "
 			"file that\n"
@@ -354,7 +358,7 @@ int cmd_evidence(int argc, char **argv)
 		return status;
 	if (operands == 0)
 		return args_wrong("evidence", "which record? Give its id, or 'last'");
-	status = reading_open(&reading, key, NULL);
+	status = reading_open(&reading, key, directory);
 	if (status)
 		return status;
 	status = narrow_find_id(&reading, "evidence", argv[1], id);

@@ -365,7 +365,7 @@ int cmd_export(int argc, char **argv)
 {
 	struct filter_words words = {0};
 	struct reading reading;
-	const char *format = NULL, *output = NULL, *manifest = NULL, *key = NULL;
+	const char *format = NULL, *output = NULL, *manifest = NULL, *key = NULL, *directory = NULL;
 	bool no_payloads = false, all = false;
 	const struct option options[] = {
 		{"format", 0, OPTION_TEXT, &format, "FORMAT", "ndjson, csv, raw or otlp-json"},
@@ -376,6 +376,8 @@ int cmd_export(int argc, char **argv)
 		{"all", 0, OPTION_FLAG, &all, NULL, "the start of each process too"},
 		{"no-payloads", 0, OPTION_FLAG, &no_payloads, NULL, "without headers and bodies"},
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
+		{"directory", 0, OPTION_TEXT, &directory, "DIR",
+		 "the audit directory; default: the policy's"},
 	};
 	const struct args args = {
 		.command = "export",
@@ -395,7 +397,7 @@ int cmd_export(int argc, char **argv)
 	if (!status)
 		status = reading_filter("export", &words, &filter);
 	if (!status)
-		status = reading_open(&reading, key, NULL);
+		status = reading_open(&reading, key, directory);
 	if (status)
 		return status;
 	reading.options.filter = filter;

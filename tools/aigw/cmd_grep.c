@@ -241,7 +241,7 @@ int cmd_grep(int argc, char **argv)
 	struct search search = {.found = 0};
 	struct reading reading;
 	struct log_filter filter;
-	const char *key = NULL;
+	const char *key = NULL, *directory = NULL;
 	const struct option options[] = {
 		{"ignore-case", 'i', OPTION_FLAG, &search.nocase, NULL,
 		 "ASCII letters of any case"},
@@ -251,6 +251,8 @@ int cmd_grep(int argc, char **argv)
 		{"json", 0, OPTION_FLAG, &search.json, NULL, "one JSON object for each match"},
 		FILTER_OPTIONS(words),
 		{"key", 0, OPTION_TEXT, &key, "FILE", "the secret key to open the log with"},
+		{"directory", 0, OPTION_TEXT, &directory, "DIR",
+		 "the audit directory; default: the policy's"},
 	};
 	const struct args args = {
 		.command = "grep",
@@ -276,7 +278,7 @@ int cmd_grep(int argc, char **argv)
 	if (!status)
 		status = reading_filter("grep", &words, &filter);
 	if (!status)
-		status = reading_open(&reading, key, NULL);
+		status = reading_open(&reading, key, directory);
 	if (status)
 		return status;
 	reading.options.filter = filter;

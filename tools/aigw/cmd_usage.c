@@ -110,11 +110,18 @@ static bool count_answered(void *context, struct log_entry *entry)
 	return true;
 }
 
+struct request {
+	const char *by, *invoice, *tolerance, *key, *directory;
+	struct text_list maps;
+	struct filter_words words;
+	bool json, csv;
+};
+
 /* Each exchange is counted and forgotten as soon as it is whole. */
-static int read_log(struct counting *c, const struct log_filter *filter, const char *key)
+static int read_log(struct counting *c, const struct log_filter *filter, const struct request *r)
 {
 	struct reading reading;
-	int status = reading_open(&reading, key, NULL);
+	int status = reading_open(&reading, r->key, r->directory);
 
 	if (status)
 		return status;
@@ -206,13 +213,6 @@ static bool days_of(const struct invoice *invoice, struct log_filter *filter)
 	return true;
 }
 
-struct request {
-	const char *by, *invoice, *tolerance, *key;
-	struct text_list maps;
-	struct filter_words words;
-	bool json, csv;
-};
-
 static enum usage_format format_of(const struct request *r)
 {
 	return r->json ? USAGE_JSON : r->csv ? USAGE_CSV : USAGE_TABLE;
@@ -249,7 +249,7 @@ static int reconcile(const struct request *r, struct log_filter *filter)
 	if (!status) {
 		take_models(&invoice, &models);
 		c.invoice_models = &models;
-		status = read_log(&c, filter, r->key);
+		status = read_log(&c, filter, r);
 	}
 	if (status <= EXIT_FINDING)
 		agrees = c.invoice_models &&
@@ -289,7 +289,7 @@ static int count_by_name(const struct request *r, const struct log_filter *filte
 		return status;
 	if (r->maps.count)
 		return args_wrong("usage", "--map goes with --reconcile");
-	status = read_log(&c, filter, r->key);
+	status = read_log(&c, filter, r);
 	if (status <= EXIT_FINDING) {
 		if (c.tally.count == 0 && !r->json && !r->csv)
 			print_note("nothing recorded that fits");
@@ -323,6 +323,8 @@ int cmd_usage(int argc, char **argv)
 		{"json", 0, OPTION_FLAG, &r.json, NULL, "one JSON object"},
 		{"csv", 0, OPTION_FLAG, &r.csv, NULL, "comma-separated, with a line of names"},
 		{"key", 0, OPTION_TEXT, &r.key, "FILE", "the secret key to open the log with"},
+		{"directory", 0, OPTION_TEXT, &r.directory, "DIR",
+		 "the audit directory; default: the policy's"},
 	};
 	const struct args args = {
 		.command = "usage",

@@ -4,13 +4,13 @@
  *
  *     collect_client SOCKET load COUNT BYTES   COUNT request records, each acknowledged before the
  *                                              next; prints the id of each as it is acknowledged
- *     collect_client SOCKET answer ID          a response record for that id; prints the status
- *     collect_client SOCKET kind NUMBER        an empty record of that kind; prints the status
- *     collect_client SOCKET child              a forked child sends over its parent's connection;
- *                                              prints the child's pid, then the parent's
- *     collect_client SOCKET lie                claims to be another, in the claim and in the record
- *     collect_client SOCKET memory sealed|open|short  a record of 1 MiB in a memfd
- *     collect_client SOCKET flood              sends for ever, as fast as it goes
+ *     collect_client SOCKET fill BYTES         request records until one is not kept; prints how
+ * many were, and that one's status collect_client SOCKET answer ID          a response record for
+ * that id; prints the status collect_client SOCKET kind NUMBER        an empty record of that kind;
+ * prints the status collect_client SOCKET child              a forked child sends over its parent's
+ * connection; prints the child's pid, then the parent's collect_client SOCKET lie claims to be
+ * another, in the claim and in the record collect_client SOCKET memory sealed|open|short  a record
+ * of 1 MiB in a memfd collect_client SOCKET flood              sends for ever, as fast as it goes
  *     collect_client SOCKET hoard              begins large records and ends none; waits then
  *     collect_client SOCKET odd                one datagram of each wrong kind, a connection each;
  *                                              prints how many of them were closed
@@ -179,6 +179,27 @@ static int load(unsigned long count, size_t bytes)
 		printf("%s\n", id);
 		fflush(stdout);
 	}
+	return 0;
+}
+
+static int fill(size_t bytes)
+{
+	unsigned char *record = malloc(bytes + 256);
+	int fd = reach(), status = 0;
+	unsigned kept = 0;
+	char id[27];
+
+	if (!record)
+		die("malloc");
+	while (status == 0) {
+		make_id(kept, id);
+		size_t len = make_request(record, id, bytes);
+		if (!send_record(fd, kept, REC_REQUEST, record, len))
+			return 1;
+		status = answer(fd);
+		kept += status == 0;
+	}
+	printf("%u %d\n", kept, status);
 	return 0;
 }
 
@@ -411,6 +432,8 @@ int main(int argc, char **argv)
 	path = argv[1];
 	if (strcmp(what, "load") == 0 && argc == 5)
 		return load(strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
+	if (strcmp(what, "fill") == 0 && argc == 4)
+		return fill(strtoul(argv[3], NULL, 10));
 	if (strcmp(what, "answer") == 0 && argc == 4)
 		return answer_for(argv[3]);
 	if (strcmp(what, "kind") == 0 && argc == 4)

@@ -9,6 +9,7 @@ setup() {
 	chmod 755 "$T"
 	SOCKET=$T/collect.sock LOG=$T/log
 	cp "$BIN/collect_client" "$T/client"
+	DISK=() # in front of what shall see the small disk
 	initialised
 	collector_policy
 }
@@ -16,6 +17,7 @@ setup() {
 teardown() {
 	stop_provider
 	stop_collector -KILL
+	[[ ! ${DISK[*]} ]] || kill "$HOLDER"
 	chattr -R -a "$T" 2>/dev/null || true
 	rm -rf "$T"
 }
@@ -36,7 +38,7 @@ start_collector() {
 	local line
 	[[ -p $T/said ]] || mkfifo "$T/said"
 	exec {said}<>"$T/said"
-	"$BUILD/aigwd" --foreground --socket "$SOCKET" --policy "$AIGW_HOME/policy.json" \
+	"${DISK[@]}" "$BUILD/aigwd" --foreground --socket "$SOCKET" --policy "$AIGW_HOME/policy.json" \
 		>/dev/null 2> >(exec tee -a "$T/aigwd.out" >"$T/said" 3>&-) 3>&- &
 	COLLECTOR=$!
 	while read -r -t 20 -u "$said" line; do
@@ -303,6 +305,87 @@ remove day 2026-01-02 case 12 $(id -u)"
 	[[ $resident -lt 400000 ]] || fail "the collector holds $resident kB"
 	kill -KILL $flood $hoard
 	wait $flood $hoard || true
+}
+
+# ---- its disk is full ----
+
+# small_disk SIZE: the log is on a disk of its own, which only what "${DISK[@]}" runs can see. It is
+# gone with its holder, whatever becomes of the test.
+small_disk() {
+	local all=(--mount) ready
+	[[ $(id -u) = 0 ]] || all+=(--map-root-user)
+	mkdir "$T/disk"
+	mkfifo "$T/mounted"
+	unshare "${all[@]}" --propagation private sh -c '
+		mount -t tmpfs -o "size=$1" none "$2" && echo mounted >"$3" && exec sleep 600' \
+		sh "$1" "$T/disk" "$T/mounted" 3>&- &
+	HOLDER=$!
+	exec {ready}<>"$T/mounted"
+	read -r -t 20 -u "$ready" || fail 'no disk could be mounted'
+	exec {ready}>&-
+	all=(--mount)
+	[[ $(id -u) = 0 ]] || all+=(--user --preserve-credentials)
+	DISK=(nsenter --target "$HOLDER" "${all[@]}")
+	LOG=$T/disk/log
+	collector_policy
+}
+
+@test "a full disk: each program is told, calls go as the policy says, and a gap record tells how much is missing" {
+	local durability kept filled lost
+	small_disk 3m
+	for durability in written synced; do
+		collector_policy ", \"durability\": \"$durability\""
+		"${DISK[@]}" sh -c "chattr -R -a '$LOG' 2>/dev/null; rm -rf '$LOG'; head -c 1500000 /dev/zero >'$T/disk/ballast'"
+		start_collector
+		start_provider
+		run -0 client fill 50000
+		read -r kept filled <<<"$output"
+		[[ $kept -gt 10 && $filled = 1 ]] || fail "$output"
+		run -0 client fill 50000
+		assert_output '0 1'
+		run chat -d "$(body gpt-5)"
+		assert_refused_without_leak 503
+		assert_output --partial "the collector at $SOCKET (aigwd) does not keep records"
+		collector_policy ", \"durability\": \"$durability\", \"on_failure\": \"allow\""
+		start_provider # the one before was asked what it saw
+		run chat -d "$(body gpt-5)"
+		assert_answers 200
+		stop_provider
+
+		"${DISK[@]}" rm "$T/disk/ballast"
+		run -0 client load 3 1000
+		"${DISK[@]}" "$BUILD/aigw" log --json >"$T/all"
+		assert_equal "$(jq -rs 'map(select(.type == "exchange")) | length' "$T/all")" $((kept + 3))
+		# two of this client, a call and its refusal, one that was let go and its answer; and that the
+		# policy changed, if the collector had a look at it by then
+		lost=$(jq -rs 'map(select(.type == "gap").gap.count) | add' "$T/all")
+		[[ $lost = 6 || $lost = 7 ]] || fail "lost: $lost"
+		"${DISK[@]}" cp "$LOG/checkpoints" "$T/outside"
+		stop_collector
+		run "${DISK[@]}" "$BUILD/aigw" verify --checkpoints "$T/outside"
+		# whole, or with the one record that got no further than half
+		[[ $status = 0 || ($status = 2 && $output = *torn_tail*) ]] || fail "verify ended with $status: $output"
+		grep -q 'a record cannot be kept' "$T/aigwd.out"
+		grep -q 'a gap record tells what was lost' "$T/aigwd.out"
+	done
+}
+
+@test "a disk that became read-only: the collector says so and does not start; calls go as the policy says" {
+	start_provider
+	small_disk 3m
+	start_collector
+	run -0 client load 2 1000
+	stop_collector
+	"${DISK[@]}" mount -o remount,ro "$T/disk"
+	run -3 timeout 20 "${DISK[@]}" "$BUILD/aigwd" --foreground --socket "$SOCKET" --policy "$AIGW_HOME/policy.json"
+	assert_output --partial "$LOG"
+	run chat -d "$(body gpt-5)"
+	assert_refused_without_leak 503
+	"${DISK[@]}" mount -o remount,rw "$T/disk"
+	start_collector
+	run -0 client load 1 1000
+	stop_collector
+	run -0 "${DISK[@]}" "$BUILD/aigw" verify
 }
 
 # ---- it is killed, it is gone ----

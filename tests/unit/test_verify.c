@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "audit/checkpoint.h"
 #include "audit/frame.h"
 #include "audit_kit.h"
 
@@ -838,6 +839,91 @@ static void repair_leaves_what_runs_or_was_closed(void)
 	kit_free(k);
 }
 
+/* ---- an outside copy of the checkpoints ---- */
+
+#define STALE_NS UINT64_C(300000000000)
+
+/* Idle ones of an empty collector's log, at these times. */
+static void put_checkpoints(const char *path, const uint64_t *times, size_t count)
+{
+	struct format_checkpoint c[4] = {{.kind = FORMAT_CHECKPOINT_FIRST}};
+	static const uint8_t seed[32] = {1};
+
+	for (size_t i = 0; i < count; i++) {
+		c[i].number = i;
+		c[i].time_ns = times[i];
+		if (i) {
+			c[i].kind = FORMAT_CHECKPOINT_IDLE;
+			checkpoint_digest(&c[i - 1], c[i].previous);
+		}
+		checkpoint_sign(&c[i], seed);
+	}
+	kit_write(path, bytes_of(c, count * sizeof c[0]));
+}
+
+static struct kit_verdict verify_against(struct kit_log *k, const char *outside)
+{
+	struct kit_verdict v = {0};
+	struct verify_options options = {
+		.directory = k->directory,
+		.checkpoints = outside,
+		.context = &v,
+		.on_finding = kit_on_finding,
+	};
+
+	v.err = verify(&options, &v.result);
+	return v;
+}
+
+static void an_outside_copy_is_stale_when_it_ends_five_minutes_before_the_log(void)
+{
+	const uint64_t at = KIT_NOON_NS;
+	struct kit_log *k = closed_log();
+	char outside[SEGMENT_PATH_MAX];
+	struct kit_verdict v;
+
+	strcpy(outside, kit_path(k, "outside"));
+	put_checkpoints(outside, (const uint64_t[]){at, at + 1}, 2);
+	put_checkpoints(kit_path(k, CHECKPOINT_FILE),
+			(const uint64_t[]){at, at + 1, at + 1 + STALE_NS}, 3);
+	v = verify_against(k, outside);
+	KIT_EXPECT(v, VERDICT_WHOLE, NULL);
+	CHECK(v.result.witnessed);
+	CHECK_U64(v.result.witness_ns, at + 1);
+	put_checkpoints(kit_path(k, CHECKPOINT_FILE),
+			(const uint64_t[]){at, at + 1, at + 2 + STALE_NS}, 3);
+	v = verify_against(k, outside);
+	KIT_EXPECT(v, VERDICT_UNWITNESSED, "stale_witness");
+	CHECK(v.result.witnessed);
+	/* A clock that was set back makes nothing stale, and a torn end of the copy is only that.
+	 */
+	put_checkpoints(kit_path(k, CHECKPOINT_FILE), (const uint64_t[]){at, at + 1, at - STALE_NS},
+			3);
+	KIT_EXPECT(verify_against(k, outside), VERDICT_WHOLE, NULL);
+	kit_free(k);
+}
+
+static void a_copy_that_cannot_be_read_is_no_witness(void)
+{
+	const uint64_t at = KIT_NOON_NS;
+	struct kit_log *k = closed_log();
+	char outside[SEGMENT_PATH_MAX];
+	struct kit_verdict v;
+
+	strcpy(outside, kit_path(k, "outside"));
+	put_checkpoints(kit_path(k, CHECKPOINT_FILE), (const uint64_t[]){at, at + 1}, 2);
+	v = verify_against(k, outside);
+	KIT_EXPECT(v, VERDICT_UNWITNESSED, "no_witness");
+	CHECK(!v.result.witnessed);
+	kit_write(outside, BYTES(""));
+	KIT_EXPECT(verify_against(k, outside), VERDICT_UNWITNESSED, "no_witness");
+	kit_write(outside, BYTES("no checkpoint at all"));
+	v = verify_against(k, outside);
+	KIT_EXPECT(v, VERDICT_TAMPERED, "no_witness");
+	KIT_EXPECT(v, VERDICT_TAMPERED, "checkpoint_changed");
+	kit_free(k);
+}
+
 int main(void)
 {
 	if (seal_init())
@@ -863,5 +949,7 @@ int main(void)
 		  TEST(segments_are_listed_by_day_and_start), TEST(no_memory_is_reported),
 		  TEST(a_log_of_version_1_is_read_as_it_was_written),
 		  TEST(repair_notes_how_a_killed_writers_segment_was_found_and_changes_nothing),
-		  TEST(repair_leaves_what_runs_or_was_closed));
+		  TEST(repair_leaves_what_runs_or_was_closed),
+		  TEST(an_outside_copy_is_stale_when_it_ends_five_minutes_before_the_log),
+		  TEST(a_copy_that_cannot_be_read_is_no_witness));
 }

@@ -5,22 +5,19 @@
 
 #include "audit/frame.h"
 
-#define LABEL       "aigw checkpoint v1"
-#define LABEL_BYTES (sizeof LABEL - 1)
-#define CHECKPOINT  sizeof(struct format_checkpoint)
+#define LABEL      BYTES("aigw checkpoint v1")
+#define CHECKPOINT sizeof(struct format_checkpoint)
+
+_Static_assert(offsetof(struct format_checkpoint, signature) + 32 < SEAL_SIGNED_SMALL,
+	       "a checkpoint and its label are small");
 
 static const uint8_t no_key[SEAL_KEY_BYTES];
 
 /* ---- one checkpoint ---- */
 
-static void put_signed(const struct format_checkpoint *c,
-		       uint8_t ret_message[LABEL_BYTES + CHECKPOINT], size_t *ret_len)
+static struct bytes signed_part(const struct format_checkpoint *c)
 {
-	size_t covered = offsetof(struct format_checkpoint, signature);
-
-	memcpy(ret_message, LABEL, LABEL_BYTES);
-	memcpy(ret_message + LABEL_BYTES, c, covered);
-	*ret_len = LABEL_BYTES + covered;
+	return bytes_of(c, offsetof(struct format_checkpoint, signature));
 }
 
 static uint32_t sum(const struct format_checkpoint *c)
@@ -30,24 +27,29 @@ static uint32_t sum(const struct format_checkpoint *c)
 
 void checkpoint_sign(struct format_checkpoint *c, const uint8_t seed[SEAL_KEY_BYTES])
 {
-	uint8_t message[LABEL_BYTES + CHECKPOINT];
-	size_t len;
+	struct signer signer;
 
 	memcpy(c->magic, FORMAT_CHECKPOINT_MAGIC, sizeof c->magic);
 	c->version = FORMAT_VERSION;
-	seal_sign_public(seed, c->key);
-	put_signed(c, message, &len);
-	seal_sign_seed(seed, bytes_of(message, len), c->signature);
+	seal_make_signer(seed, &signer);
+	memcpy(c->key, signer.public_key, sizeof c->key);
+	(void)!seal_sign(&signer, LABEL, signed_part(c), c->signature); /* small: it cannot fail */
+	wipe(&signer, sizeof signer);
 	c->crc = sum(c);
 }
 
 bool checkpoint_is_signed(const struct format_checkpoint *c)
 {
-	uint8_t message[LABEL_BYTES + CHECKPOINT];
-	size_t len;
+	return seal_check_signature(c->key, LABEL, signed_part(c), c->signature) == OK;
+}
 
-	put_signed(c, message, &len);
-	return seal_is_signed(c->key, bytes_of(message, len), c->signature);
+void checkpoint_public(const uint8_t seed[SEAL_KEY_BYTES], uint8_t ret_public[SEAL_KEY_BYTES])
+{
+	struct signer signer;
+
+	seal_make_signer(seed, &signer);
+	memcpy(ret_public, signer.public_key, SEAL_KEY_BYTES);
+	wipe(&signer, sizeof signer);
 }
 
 void checkpoint_digest(const struct format_checkpoint *c, uint8_t ret_digest[32])
@@ -225,8 +227,8 @@ enum err checkpoint_fit_state(struct format_checkpoint_state *state,
 		     memcmp(last->previous, state->last, sizeof state->last) == 0;
 
 	checkpoint_digest(last, digest);
-	seal_sign_public(state->active, active);
-	seal_sign_public(state->next, next);
+	checkpoint_public(state->active, active);
+	checkpoint_public(state->next, next);
 	*ret_evolve = false;
 	if (!ahead) {
 		/* What the state saw last is the last there is, and its key is the one due now. */

@@ -20,6 +20,8 @@
 /* Fills in magic, version, key and signature. */
 void checkpoint_sign(struct format_checkpoint *c, const uint8_t seed[SEAL_KEY_BYTES]);
 bool checkpoint_is_signed(const struct format_checkpoint *c);
+/* The key that checks what this seed signs. */
+void checkpoint_public(const uint8_t seed[SEAL_KEY_BYTES], uint8_t ret_public[SEAL_KEY_BYTES]);
 /* What the next one calls `previous`. */
 void checkpoint_digest(const struct format_checkpoint *c, uint8_t ret_digest[32]);
 /* Does it certify another key for those after it? */

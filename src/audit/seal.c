@@ -258,7 +258,7 @@ enum err seal_new_identity(struct identity *ret_identity)
 
 /* ---- signers ---- */
 
-static void make_signer(const uint8_t seed[SEAL_KEY_BYTES], struct signer *ret_signer)
+void seal_make_signer(const uint8_t seed[SEAL_KEY_BYTES], struct signer *ret_signer)
 {
 	crypto_sign_seed_keypair(ret_signer->public_key, ret_signer->secret_key, seed);
 }
@@ -269,7 +269,7 @@ enum err seal_new_signer(struct signer *ret_signer)
 	enum err e = sys_random(seed, sizeof seed);
 
 	if (!e)
-		make_signer(seed, ret_signer);
+		seal_make_signer(seed, ret_signer);
 	wipe(seed, sizeof seed);
 	return e;
 }
@@ -280,7 +280,7 @@ enum err seal_parse_signer(struct bytes text, struct signer *ret_signer)
 	enum err e = parse_key(BYTES(SIGNER_HRP), text, seed);
 
 	if (!e)
-		make_signer(seed, ret_signer);
+		seal_make_signer(seed, ret_signer);
 	wipe(seed, sizeof seed);
 	return e;
 }
@@ -300,23 +300,36 @@ void seal_put_signer_public(const uint8_t key[SEAL_KEY_BYTES], char ret_text[SIG
 	put_key(BYTES(SIGNER_PUB_HRP), key, ret_text);
 }
 
-static enum err join(struct bytes label, struct bytes content, struct buf *ret_both)
+/* Label and content in one piece, in `room` when that is large enough, else in *ret_both. */
+static enum err join(struct bytes label, struct bytes content, uint8_t room[SEAL_SIGNED_SMALL],
+		     struct buf *ret_both, struct bytes *ret_message)
 {
-	enum err e = buf_reserve(ret_both, label.len + content.len);
+	size_t len = label.len + content.len;
+	uint8_t *at = room;
+	enum err e = len <= SEAL_SIGNED_SMALL ? OK : buf_reserve(ret_both, len);
 
-	if (!e)
-		e = buf_put(ret_both, label);
-	return e ? e : buf_put(ret_both, content);
+	if (e)
+		return e;
+	if (len > SEAL_SIGNED_SMALL)
+		at = ret_both->at;
+	if (label.len)
+		memcpy(at, label.at, label.len);
+	if (content.len)
+		memcpy(at + label.len, content.at, content.len);
+	*ret_message = bytes_of(at, len);
+	return OK;
 }
 
 enum err seal_sign(const struct signer *s, struct bytes label, struct bytes content,
 		   uint8_t ret_signature[SEAL_SIGNATURE_BYTES])
 {
+	uint8_t room[SEAL_SIGNED_SMALL];
 	struct buf both = {0};
-	enum err e = join(label, content, &both);
+	struct bytes message;
+	enum err e = join(label, content, room, &both, &message);
 
 	if (!e)
-		crypto_sign_detached(ret_signature, NULL, both.at, both.len, s->secret_key);
+		crypto_sign_detached(ret_signature, NULL, message.at, message.len, s->secret_key);
 	buf_done(&both);
 	return e;
 }
@@ -324,10 +337,12 @@ enum err seal_sign(const struct signer *s, struct bytes label, struct bytes cont
 enum err seal_check_signature(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
 			      struct bytes content, const uint8_t signature[SEAL_SIGNATURE_BYTES])
 {
+	uint8_t room[SEAL_SIGNED_SMALL];
 	struct buf both = {0};
-	enum err e = join(label, content, &both);
+	struct bytes message;
+	enum err e = join(label, content, room, &both, &message);
 
-	if (!e && crypto_sign_verify_detached(signature, both.at, both.len, key) != 0)
+	if (!e && crypto_sign_verify_detached(signature, message.at, message.len, key) != 0)
 		e = ERR_SEAL;
 	buf_done(&both);
 	return e;
@@ -646,30 +661,4 @@ enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEA
 								    associated.len, nonce, key);
 
 	return n == 0 ? OK : ERR_SEAL;
-}
-
-/* ---- signatures ---- */
-
-void seal_sign_public(const uint8_t seed[SEAL_KEY_BYTES], uint8_t ret_public[SEAL_KEY_BYTES])
-{
-	uint8_t secret[crypto_sign_SECRETKEYBYTES];
-
-	crypto_sign_seed_keypair(ret_public, secret, seed);
-	wipe(secret, sizeof secret);
-}
-
-void seal_sign_seed(const uint8_t seed[SEAL_KEY_BYTES], struct bytes message,
-		    uint8_t ret_signature[SEAL_SIGNATURE_BYTES])
-{
-	uint8_t secret[crypto_sign_SECRETKEYBYTES], public_key[SEAL_KEY_BYTES];
-
-	crypto_sign_seed_keypair(public_key, secret, seed);
-	crypto_sign_detached(ret_signature, NULL, message.at, message.len, secret);
-	wipe(secret, sizeof secret);
-}
-
-bool seal_is_signed(const uint8_t public_key[SEAL_KEY_BYTES], struct bytes message,
-		    const uint8_t signature[SEAL_SIGNATURE_BYTES])
-{
-	return crypto_sign_verify_detached(signature, message.at, message.len, public_key) == 0;
 }

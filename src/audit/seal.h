@@ -57,17 +57,20 @@ struct signer {
 
 /* ERR_IO: the kernel gives no randomness. */
 MUST_USE enum err seal_new_signer(struct signer *ret_signer);
+/* The signer that this seed is. */
+void seal_make_signer(const uint8_t seed[SEAL_KEY_BYTES], struct signer *ret_signer);
 /* "AIGW-SIGN-KEY-1..." (the seed) and "aigw-sign1..." (the public key): bech32 as above. ERR_BAD:
  * mistyped or not one. */
 MUST_USE enum err seal_parse_signer(struct bytes text, struct signer *ret_signer);
 void seal_put_signer(const struct signer *s, char ret_text[SIGNER_CHARS_MAX]);
 MUST_USE enum err seal_parse_signer_public(struct bytes text, uint8_t ret_key[SEAL_KEY_BYTES]);
 void seal_put_signer_public(const uint8_t key[SEAL_KEY_BYTES], char ret_text[SIGNER_CHARS_MAX]);
+#define SEAL_SIGNED_SMALL 512 /* label and content: up to here no memory is needed */
 /* Signs label and content, one after the other: a signature made under one label is none under
- * another, when no label begins another. ERR_NOMEM. */
+ * another, when no label begins another. ERR_NOMEM, never when small. */
 MUST_USE enum err seal_sign(const struct signer *s, struct bytes label, struct bytes content,
 			    uint8_t ret_signature[SEAL_SIGNATURE_BYTES]);
-/* ERR_SEAL: not the signature of that key over label and content. ERR_NOMEM. */
+/* ERR_SEAL: not the signature of that key over label and content. ERR_NOMEM, never when small. */
 MUST_USE enum err seal_check_signature(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
 				       struct bytes content,
 				       const uint8_t signature[SEAL_SIGNATURE_BYTES]);
@@ -145,12 +148,5 @@ MUST_USE enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES],
 			       const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
 			       struct bytes cipher, const uint8_t tag[SEAL_TAG_BYTES],
 			       uint8_t *ret_plain);
-
-/* Ed25519 (RFC 8032): a key is its 32-byte seed. */
-void seal_sign_public(const uint8_t seed[SEAL_KEY_BYTES], uint8_t ret_public[SEAL_KEY_BYTES]);
-void seal_sign_seed(const uint8_t seed[SEAL_KEY_BYTES], struct bytes message,
-		    uint8_t ret_signature[SEAL_SIGNATURE_BYTES]);
-bool seal_is_signed(const uint8_t public_key[SEAL_KEY_BYTES], struct bytes message,
-		    const uint8_t signature[SEAL_SIGNATURE_BYTES]);
 
 #endif

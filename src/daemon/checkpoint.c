@@ -278,7 +278,7 @@ static enum err make(struct checkpoint_writer *w, struct format_checkpoint *c, u
 	enum err e;
 
 	if (evolves)
-		seal_sign_public(w->state.next, c->next);
+		checkpoint_public(w->state.next, c->next);
 	checkpoint_sign(c, w->state.active);
 	if (c->kind == FORMAT_CHECKPOINT_FIRST) {
 		/* The keys first: a checkpoint whose key was never kept could not be followed. */

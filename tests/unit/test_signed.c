@@ -36,6 +36,31 @@ static void signatures_are_those_of_the_standard(void)
 	CHECK_ERR(seal_check_signature(key, BYTES_NONE, BYTES("\x72"), expected), ERR_SEAL);
 }
 
+/* Up to SEAL_SIGNED_SMALL without memory, beyond with it, and then its want is told. */
+static void signing_needs_memory_only_for_what_is_long(void)
+{
+	static uint8_t text[SEAL_SIGNED_SMALL + 1];
+	static const uint8_t seed[32] = {7};
+	uint8_t signature[SEAL_SIGNATURE_BYTES];
+	struct signer s;
+
+	seal_make_signer(seed, &s);
+	for (size_t len = SEAL_SIGNED_SMALL; len <= sizeof text; len++) {
+		struct bytes label = bytes_of(text, 4), content = bytes_of(text + 4, len - 4);
+		enum err expected = len > SEAL_SIGNED_SMALL ? ERR_NOMEM : OK;
+		tap_fail_allocation(1);
+		CHECK_ERR(seal_sign(&s, label, content, signature), expected);
+		tap_fail_allocation(1);
+		CHECK_ERR(seal_check_signature(s.public_key, label, content, signature), expected);
+		tap_fail_allocation(0);
+		CHECK_ERR(seal_sign(&s, label, content, signature), OK);
+		CHECK_ERR(seal_check_signature(s.public_key, label, content, signature), OK);
+		text[len - 1] ^= 1;
+		CHECK_ERR(seal_check_signature(s.public_key, label, content, signature), ERR_SEAL);
+		text[len - 1] ^= 1;
+	}
+}
+
 static void a_signer_is_written_and_read_again(void)
 {
 	struct signer a, b;
@@ -221,6 +246,7 @@ int main(void)
 	if (seal_init())
 		return 1;
 	RUN_TESTS(TEST(signatures_are_those_of_the_standard),
+		  TEST(signing_needs_memory_only_for_what_is_long),
 		  TEST(a_signer_is_written_and_read_again), TEST(a_changed_document_is_told),
 		  TEST(base_64_has_one_text_for_one_meaning), TEST(hexadecimal_is_exact),
 		  TEST(items_of_an_array_come_one_by_one), TEST(a_manifest_is_read),

@@ -510,6 +510,23 @@ call()
 	assert_equal "$(records length)" 1
 }
 
+@test "systemd starts it when the first program connects, and its record is kept" {
+	local activated said
+	mkfifo "$T/activation"
+	exec {said}<>"$T/activation"
+	systemd-socket-activate --seqpacket --listen="$SOCKET" "$BUILD/aigwd" --foreground --policy "$AIGW_HOME/policy.json" \
+		>/dev/null 2>"$T/activation" 3>&- &
+	COLLECTOR=$! # it becomes aigwd
+	read -r -t 20 -u "$said" activated
+	[[ $activated = *"Listening on $SOCKET"* ]] || fail "$activated"
+	run -0 timeout 20 "$T/client" "$SOCKET" load 3 100
+	stop_collector
+	assert [ -S "$SOCKET" ]
+	assert_equal "$(records 'map(.process.exe) | unique | .[]')" "$T/client"
+	assert_equal "$(records length)" 3
+	run -0 verify
+}
+
 @test "files that are only appended to are held to that where the file system can" {
 	only_root
 	start_collector

@@ -30,6 +30,17 @@ files_below() {
 	run -0 diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
 }
 
+@test "systemd finds nothing to say about the units, and the collector's is well locked in" {
+	local dest=$BATS_TEST_TMPDIR/place unit
+	into install PREFIX="$dest" DESTDIR=
+	# what it does not know it says, and goes on
+	run -0 systemd-analyze verify --man=no "$dest/lib/systemd/system"/aigwd.{service,socket}
+	assert_output ''
+	run -0 env XDG_RUNTIME_DIR="$BATS_TEST_TMPDIR" systemd-analyze --user verify --man=no "$dest/lib/systemd/user"/*
+	assert_output ''
+	run -0 systemd-analyze security --offline=yes --threshold=20 "$dest/lib/systemd/system/aigwd.service"
+}
+
 @test "nothing at all is left below an empty DESTDIR" {
 	local dest=$BATS_TEST_TMPDIR/dest
 	mkdir "$dest"

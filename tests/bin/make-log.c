@@ -8,11 +8,11 @@
  * all       (the default) one of everything: an answer, a stream in parts, a refusal, an aborted
  * one, bytes that are no text, records of other kinds, and one exchange without an answer many=N N
  * small answered exchanges, in one process spread=N,DAYS N of them evenly over the DAYS before now
- * big=N,BYTES N with a request of that length days      one exchange on each of three days in a
- * row, ending today span      a request in one segment and its answer in the next one, of the day
- * after usage     exchanges of two providers with tokens and cost, one failed, one refused, one
- * without price hold      one exchange without an answer; then waits until standard input ends, and
- * answers it
+ * big=N,BYTES N with a request of that length; hour=N,BYTES the same over the hour before now days
+ * one exchange on each of three days in a row, ending today span      a request in one segment and
+ * its answer in the next one, of the day after usage     exchanges of two providers with tokens and
+ * cost, one failed, one refused, one without price hold      one exchange without an answer; then
+ * waits until standard input ends, and answers it
  *
  * Prints the id of each exchange, one a line, in the order of the requests.
  */
@@ -273,16 +273,20 @@ static void write_spread(const char *numbers)
 	}
 }
 
-static void write_big(const char *numbers)
+/* `over_ns`: over that time before now; 0: from now on. */
+static void write_big(const char *numbers, uint64_t over_ns)
 {
 	char *rest, id[ULID_CHARS + 1];
 	unsigned long count = strtoul(numbers, &rest, 10), bytes = strtoul(rest + 1, NULL, 10);
+	uint64_t end_ns = now_ns, step_ns = over_ns / (count ? count : 1);
 	char *body = calloc(1, bytes + 1);
 	struct buf r = {0};
 
 	need(body ? OK : ERR_NOMEM, "calloc");
 	memset(body, 'x', bytes);
 	for (unsigned long i = 0; i < count; i++) {
+		if (over_ns)
+			now_ns = end_ns - (count - i) * step_ns;
 		begin(&r, id, "openai", "gpt-5", "allow");
 		put(&r, F_REQUEST_BODY, body);
 		append(REC_REQUEST, &r);
@@ -387,7 +391,9 @@ static void write_scene(const char *scene)
 	else if (strncmp(scene, "spread=", 7) == 0)
 		write_spread(scene + 7);
 	else if (strncmp(scene, "big=", 4) == 0)
-		write_big(scene + 4);
+		write_big(scene + 4, 0);
+	else if (strncmp(scene, "hour=", 5) == 0)
+		write_big(scene + 5, 3600 * SECOND_NS);
 	else if (strcmp(scene, "days") == 0)
 		write_days();
 	else if (strcmp(scene, "span") == 0)

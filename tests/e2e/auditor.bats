@@ -279,6 +279,41 @@ somebody_else() {
 	run -1 grep -rqa 'gpt-5\|intake\|ward' "$index"
 }
 
+@test "nothing is kept in the index of a segment that is gone, nor of a day that retention touched" {
+	known_log many=300
+	"$BIN/make-log" "$AIGW_HOME/audit" "$RECIPIENT" many=300 >/dev/null
+	"$TOOL" log >/dev/null
+	index=$(echo "$AIGW_HOME"/state/index/*/*)
+	indexed() { od -An -v -tx1 "$index" | tr -d ' \n' | grep -c "$1"; } # by half the id, which is its name
+	for file in "$AIGW_HOME"/audit/*/*.aigw; do
+		[[ $file =~ -([0-9a-f]{16}).aigw ]]
+		ids+=("${BASH_REMATCH[1]}")
+		assert_equal "$(indexed "${BASH_REMATCH[1]}")" 1
+	done
+	rm "$AIGW_HOME"/audit/*/*-"${ids[0]}".aigw
+	run -0 "$TOOL" log -n 1 --json
+	assert_equal "$(indexed "${ids[0]}")" 0
+	run -0 "$TOOL" log --json
+	assert_equal "$(indexed "${ids[1]}")" 1
+}
+
+@test "of a dense day the newest few are found without the rest" {
+	known_log hour=1500,12000
+	assert [ "$(du -sb "$AIGW_HOME/audit" | cut -f 1)" -gt 17000000 ]
+	whole=$("$TOOL" log --json)
+	for n in 1 3 40 400; do
+		assert_equal "$("$TOOL" log --json -n $n)" "$(tail -n $n <<<"$whole")"
+	done
+	since=$(date -u -d '-10 minutes' +%FT%TZ) until=$(date -u -d '-5 minutes' +%FT%TZ)
+	assert_equal "$("$TOOL" log --json -n 3 --since "$since" --until "$until")" \
+		"$("$TOOL" log --json --since "$since" --until "$until" | tail -n 3)"
+	run -0 "$TOOL" show --json last
+	assert_equal "$(jq -r .id <<<"$output")" "${IDS[-1]}"
+	command -v strace >/dev/null || skip 'strace is not installed'
+	strace -f -e trace=pread64,read -o trace "$TOOL" log -n 3 >/dev/null
+	assert [ "$(sed -n 's/.*= \([0-9]*\)$/\1/p' trace | paste -sd+ | bc)" -lt 8000000 ]
+}
+
 @test "with the index only the part that is asked for is read" {
 	known_log spread=4000,1
 	"$TOOL" log >/dev/null

@@ -204,7 +204,11 @@ keep_days() {
 	run -0 "$TOOL" retain --dry-run
 	assert_output --partial 'would be removed'
 	[[ $(ls "$AIGW_HOME"/audit/*/*.aigw | wc -l) = 3 ]]
+	"$TOOL" log >/dev/null
+	oldest=$(basename "$(find "$AIGW_HOME/audit" -mindepth 1 -type d | sort | head -n 1)")
+	assert [ -f "$(echo "$AIGW_HOME"/state/index/*/"$oldest")" ]
 	run -0 "$TOOL" retain --json
+	assert [ ! -e "$(echo "$AIGW_HOME"/state/index/*/"$oldest")" ]
 	jq -e '.removed == 1 and (.events | length) == 1' <<<"$output"
 	# one went, and what tells of the run came
 	[[ $(ls "$AIGW_HOME"/audit/*/*.aigw | wc -l) = 3 ]]

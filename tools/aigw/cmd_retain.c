@@ -9,11 +9,14 @@
 #include "audit/retain.h"
 #include "base/files.h"
 #include "base/sys.h"
+#include "day.h"
+#include "index_store.h"
 #include "print.h"
 #include "recording.h"
 #include "setup.h"
 
 struct telling {
+	const char *state;
 	bool json, dry_run, quiet;
 	struct buf events; /* JSON array elements */
 };
@@ -60,6 +63,13 @@ static void on_event(void *context, const struct retain_event *event)
 {
 	struct telling *t = context;
 	bool gone = event->outcome == RETAIN_REMOVED || event->outcome == RETAIN_FINISHED;
+	char day[DAY_CHARS + 1];
+
+	/* The index holds keys of what was in it. Another reader's goes when he reads next. */
+	if (gone && !t->dry_run) {
+		day_of_path(event->path, day);
+		index_store_forget(t->state, day);
+	}
 
 	if (t->json) {
 		put_event_json(&t->events, event);
@@ -151,6 +161,7 @@ static int run_retain(const struct places *places, const struct policy *policy, 
 		if (seal_parse_recipient(policy->audit.recipients[i], &recipients[count]) == OK)
 			count++;
 	setup_audit_directory(places, &directory);
+	t->state = places->state;
 	snprintf(sinks, sizeof sinks, "%s/sinks", places->state);
 	if (files_peek("/proc/sys/kernel/random/boot_id", boot_id, sizeof boot_id - 1, &len))
 		boot_id[0] = '\0';

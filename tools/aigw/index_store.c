@@ -107,31 +107,6 @@ void index_store_done(struct index_store *s)
 	*s = (struct index_store){.fd = -1};
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return memcmp(a, b, SEGMENT_DAY_CHARS + 1);
-}
-
-void index_store_prune(const struct index_store *s, char (*days)[SEGMENT_DAY_CHARS + 1],
-		       size_t count)
-{
-	struct buf names = {0};
-	const char *name;
-	size_t at = 0;
-
-	if (!s->on || files_list(s->directory, &names))
-		return;
-	while ((name = files_next_name(&names, &at))) {
-		char path[PATH_MAX_BYTES + 64];
-		bool kept = strlen(name) != SEGMENT_DAY_CHARS ||
-			    (count && bsearch(name, days, count, sizeof *days, compare_names));
-		int len = snprintf(path, sizeof path, "%s/%s", s->directory, name);
-		if (!kept && len > 0 && (size_t)len < sizeof path)
-			sys_unlink(path);
-	}
-	buf_done(&names);
-}
-
 /* ---- reading ---- */
 
 static int compare_blocks(const void *a, const void *b)
@@ -262,4 +237,114 @@ bool index_store_may_have(struct index_store *s, const struct index_block *block
 		return true;
 	struct bytes view = bytes_of(ids, len);
 	return !index_ids_fit(&block->head, view) || index_has_prefix(view, prefix);
+}
+
+/* ---- what retention took ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+	return memcmp(a, b, SEGMENT_DAY_CHARS + 1);
+}
+
+/* Has the day's directory changed after the index was written or looked through? */
+static bool has_changed(const struct index_store *s, const char *directory, const char *day)
+{
+	char of_log[PATH_MAX_BYTES + 64], of_index[PATH_MAX_BYTES + 64];
+	struct stat log, index;
+	int a = snprintf(of_log, sizeof of_log, "%s/%s", directory, day);
+	int b = snprintf(of_index, sizeof of_index, "%s/%s", s->directory, day);
+
+	if (a < 0 || (size_t)a >= sizeof of_log || b < 0 || (size_t)b >= sizeof of_index ||
+	    sys_stat(of_log, &log) < 0 || sys_stat(of_index, &index) < 0)
+		return false;
+	return log.st_mtim.tv_sec > index.st_mtim.tv_sec ||
+	       (log.st_mtim.tv_sec == index.st_mtim.tv_sec &&
+		log.st_mtim.tv_nsec >= index.st_mtim.tv_nsec);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct segment_place *x = a, *y = b;
+
+	return memcmp(x->segment_id, y->segment_id, sizeof x->segment_id);
+}
+
+/* Is there a block of a segment that is not there any more? Where a file does not say what it is,
+ * nothing is. */
+static bool has_orphans(const struct index_store *s, struct segment_place *places, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!places[i].has_id)
+			return false;
+	if (count)
+		qsort(places, count, sizeof *places, compare_places);
+	for (size_t i = 0; i < s->count; i++) {
+		struct segment_place wanted;
+		const uint8_t *id = s->blocks[i].head.segment_id;
+		if (i && memcmp(id, s->blocks[i - 1].head.segment_id, 16) == 0)
+			continue;
+		memcpy(wanted.segment_id, id, sizeof wanted.segment_id);
+		if (!count || !bsearch(&wanted, places, count, sizeof *places, compare_places))
+			return true;
+	}
+	return false;
+}
+
+static void check_day(struct index_store *s, const char *directory, const char *day)
+{
+	struct segment_place *places = NULL;
+	size_t count = 0;
+
+	index_store_day(s, day);
+	if (segment_list_days(directory, day, day, &places, &count))
+		return;
+	if (has_orphans(s, places, count)) {
+		index_store_discard(s);
+	} else {
+		char *path = day_path(s);
+		(void)utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW); /* looked through */
+		free(path);
+	}
+	free(places);
+}
+
+void index_store_prune(struct index_store *s, const char *directory,
+		       char (*days)[SEGMENT_DAY_CHARS + 1], size_t count)
+{
+	struct buf names = {0};
+	const char *name;
+	size_t at = 0;
+
+	if (!s->on || files_list(s->directory, &names))
+		return;
+	while ((name = files_next_name(&names, &at))) {
+		char path[PATH_MAX_BYTES + 64];
+		bool kept = strlen(name) != SEGMENT_DAY_CHARS ||
+			    (count && bsearch(name, days, count, sizeof *days, compare_names));
+		int len = snprintf(path, sizeof path, "%s/%s", s->directory, name);
+		if (!kept && len > 0 && (size_t)len < sizeof path)
+			sys_unlink(path);
+	}
+	buf_done(&names);
+	for (size_t i = 0; i < count; i++)
+		if (has_changed(s, directory, days[i]))
+			check_day(s, directory, days[i]);
+}
+
+void index_store_forget(const char *state, const char *day)
+{
+	char path[PATH_MAX_BYTES + 128];
+	struct buf names = {0};
+	const char *name;
+	size_t at = 0;
+
+	snprintf(path, sizeof path, "%s/index", state);
+	if (files_list(path, &names))
+		return;
+	while ((name = files_next_name(&names, &at))) {
+		int len = snprintf(path, sizeof path, "%s/index/%s/%s", state, name, day);
+		if (len > 0 && (size_t)len < sizeof path)
+			sys_unlink(path);
+	}
+	buf_done(&names);
 }

@@ -45,10 +45,13 @@ const struct index_block *index_store_find(const struct index_store *s,
 /* False when the block surely has no id that begins with `prefix`. */
 bool index_store_may_have(struct index_store *s, const struct index_block *block,
 			  struct bytes prefix);
-/* Removes the files of days that the log has not any more, with the keys in them: retention would
- * be less than it says otherwise. `days` are sorted. */
-void index_store_prune(const struct index_store *s, char (*days)[SEGMENT_DAY_CHARS + 1],
-		       size_t count);
+/* Removes the files of days that the log has not any more, and of days that have lost a segment,
+ * with the keys in them: retention would be less than it says otherwise. `days` are sorted, of the
+ * log in `directory`. Segments are looked for only where a day's directory has changed since. */
+void index_store_prune(struct index_store *s, const char *directory,
+		       char (*days)[SEGMENT_DAY_CHARS + 1], size_t count);
+/* Removes what any index below `state` has of that day. */
+void index_store_forget(const char *state, const char *day);
 /* The day's file does not fit the log. */
 void index_store_discard(struct index_store *s);
 

@@ -16,10 +16,11 @@
 
 #define NS_PER_S       UINT64_C(1000000000)
 #define DAY_NS         (86400 * NS_PER_S)
-#define DAY_MARGIN_NS  (3600 * NS_PER_S)   /* a record is filed under the day of its append */
-#define FILE_BYTES_MAX (UINT64_C(1) << 30) /* no segment is that large: SEGMENT_BYTES_MAX */
-#define DAYS_FOLLOWED  3                   /* a clock may be wrong */
-#define FRONT_BYTES    (16u << 10)         /* holds the header, and mostly the start record */
+#define DAY_MARGIN_NS  (3600 * NS_PER_S)    /* a record is filed under the day of its append */
+#define FILE_BYTES_MAX (UINT64_C(1) << 30)  /* no segment is that large: SEGMENT_BYTES_MAX */
+#define DAYS_FOLLOWED  3                    /* a clock may be wrong */
+#define FRONT_BYTES    (16u << 10)          /* holds the header, and mostly the start record */
+#define DENSE_BYTES    (UINT64_C(16) << 20) /* of a day: worth looking at short times first */
 
 /* ---- segments ---- */
 
@@ -519,17 +520,62 @@ static void keep_newest(struct log *l, uint64_t limit)
 	log_forget_told(l);
 }
 
+/* A log whose newest day is large. */
+static bool is_dense(const char *directory, const char *day)
+{
+	struct segment_place *places = NULL;
+	size_t count = 0;
+	bool dense = segment_list_days(directory, day, day, &places, &count) == OK &&
+		     total_bytes(places, count) >= DENSE_BYTES;
+
+	free(places);
+	return dense;
+}
+
+/* The newest few of a dense day: short times before the end are tried before the whole day, since
+ * with the index only their part of it is read. *ret_enough: that many were found. */
+static enum err read_windows(struct log *l, const struct log_options *options, uint64_t limit,
+			     bool *ret_enough)
+{
+	static const uint64_t windows_ns[] = {UINT64_C(10) * NS_PER_S, UINT64_C(300) * NS_PER_S,
+					      UINT64_C(7200) * NS_PER_S};
+	uint64_t end_ns = sys_now_ns();
+	enum err e = OK;
+
+	*ret_enough = false;
+	if (options->filter.until_ns && options->filter.until_ns < end_ns)
+		end_ns = options->filter.until_ns;
+	for (size_t i = 0; i < sizeof windows_ns / sizeof windows_ns[0] && !*ret_enough; i++) {
+		struct log_options narrowed = *options;
+		if (end_ns < windows_ns[i] || end_ns - windows_ns[i] <= options->filter.since_ns)
+			break;
+		narrowed.filter.since_ns = end_ns - windows_ns[i];
+		log_done(l);
+		log_init(l, &narrowed);
+		e = read_range(l);
+		*ret_enough = e || l->entry_count >= limit;
+	}
+	if (!*ret_enough) {
+		log_done(l);
+		log_init(l, options);
+	}
+	return e;
+}
+
 enum err log_read_newest(struct log *l, const struct log_options *options, uint64_t limit)
 {
 	char(*days)[DAY_CHARS + 1] = NULL;
 	size_t count = 0;
+	bool enough = false;
 	enum err e = segment_days(options->directory, &days, &count);
 
 	log_init(l, options);
 	if (e)
 		return e;
-	index_store_prune(&l->state->index, days, count);
-	for (size_t wanted = 1;; wanted *= 4) {
+	index_store_prune(&l->state->index, options->directory, days, count);
+	if (limit && !options->following && count && is_dense(options->directory, days[count - 1]))
+		e = read_windows(l, options, limit, &enough);
+	for (size_t wanted = 1; !enough; wanted *= 4) {
 		bool all = limit == 0 || wanted >= count;
 		if (!all)
 			memcpy(l->state->first_day, days[count - wanted], DAY_CHARS + 1);

@@ -15,6 +15,7 @@
 #include "audit/seal.h"
 
 #define LEDGER_FILE       "ledger"
+#define LEDGER_NOTES_FILE "ledger.keys"
 #define LEDGER_STATE_FILE "ledger.key"
 #define LEDGER_WAIT_NS    2000000000u /* then ERR_IO */
 #define LEDGER_BODY_MAX   4096u
@@ -103,9 +104,13 @@ struct ledger_reader {
 	size_t at;       /* end of the last whole entry */
 	uint64_t number; /* of the entry expected next */
 	bool has_chain, has_key;
-	uint8_t chain[32];   /* of the entries so far */
-	uint8_t key[32];     /* for entry `number` */
-	uint64_t steps_left; /* so that a hostile file cannot ask for endless work */
+	uint8_t chain[32]; /* of the entries so far */
+	uint8_t key[32];   /* for entry `number` */
+	bool has_seed;     /* `seed` is that of the last epoch, and fits its commitment */
+	uint8_t seed[32];
+	struct bytes notes;   /* ledger.keys */
+	uint32_t notes_looks; /* as steps_left */
+	uint64_t steps_left;  /* so that a hostile file cannot ask for endless work */
 };
 
 struct ledger_found {
@@ -124,6 +129,9 @@ struct ledger_found {
 /* The file and the identities must outlive the reader. Wipe it (ledger_reader_done) at the end. */
 void ledger_reader_init(struct ledger_reader *r, struct bytes file, size_t identity_count,
 			const struct identity *identities);
+/* The bytes of ledger.keys, which must outlive the reader: for epochs that no identity opens
+ * otherwise. To be called before the first ledger_next. Any bytes are harmless. */
+void ledger_reader_use_notes(struct ledger_reader *r, struct bytes notes);
 void ledger_reader_done(struct ledger_reader *r);
 /* OK; ERR_END; ERR_TORN: an incomplete last entry, at ret_found->item.offset; ERR_BAD: bytes that
  * are no entry from ret_found->item.offset on (the next call goes on behind them). */

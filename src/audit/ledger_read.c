@@ -4,9 +4,13 @@
 #include <string.h>
 
 #include "audit/frame.h"
+#include "audit/note.h"
 
 /* Steps of the ratchet a reader takes at most over what the entries themselves need. */
 #define STEPS_EXTRA (1u << 16)
+/* Notes it looks at, and what opening a box counts as. */
+#define NOTES_LOOKS (1u << 20)
+#define BOX_LOOKS   128u
 
 void ledger_reader_init(struct ledger_reader *r, struct bytes file, size_t identity_count,
 			const struct identity *identities)
@@ -17,6 +21,12 @@ void ledger_reader_init(struct ledger_reader *r, struct bytes file, size_t ident
 	r->identities = identities;
 	r->has_chain = true; /* of nothing: zeros */
 	r->steps_left = STEPS_EXTRA + file.len / sizeof(struct format_ledger);
+}
+
+void ledger_reader_use_notes(struct ledger_reader *r, struct bytes notes)
+{
+	r->notes = notes;
+	r->notes_looks = NOTES_LOOKS;
 }
 
 void ledger_reader_done(struct ledger_reader *r)
@@ -41,42 +51,93 @@ static void reach(struct ledger_reader *r, uint64_t number)
 	wipe(unused, sizeof unused);
 }
 
-/* Looks for the seed of an epoch: sealed to one of our identities, else by descent. */
-static void enter_epoch(struct ledger_reader *r, struct ledger_found *found)
+static struct format_recipient box_at(struct bytes boxes, size_t i)
 {
-	struct format_epoch epoch;
-	uint8_t derived[32], seed[32], commitment[32];
-	bool has_derived = r->has_key && !(found->entry.epoch_flags & FORMAT_EPOCH_STATE_LOST);
-	bool has_seed = false;
+	struct format_recipient box;
 
-	memcpy(&epoch, found->item.body.at, sizeof epoch);
-	found->seed_right = true;
-	if (has_derived)
-		ledger_derive_seed(r->key, epoch.recipients_digest, found->item.head.previous,
-				   derived);
-	for (size_t i = 0; i < epoch.recipient_count && !has_seed; i++) {
-		struct format_recipient box;
-		memcpy(&box, found->item.body.at + sizeof epoch + i * sizeof box, sizeof box);
-		for (size_t k = 0; k < r->identity_count && !has_seed; k++) {
+	memcpy(&box, boxes.at + i * sizeof box, sizeof box);
+	return box;
+}
+
+static bool fits_commitment(const uint8_t seed[32], const struct format_epoch *epoch)
+{
+	uint8_t commitment[32];
+
+	ledger_commitment(seed, commitment);
+	return seal_equal(commitment, epoch->commitment);
+}
+
+/* Sealed to one of our identities in the entry itself. *wrong: a box of ours does not open. */
+static bool seed_in_entry(const struct ledger_reader *r, struct bytes boxes, size_t count,
+			  uint8_t ret_seed[32], bool *wrong)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct format_recipient box = box_at(boxes, i);
+		for (size_t k = 0; k < r->identity_count; k++) {
 			const struct identity *id = &r->identities[k];
 			if (memcmp(id->recipient.key_id, box.key_id, sizeof box.key_id) != 0)
 				continue;
-			has_seed = seal_open_box(id, box.box, seed) == OK;
-			found->seed_right &= has_seed;
+			if (seal_open_box(id, box.box, ret_seed) == OK)
+				return true;
+			*wrong = true;
 		}
 	}
+	return false;
+}
+
+/* In a note. It proves nothing: what does not fit is as if it were not there. */
+static bool seed_in_note(struct ledger_reader *r, const struct format_epoch *epoch,
+			 uint8_t ret_seed[32])
+{
+	struct note note;
+
+	if (r->identity_count == 0 ||
+	    note_find(r->notes, epoch->commitment, &r->notes_looks, &note))
+		return false;
+	for (size_t i = 0; i < note.recipient_count; i++) {
+		struct format_recipient box = box_at(note.boxes, i);
+		for (size_t k = 0; k < r->identity_count; k++) {
+			const struct identity *id = &r->identities[k];
+			if (memcmp(id->recipient.key_id, box.key_id, sizeof box.key_id) != 0 ||
+			    r->notes_looks < BOX_LOOKS)
+				continue;
+			r->notes_looks -= BOX_LOOKS;
+			if (seal_open_box(id, box.box, ret_seed) == OK &&
+			    fits_commitment(ret_seed, epoch))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Looks for the seed of an epoch: sealed to one of our identities, else by descent, else in a note.
+ */
+static void enter_epoch(struct ledger_reader *r, struct ledger_found *found)
+{
+	struct format_epoch epoch;
+	uint8_t derived[32], seed[32];
+	bool has_derived = r->has_key && !(found->entry.epoch_flags & FORMAT_EPOCH_STATE_LOST);
+	bool wrong = false, has_seed;
+
+	memcpy(&epoch, found->item.body.at, sizeof epoch);
+	if (has_derived)
+		ledger_derive_seed(r->key, epoch.recipients_digest, found->item.head.previous,
+				   derived);
+	has_seed = seed_in_entry(r, bytes_from(found->item.body, sizeof epoch),
+				 epoch.recipient_count, seed, &wrong);
+	found->seed_right = !wrong;
 	if (has_seed && has_derived && !seal_equal(seed, derived))
 		found->seed_right = false;
-	if (!has_seed && has_derived) {
+	if (!has_seed && has_derived)
 		memcpy(seed, derived, sizeof seed);
-		has_seed = true;
-	}
-	if (has_seed) {
-		ledger_commitment(seed, commitment);
-		if (!seal_equal(commitment, epoch.commitment))
-			found->seed_right = false;
+	has_seed = has_seed || has_derived || seed_in_note(r, &epoch, seed);
+	r->has_seed = has_seed && fits_commitment(seed, &epoch);
+	if (has_seed && !r->has_seed)
+		found->seed_right = false;
+	if (has_seed)
 		memcpy(r->key, seed, sizeof seed);
-	}
+	if (r->has_seed)
+		memcpy(r->seed, seed, sizeof seed);
 	r->has_key = has_seed;
 	wipe(derived, sizeof derived);
 	wipe(seed, sizeof seed);

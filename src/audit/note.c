@@ -36,6 +36,27 @@ enum err note_parse(struct bytes file, struct note *ret_note)
 	return OK;
 }
 
+enum err note_find(struct bytes notes, const uint8_t id[NOTE_ID_BYTES], uint32_t *looks,
+		   struct note *ret_note)
+{
+	struct format_note head;
+
+	while (notes.len >= sizeof head) {
+		if (*looks == 0)
+			return ERR_LIMIT;
+		--*looks;
+		memcpy(&head, notes.at, sizeof head);
+		if (memcmp(head.magic, FORMAT_NOTE_MAGIC, sizeof head.magic) != 0 ||
+		    head.note_bytes < sizeof head || head.note_bytes > notes.len)
+			break;
+		if (memcmp(head.segment_id, id, sizeof head.segment_id) == 0 &&
+		    note_parse(bytes_slice(notes, 0, head.note_bytes), ret_note) == OK)
+			return OK;
+		notes = bytes_from(notes, head.note_bytes);
+	}
+	return ERR_MISSING;
+}
+
 bool note_has(const struct note *note, const struct recipient *r)
 {
 	for (size_t i = 0; i < note->recipient_count; i++)

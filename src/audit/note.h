@@ -3,7 +3,8 @@
  * note: NAME.aigw.keys, a file beside a segment with the segment's secret sealed to recipients that
  * its header does not know (`aigw audit-key rewrap`). The segment itself is never changed. A note
  * needs no authentication of its own: a secret counts only when it fits the segment's commitment.
- * Format: docs/audit-format.md.
+ * `ledger.keys` is the same for the ledger: notes one behind the other, each with the seed of an
+ * epoch, which the first bytes of its commitment name. Format: docs/audit-format.md.
  */
 #ifndef AIGW_AUDIT_NOTE_H
 #define AIGW_AUDIT_NOTE_H
@@ -17,6 +18,9 @@
 	(sizeof(struct format_note) + NOTE_RECIPIENTS_MAX * sizeof(struct format_recipient) +      \
 	 FORMAT_DIGEST_BYTES)
 
+#define NOTES_BYTES_MAX (4u << 20) /* of ledger.keys */
+#define NOTE_ID_BYTES   16
+
 struct note {
 	uint8_t segment_id[16];
 	size_t recipient_count;
@@ -25,6 +29,12 @@ struct note {
 
 /* OK; ERR_BAD (not a note, or damaged); ERR_UNSUPPORTED (a newer version). Pure. */
 MUST_USE enum err note_parse(struct bytes file, struct note *ret_note);
+
+/* The note of that id among notes that stand one behind the other. ERR_MISSING: there is none, or
+ * none that is whole; what is no note ends them. *looks is how many may still be looked at,
+ * whatever the file holds, and is counted down; ERR_LIMIT at 0. Pure. */
+MUST_USE enum err note_find(struct bytes notes, const uint8_t id[NOTE_ID_BYTES], uint32_t *looks,
+			    struct note *ret_note);
 
 /* True when the note has a box for that recipient. */
 bool note_has(const struct note *note, const struct recipient *r);

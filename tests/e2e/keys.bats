@@ -43,14 +43,29 @@ new_key() {
 	other=$(new_key)
 	run -1 "$TOOL" audit-key rewrap --to "$other" </dev/null
 	assert_output --partial 'nothing was changed'
+	unsealed() { "$TOOL" verify --json "$@" | jq .unsealed_ledger_entries; }
+	# made for the first recipient: what a later one cannot check is said
+	assert_equal "$(unsealed)" 0
+	((entries = $(unsealed --key "$BATS_TEST_TMPDIR/other.key"), entries > 2))
+	run -0 "$TOOL" verify --key "$BATS_TEST_TMPDIR/other.key"
+	assert_output --partial "not checked:  the seals of $entries ledger entries"
 	run -0 "$TOOL" audit-key rewrap --to "$other" --yes
 	assert_output --partial '1 segments can be read by them now, 0 could before, 0 do not open'
+	assert_output --partial "Of the ledger's epochs they can check 1 now, 0 they could before"
+	assert_equal "$(stat -c %a "$AIGW_HOME/audit/ledger.keys")" 600
+	assert_equal "$(unsealed --key "$BATS_TEST_TMPDIR/other.key")" 0
+	head -c -20 "$AIGW_HOME/audit/ledger.keys" >"$BATS_TEST_TMPDIR/cut"
+	cp "$AIGW_HOME/audit/ledger.keys" "$BATS_TEST_TMPDIR/whole"
+	cp "$BATS_TEST_TMPDIR/cut" "$AIGW_HOME/audit/ledger.keys" # damaged, it accuses nobody
+	run -0 "$TOOL" verify --key "$BATS_TEST_TMPDIR/other.key"
+	cp "$BATS_TEST_TMPDIR/whole" "$AIGW_HOME/audit/ledger.keys"
 	sha256sum --check --quiet <<<"$before"
 	mine=$("$TOOL" log --json | jq -s 'map(select(.process.exe != "aigw")) | length')
 	run -1 --separate-stderr "$TOOL" log --key "$BATS_TEST_TMPDIR/other.key" --json
 	[[ $stderr = *'1 segment(s) are sealed for other keys'* ]] # the one that tells of the rewrap
 	((mine > 5 && $(jq -s length <<<"$output") == mine))
 	run -0 "$TOOL" verify --key "$BATS_TEST_TMPDIR/other.key"
+	refute_output --partial 'not checked:  the seals of'
 	# again: nothing to do but for the segment that tells of it
 	run -0 "$TOOL" audit-key rewrap --to "$other" --yes
 	assert_output --partial '1 could before'

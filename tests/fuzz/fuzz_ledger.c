@@ -36,6 +36,7 @@ static void walk(struct bytes file, size_t identity_count)
 	enum err e;
 
 	ledger_reader_init(&r, file, identity_count, corpus_key());
+	ledger_reader_use_notes(&r, file); /* any bytes are harmless, these too */
 	while ((e = ledger_next(&r, &f)) != ERR_END) {
 		if (r.at <= at || r.at > file.len || f.item.offset >= file.len)
 			abort();

@@ -24,6 +24,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (note_parse(file, &note) == OK && note.boxes.len != note.recipient_count * 88)
 		abort();
+	/* as ledger.keys: by the first id that stands there */
+	if (size >= 32) {
+		uint32_t looks = 64;
+		if (note_find(file, data + 16, &looks, &note) == OK &&
+		    note.boxes.len != note.recipient_count * 88)
+			abort();
+	}
 	if (size < DIGEST)
 		return 0;
 	struct bytes covered = {data, size - DIGEST};

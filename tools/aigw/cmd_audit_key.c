@@ -8,20 +8,17 @@
 #include <unistd.h>
 
 #include "args.h"
-#include "audit/note.h"
-#include "audit/segment.h"
 #include "audit/verify.h"
-#include "base/files.h"
 #include "base/sys.h"
 #include "passphrase.h"
 #include "policy_edit.h"
 #include "print.h"
 #include "recipients.h"
 #include "recording.h"
+#include "rewrap.h"
 #include "setup.h"
 
 #define COMMAND        "audit-key"
-#define SEGMENT_MAX    ((size_t)SEGMENT_BYTES_MAX + SEGMENT_RECORD_MAX + (1u << 20))
 #define KEY_NAME_CHARS 8 /* of the recipient, in the name of a new key file */
 
 struct wish {
@@ -354,74 +351,6 @@ static int list_keys(const struct places *places, bool json)
 
 /* ---- rewrap ---- */
 
-struct rewrap {
-	const struct keyring *keys;
-	const struct named *to;
-	uint64_t done, had, closed, failed;
-};
-
-static bool header_has(const struct segment_header *h, const struct recipient *r)
-{
-	for (size_t i = 0; i < h->recipient_count; i++)
-		if (memcmp(h->recipient_key_ids[i], r->key_id, sizeof r->key_id) == 0)
-			return true;
-	return false;
-}
-
-static enum err write_note(struct segment_reader *r, const char *path, struct rewrap *run)
-{
-	const struct segment_header *h = segment_reader_header(r);
-	struct recipient missing[POLICY_RECIPIENTS_MAX];
-	uint8_t secret[SEAL_KEY_BYTES];
-	struct buf old_file = {0}, file = {0};
-	struct note old;
-	size_t count = 0;
-	bool has_old = note_load(path, &old_file) == OK &&
-		       note_parse(buf_view(&old_file), &old) == OK &&
-		       memcmp(old.segment_id, h->segment_id, sizeof old.segment_id) == 0;
-	enum err e = OK;
-
-	for (size_t i = 0; i < run->to->count; i++)
-		if (!header_has(h, &run->to->at[i]) &&
-		    !(has_old && note_has(&old, &run->to->at[i])))
-			missing[count++] = run->to->at[i];
-	if (count == 0) {
-		run->had++;
-	} else if (!segment_reader_secret(r, secret)) {
-		run->closed++;
-	} else {
-		e = note_make(h->segment_id, secret, has_old ? &old : NULL, count, missing, &file);
-		if (!e)
-			e = note_save(path, buf_view(&file));
-		run->done += !e;
-	}
-	wipe(secret, sizeof secret);
-	buf_done(&old_file);
-	buf_done(&file);
-	return e;
-}
-
-static void rewrap_one(const char *path, struct rewrap *run)
-{
-	struct segment_reader *r = NULL;
-	struct buf file = {0};
-	enum err e = files_load(path, SEGMENT_MAX, &file);
-
-	if (!e)
-		e = segment_reader_open(buf_view(&file), run->keys->count, run->keys->identities,
-					&r);
-	if (!e) {
-		segment_reader_find_note(r, path, run->keys->count, run->keys->identities);
-		e = write_note(r, path, run);
-	}
-	if (e) {
-		run->failed++;
-		(void)print_problem(e, "%s", path);
-	}
-	segment_reader_free(r);
-	buf_done(&file);
-}
-
 static int choose_to(const struct places *places, const struct text_list *words,
 		     struct named *ret_to)
 {
@@ -441,7 +370,8 @@ static int choose_to(const struct places *places, const struct text_list *words,
 static int rewrap_all(const struct places *places, const struct wish *w, const struct named *to,
 		      const struct keyring *keys)
 {
-	struct rewrap run = {.keys = keys, .to = to};
+	struct rewrap run = {.keys = keys, .to_count = to->count, .to = to->at};
+	struct rewrap ledger = run;
 	struct segment_place *places_of = NULL;
 	struct buf directory = {0};
 	size_t count = 0;
@@ -452,19 +382,26 @@ static int rewrap_all(const struct places *places, const struct wish *w, const s
 	for (size_t i = 0; !e && i < count; i++) {
 		struct bytes below = bytes_str(places_of[i].path + strlen(base) + 1);
 		if (!w->day || bytes_equal(bytes_cut(&below, '/'), bytes_str(w->day)))
-			rewrap_one(places_of[i].path, &run);
+			rewrap_segment(places_of[i].path, &run);
 	}
 	int status = e ? print_problem(e, "%s", base) : EXIT_FINE;
+	if (!e && !w->day)
+		rewrap_ledger(base, &ledger);
 	if (!e)
 		printf("%llu segments can be read by them now, %llu could before, %llu do not open "
 		       "with the keys given, %llu failed.\n",
 		       (unsigned long long)run.done, (unsigned long long)run.had,
 		       (unsigned long long)run.closed, (unsigned long long)run.failed);
-	if (!e && (run.closed || run.failed))
+	if (!e && !w->day)
+		printf("Of the ledger's epochs they can check %llu now, %llu they could before, "
+		       "%llu do not open with the keys given, %llu failed.\n",
+		       (unsigned long long)ledger.done, (unsigned long long)ledger.had,
+		       (unsigned long long)ledger.closed, (unsigned long long)ledger.failed);
+	if (!e && (run.closed || run.failed || ledger.closed || ledger.failed))
 		status = EXIT_FINDING;
 	free(places_of);
 	buf_done(&directory);
-	for (size_t i = 0; run.done && i < to->count; i++) {
+	for (size_t i = 0; (run.done || ledger.done) && i < to->count; i++) {
 		char text[RECIPIENT_CHARS_MAX];
 		seal_put_recipient(&to->at[i], text);
 		record_change(places, "rewrap", text);

@@ -136,6 +136,10 @@ static void print_checks(const struct verify_options *o, const struct verify_res
 		puts("checked:      what the ledger says of these segments; not of any other");
 	else
 		puts("checked:      the ledger: no segment that it names is missing or shorter");
+	if (o->identity_count && r->ledger_checked && r->ledger_unsealed)
+		printf("not checked:  the seals of %llu ledger entries, made for other keys ('aigw "
+		       "audit-key\n              rewrap' lets a later recipient check them)\n",
+		       (unsigned long long)r->ledger_unsealed);
 	if (o->identity_count == 0)
 		puts("not checked:  the seals and contents (no secret key)");
 	else if (r->unopened)
@@ -174,6 +178,7 @@ static void print_json(const struct verify_options *o, const struct verify_resul
 	object_number(&all, "bytes", r->bytes);
 	object_number(&all, "open_segments", r->open_segments);
 	object_number(&all, "unopened_records", r->unopened);
+	object_number(&all, "unsealed_ledger_entries", r->ledger_unsealed);
 	object_number(&all, "checkpoints", r->checkpoints);
 	object_number(&all, "repaired", r->repaired);
 	object_number(&all, "retired_segments", r->retired_segments);

@@ -72,8 +72,8 @@ static bool ask(const char *prompt, bool shown, char *at, size_t cap, size_t *re
 
 	if (fd < 0)
 		return false;
-	dprintf(fd, "%s", prompt);
 	if (shown || tcgetattr(fd, &before) != 0) {
+		dprintf(fd, "%s", prompt);
 		got = shown && read_line(fd, at, cap, ret_len);
 		close(fd);
 		return got;
@@ -81,7 +81,9 @@ static bool ask(const char *prompt, bool shown, char *at, size_t cap, size_t *re
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL | ISIG);
 	block_signals(&signals);
+	/* Quiet first: what is typed once the prompt is there is neither shown nor thrown away. */
 	tcsetattr(fd, TCSAFLUSH, &quiet);
+	dprintf(fd, "%s", prompt);
 	got = read_line(fd, at, cap, ret_len);
 	tcsetattr(fd, TCSAFLUSH, &before);
 	sigprocmask(SIG_SETMASK, &signals, NULL);

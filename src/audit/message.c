@@ -81,6 +81,7 @@ bool message_may_send(unsigned kind, bool manages)
 	case REC_REFUSED_CONNECTION:
 	case REC_CONNECTION:
 	case REC_POLICY_CHANGE:
+	case REC_NOTICE:
 	case REC_GAP:
 	case REC_ACCESS:
 		return true;

@@ -26,7 +26,8 @@
 	RECORD(11, REC_CONNECTION, "connection")                                                   \
 	RECORD(12, REC_ACCESS, "access")                                                           \
 	RECORD(13, REC_HOLD, "hold")                                                               \
-	RECORD(14, REC_RETENTION, "retention")
+	RECORD(14, REC_RETENTION, "retention")                                                     \
+	RECORD(15, REC_NOTICE, "notice")
 
 enum record_kind {
 #define RECORD(number, name, text) name = number,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "llm/usage_ask.h"
 
+#include "llm/body_edit.h"
 #include "wire/json.h"
 
 #define NO_PLACE SIZE_MAX
@@ -80,117 +81,22 @@ static enum err find_place(struct bytes body, struct splice *ret_splice)
 	return OK;
 }
 
-/* ---- the head ---- */
-
-static bool is_name(const struct http1_request *q, size_t i, const char *name)
+enum err usage_ask_splice(const struct http1_request *q, struct bytes body, struct buf *out)
 {
-	return bytes_equal_nocase(http1_field_name(q, i), bytes_str(name));
-}
-
-static bool is_coding_offer(const struct http1_request *q, size_t i)
-{
-	return is_name(q, i, "accept-encoding") && http1_field_value(q, i).len &&
-	       !bytes_equal_nocase(http1_field_value(q, i), BYTES("identity"));
-}
-
-bool usage_ask_limits_codings(const struct http1_request *q)
-{
-	for (size_t i = 0; i < q->field_count; i++)
-		if (is_coding_offer(q, i))
-			return true;
-	return false;
-}
-
-/* What speaks of the body's exact bytes, or of more than the body. */
-static bool forbids_change(const struct http1_request *q, size_t i)
-{
-	static const char *const names[] = {
-		"content-md5", "content-digest", "repr-digest",
-		"digest",      "signature",      "signature-input",
-		"trailer",     "expect",         "x-amz-content-sha256"};
-
-	if (is_name(q, i, "content-encoding"))
-		return !bytes_equal_nocase(http1_field_value(q, i), BYTES("identity"));
-	for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
-		if (is_name(q, i, names[n]))
-			return true;
-	/* a folded value */
-	return bytes_find_byte(http1_field_value(q, i), '\n') != SIZE_MAX;
-}
-
-static bool may_change(const struct http1_request *q)
-{
-	for (size_t i = 0; i < q->field_count; i++)
-		if (forbids_change(q, i))
-			return false;
-	/* a last chunk with extensions or trailers */
-	return q->complete && !q->expects_continue &&
-	       (q->chunked ? bytes_ends(buf_view(&q->raw), BYTES("\r\n0\r\n\r\n")) : q->has_length);
-}
-
-static enum err put_head(const struct http1_request *q, size_t body_bytes, struct buf *out)
-{
-	struct bytes raw = buf_view(&q->raw);
-	size_t from = 0;
-	enum err e = OK;
-
-	for (size_t i = 0; i < q->field_count && !e; i++) {
-		struct http1_span value = q->fields[i].value;
-		bool is_length = is_name(q, i, "content-length");
-		if (!is_length && !is_coding_offer(q, i))
-			continue;
-		e = buf_put(out, bytes_slice(raw, from, value.at - from));
-		if (!e)
-			e = is_length ? buf_put_decimal(out, body_bytes)
-				      : buf_put_str(out, "identity");
-		from = value.at + value.len;
-	}
-	return e ? e : buf_put(out, bytes_slice(raw, from, q->head_bytes - from));
-}
-
-static enum err put_size_line(struct buf *out, size_t size)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint8_t line[2 * sizeof size + 2];
-	size_t at = sizeof line - 2;
-
-	line[sizeof line - 2] = '\r';
-	line[sizeof line - 1] = '\n';
-	do {
-		line[--at] = (uint8_t)digits[size % 16];
-		size /= 16;
-	} while (size);
-	return buf_put(out, bytes_of(line + at, sizeof line - at));
-}
-
-static enum err put_body(struct bytes body, const struct splice *s, struct buf *out)
-{
-	enum err e = buf_put(out, bytes_slice(body, 0, s->at));
-
-	if (!e)
-		e = buf_put_str(out, s->text);
-	return e ? e : buf_put(out, bytes_from(body, s->at));
-}
-
-enum err usage_ask_splice(const struct http1_request *q, struct buf *out)
-{
-	struct bytes body = http1_request_body(q);
-	size_t len_before = out->len, size;
+	struct buf asked = {0};
 	struct splice s;
 	enum err e;
 
-	if (!may_change(q) || find_place(body, &s))
+	if (!body_edit_is_possible(q, false) || find_place(body, &s))
 		return ERR_UNSUPPORTED;
-	size = body.len + bytes_str(s.text).len;
-	e = put_head(q, size, out);
-	if (!e && q->chunked)
-		e = put_size_line(out, size);
+	e = buf_put(&asked, bytes_slice(body, 0, s.at));
 	if (!e)
-		e = put_body(body, &s, out);
-	if (!e && q->chunked)
-		e = buf_put_str(out, "\r\n0\r\n\r\n");
-	if (e)
-		out->len = len_before;
+		e = buf_put_str(&asked, s.text);
+	if (!e)
+		e = buf_put(&asked, bytes_from(body, s.at));
+	if (!e)
+		e = body_edit_put(q, buf_view(&asked), true, out);
+	buf_done(&asked);
 	return e;
 }
 
@@ -314,7 +220,7 @@ static enum err put_ready(struct usage_drop *d, struct buf *out)
 	if (d->ready.len == 0)
 		return OK;
 	if (d->mode == DROP_CHUNKED)
-		e = put_size_line(out, d->ready.len);
+		e = body_edit_put_size(out, d->ready.len);
 	if (!e)
 		e = buf_put(out, buf_view(&d->ready));
 	if (!e && d->mode == DROP_CHUNKED)

@@ -29,14 +29,13 @@
 /* Is it known that this provider takes include_usage? Others may refuse the request for it. */
 bool usage_ask_is_accepted(const struct provider *provider);
 
-/* Appends the complete request with the question in it. ERR_UNSUPPORTED: it cannot or must not be
+/* Appends the complete request with the question in `body`, which is its own or what it became
+ * (llm/body_edit). ERR_UNSUPPORTED: it cannot or must not be
  * asked (no stream, asked or declined already, a body that is coded, signed or digested, trailers);
  * ERR_NOMEM. In both cases *out is as before. `q` is complete; its operation is the caller's to
  * know: POST to .../chat/completions. */
-MUST_USE enum err usage_ask_splice(const struct http1_request *q, struct buf *out);
-
-/* True when the splice also replaces an Accept-Encoding. */
-bool usage_ask_limits_codings(const struct http1_request *q);
+MUST_USE enum err usage_ask_splice(const struct http1_request *q, struct bytes body,
+				   struct buf *out);
 
 enum usage_drop_mode {
 	DROP_OFF,     /* passes all bytes */

@@ -3,11 +3,9 @@
 
 #include <string.h>
 
-#include "policy/pattern.h"
-#include "policy/phrase.h"
+#include "policy/decide_part.h"
 
-/* How much of a reason the list of allowed models may take; what follows it says what to do. */
-#define ALLOWED_BYTES_MAX 150
+#define OBSERVED "only observed, not refused: "
 
 const char *action_name(enum action a)
 {
@@ -15,6 +13,16 @@ const char *action_name(enum action a)
 
 	return (unsigned)a < sizeof names / sizeof names[0] ? names[a] : "refuse";
 }
+
+const char *receipt_name(enum receipt r)
+{
+	static const char *const names[] = {"",        "no_control", "refused",
+					    "already", "forced",     "not_forced"};
+
+	return (unsigned)r < sizeof names / sizeof names[0] ? names[r] : "";
+}
+
+/* -- which scopes -------------------------------------------------------------------------- */
 
 static const struct environment *find_environment(const struct policy *p, struct bytes name)
 {
@@ -24,40 +32,130 @@ static const struct environment *find_environment(const struct policy *p, struct
 	return NULL;
 }
 
-static bool application_matches(const struct application *a, const struct process_facts *facts)
+/* The first application that means this program. With a key that is for one environment, only its
+ * applications. */
+static const struct application *find_application(const struct policy *p,
+						  const struct process_facts *facts,
+						  const struct environment *of_key)
 {
-	if (a->exe.len && !(facts->exe.len && bytes_match(a->exe, facts->exe, false)))
-		return false;
-	if (a->user.len && !bytes_equal(a->user, facts->user))
-		return false;
-	return a->exe.len || a->user.len;
+	for (size_t i = 0; facts && i < p->application_count; i++) {
+		const struct application *a = &p->applications[i];
+		if (of_key && &p->environments[a->environment_at] != of_key)
+			continue;
+		if (process_matches(&a->match, facts))
+			return a;
+	}
+	return NULL;
+}
+
+/* NULL only when the key names an environment that there is not. */
+static const struct environment *choose(const struct policy *p, const struct process_facts *facts,
+					const struct key_scope *key,
+					const struct application **ret_application)
+{
+	const struct environment *named = NULL;
+
+	*ret_application = NULL;
+	if (key && key->environment.len) {
+		named = find_environment(p, key->environment);
+		if (named)
+			*ret_application = find_application(p, facts, named);
+		return named;
+	}
+	*ret_application = find_application(p, facts, NULL);
+	if (*ret_application)
+		return &p->environments[(*ret_application)->environment_at];
+	if (p->trust_environment && facts && facts->environment.len)
+		named = find_environment(p, facts->environment);
+	return named ? named : find_environment(p, p->default_environment);
 }
 
 void decide_scope(const struct policy *p, const struct process_facts *facts,
 		  struct bytes *ret_environment, struct bytes *ret_application)
 {
+	const struct application *application;
+
 	*ret_environment = *ret_application = BYTES_NONE;
 	if (!p)
 		return;
-	*ret_environment = p->default_environment;
-	if (!facts)
-		return;
-	for (size_t i = 0; i < p->application_count; i++) {
-		const struct application *a = &p->applications[i];
-		if (!application_matches(a, facts))
-			continue;
-		*ret_application = a->name;
-		*ret_environment = a->environment;
-		return;
-	}
-	if (!p->trust_environment || facts->environment.len == 0)
-		return;
-	const struct environment *named = find_environment(p, facts->environment);
-	if (named)
-		*ret_environment = named->name;
+	const struct environment *environment = choose(p, facts, NULL, &application);
+	if (environment)
+		*ret_environment = environment->name;
+	if (application)
+		*ret_application = application->name;
 }
 
-static void set_refusal(struct decision *d, int status, const char *code)
+static enum mode add_scope(struct matter *m, enum scope_kind kind, struct bytes name,
+			   const struct scope_rules *rules, enum mode outer)
+{
+	enum mode mode = rules->mode == MODE_UNSAID ? outer : rules->mode;
+
+	m->scopes[m->scope_count++] = (struct scope){kind, name, rules, mode == MODE_OBSERVE};
+	if (rules->watch)
+		m->scopes[m->scope_count++] = (struct scope){kind, name, rules->watch, true};
+	return mode;
+}
+
+/* "keys.intake" and the like. */
+static struct bytes put_where(char storage[WHERE_BYTES_MAX], const char *before, struct bytes name,
+			      const char *after)
+{
+	struct phrase p;
+
+	phrase_init(&p, storage, WHERE_BYTES_MAX);
+	phrase_put(&p, before);
+	phrase_put_bytes(&p, name);
+	phrase_put(&p, after);
+	return bytes_of(storage, p.len);
+}
+
+static void add_key(struct matter *m, const struct key_scope *key)
+{
+	m->of_key = (struct scope_rules){
+		.where = put_where(m->key_where, "keys.", key->name, ""),
+		.models = key->models,
+	};
+	if (!m->of_key.models.where.len)
+		m->of_key.models.where = put_where(m->models_where, "keys.", key->name, ".models");
+	m->scopes[m->scope_count++] = (struct scope){SCOPE_KEY, key->name, &m->of_key, false};
+}
+
+/* What the policy says of unknown endpoints for a provider; its entry need not name a host. */
+static void add_provider(struct matter *m)
+{
+	const struct policy *p = m->policy;
+	struct bytes name = bytes_str(m->provider->name);
+	enum unknown_endpoints said = m->provider->unknown_endpoints;
+
+	for (size_t i = 0; i < p->provider_count; i++)
+		if (bytes_equal(bytes_str(p->providers[i].name), name))
+			said = p->providers[i].unknown_endpoints;
+	if (said == UNKNOWN_UNSAID)
+		return;
+	m->of_provider = (struct scope_rules){
+		.where = put_where(m->provider_where, "providers.", name, ""),
+		.unknown_endpoints = said,
+	};
+	m->scopes[m->scope_count++] = (struct scope){SCOPE_PROVIDER, name, &m->of_provider, false};
+}
+
+static void add_scopes(struct matter *m)
+{
+	const struct policy *p = m->policy;
+	enum mode mode = add_scope(m, SCOPE_ORGANIZATION, BYTES_NONE, &p->organization, p->mode);
+
+	mode = add_scope(m, SCOPE_ENVIRONMENT, m->environment->name, &m->environment->rules, mode);
+	if (m->application)
+		(void)add_scope(m, SCOPE_APPLICATION, m->application->name, &m->application->rules,
+				mode);
+	if (m->question->key)
+		add_key(m, m->question->key);
+	add_provider(m);
+}
+
+/* -- wording ------------------------------------------------------------------------------- */
+
+void decide_set_refusal(struct decision *d, int status, const char *code)
 {
 	d->action = ACTION_REFUSE;
 	d->status = status;
@@ -69,386 +167,165 @@ void decide_refuse(struct decision *d, int status, const char *code, const char 
 {
 	struct phrase p;
 
-	set_refusal(d, status, code);
+	decide_set_refusal(d, status, code);
 	phrase_init(&p, d->rule, sizeof d->rule);
 	phrase_put(&p, rule);
 	phrase_init(&p, d->reason, sizeof d->reason);
 	phrase_put(&p, reason);
 }
 
-/* What a call is about, in the words of the rules. */
-struct question {
-	const struct provider *provider;
-	enum operation operation;
-	struct bytes model; /* as the program wrote it; empty: none is named */
-	struct bytes name;  /* "provider/model" for matching; empty likewise */
-	enum unknown_endpoints unknown_endpoints; /* what the provider's entry says */
-};
-
-/* The scopes from the outermost inwards. */
-struct scope {
-	const struct model_rules *rules;
-	struct bytes environment; /* empty: the organization */
-	enum unknown_endpoints unknown_endpoints;
-};
-
-#define SCOPES 2
-
-static bool any_matches(const struct patterns *list, struct bytes name, size_t *ret_index)
+void decide_begin(struct decision *d, const struct scope *s, const char *code, const char *key,
+		  struct phrase *ret_reason)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (pattern_matches(list->at[i], name)) {
-			*ret_index = i;
-			return true;
-		}
-	return false;
+	struct phrase rule;
+
+	decide_set_refusal(d, 403, code);
+	phrase_init(&rule, d->rule, sizeof d->rule);
+	phrase_put_bytes(&rule, s->rules->where);
+	phrase_put(&rule, key);
+	phrase_init(ret_reason, d->reason, sizeof d->reason);
 }
 
-static bool any_covers(const struct patterns *list, const char *provider)
+void decide_put_scope(struct phrase *p, const struct scope *s)
 {
-	for (size_t i = 0; i < list->count; i++)
-		if (pattern_covers(list->at[i], provider))
-			return true;
-	return false;
+	static const char *const kinds[] = {
+		[SCOPE_ORGANIZATION] = "the organization",
+		[SCOPE_ENVIRONMENT] = "environment ",
+		[SCOPE_APPLICATION] = "application ",
+		[SCOPE_KEY] = "key ",
+		[SCOPE_PROVIDER] = "provider ",
+	};
+
+	phrase_put(p, kinds[s->kind]);
+	phrase_put_bytes(p, s->name);
 }
 
-static bool any_can_match(const struct patterns *list, const char *provider, size_t *ret_index)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (pattern_can_match(list->at[i], provider)) {
-			*ret_index = i;
-			return true;
-		}
-	return false;
-}
-
-static void put_rule(struct decision *d, const struct scope *s, const char *list)
-{
-	struct phrase p;
-
-	phrase_init(&p, d->rule, sizeof d->rule);
-	phrase_put_bytes(&p, s->rules->where);
-	phrase_put(&p, list);
-}
-
-static void put_deny_rule(struct decision *d, const struct scope *s, size_t index)
-{
-	struct phrase p;
-
-	phrase_init(&p, d->rule, sizeof d->rule);
-	phrase_put_bytes(&p, s->rules->where);
-	phrase_put(&p, ".deny[");
-	phrase_put_decimal(&p, index);
-	phrase_put(&p, "]");
-}
-
-static void put_scope(struct phrase *p, const struct scope *s)
-{
-	phrase_put(p, s->environment.len ? "environment " : "the organization");
-	phrase_put_bytes(p, s->environment);
-}
-
-/* `model "gpt-5" of provider openai` */
-static void put_model(struct phrase *p, const struct question *q)
-{
-	phrase_put(p, "model ");
-	phrase_put_quoted(p, q->model);
-	phrase_put(p, " of provider ");
-	phrase_put(p, q->provider->name);
-}
-
-/* "; DO or have WHERE.LIST changed" */
-static void put_advice(struct phrase *p, const struct scope *s, const char *advice,
-		       const char *list)
+void decide_put_advice(struct phrase *p, const struct scope *s, const char *advice, const char *key)
 {
 	phrase_put(p, "; ");
 	phrase_put(p, advice);
 	phrase_put(p, " or have ");
 	phrase_put_bytes(p, s->rules->where);
-	phrase_put(p, list);
+	phrase_put(p, key);
 	phrase_put(p, " changed");
 }
 
-/* As many of the allowed patterns as fit, and how many there are besides. */
-static void put_allowed(struct phrase *p, const struct patterns *allow)
+void decide_put_model(struct phrase *p, const struct matter *m)
 {
-	size_t end = p->len + ALLOWED_BYTES_MAX, shown = 0;
+	phrase_put(p, "model ");
+	phrase_put_quoted(p, m->model);
+	phrase_put(p, " of provider ");
+	phrase_put(p, m->provider->name);
+}
 
-	if (allow->count == 0) {
-		phrase_put(p, " (it allows no model at all)");
+/* -- asking the rules ---------------------------------------------------------------------- */
+
+static void tell(look_fn *look, void *context, const struct rule_kind *kind, const struct scope *s,
+		 const struct decision *found)
+{
+	const struct look l = {
+		.kind = kind->name,
+		.where = s->rules->where,
+		.refuses = found != NULL,
+		.observed = s->observed,
+		.rule = found ? found->rule : "",
+		.reason = found ? found->reason : "",
+	};
+
+	look(context, &l);
+}
+
+/* The refusal of a scope that only observes: the first one is told, the call goes on. */
+static void note_observed(struct decision *d, const struct decision *found)
+{
+	struct phrase p;
+
+	if (d->observed)
 		return;
-	}
-	phrase_put(p, " (allowed: ");
-	for (; shown < allow->count && p->len + allow->at[shown].len < end; shown++) {
-		phrase_put(p, shown ? ", " : "");
-		phrase_put_bytes(p, allow->at[shown]);
-	}
-	if (shown < allow->count) {
-		phrase_put(p, shown ? " and " : "");
-		phrase_put_decimal(p, allow->count - shown);
-		phrase_put(p, shown ? " more" : " patterns");
-	}
-	phrase_put(p, ")");
-}
-
-static void refuse_denied(struct decision *d, const struct scope *s, const struct question *q,
-			  size_t index)
-{
-	struct phrase p;
-
-	set_refusal(d, 403, "policy_denied");
-	put_deny_rule(d, s, index);
+	d->observed = true;
+	d->code = found->code;
+	memcpy(d->rule, found->rule, sizeof d->rule);
 	phrase_init(&p, d->reason, sizeof d->reason);
-	put_model(&p, q);
-	phrase_put(&p, " is denied in ");
-	put_scope(&p, s);
-	phrase_put(&p, " by the pattern ");
-	phrase_put_quoted(&p, s->rules->deny.at[index]);
-	put_advice(&p, s, "ask for another model", ".deny");
+	phrase_put(&p, OBSERVED);
+	phrase_put(&p, found->reason);
 }
 
-static void refuse_not_allowed(struct decision *d, const struct scope *s, const struct question *q)
+/* The first refusal, if any. With `look` all rules are asked. */
+static void ask_rules(const struct matter *m, look_fn *look, void *context, struct decision *d)
 {
-	struct phrase p;
+	struct decision found = {.code = ""};
+	bool refused = false;
 
-	set_refusal(d, 403, "policy_denied");
-	put_rule(d, s, ".allow");
-	phrase_init(&p, d->reason, sizeof d->reason);
-	put_model(&p, q);
-	phrase_put(&p, " is not allowed in ");
-	put_scope(&p, s);
-	put_allowed(&p, &s->rules->allow);
-	put_advice(&p, s, "ask for another model", ".allow");
-}
-
-/* -- unknown endpoints --------------------------------------------------------------------- */
-
-/* "environments.production.unknown_endpoints"; `s` NULL: the provider's own. */
-static void put_unknown_rule(struct phrase *p, const struct scope *s, const struct question *q)
-{
-	if (s) {
-		struct bytes where = s->rules->where;
-		size_t models = sizeof ".models" - 1;
-		phrase_put_bytes(p, bytes_slice(where, 0, where.len - models));
-	} else {
-		phrase_put(p, "providers.");
-		phrase_put(p, q->provider->name);
-	}
-	phrase_put(p, ".unknown_endpoints");
-}
-
-/* The outermost scope that says `what`, in *ret_scope (NULL: the provider). False: none does. */
-static bool find_unknown(const struct scope scopes[SCOPES], const struct question *q,
-			 enum unknown_endpoints what, const struct scope **ret_scope)
-{
-	for (size_t i = 0; i < SCOPES; i++)
-		if (scopes[i].unknown_endpoints == what) {
-			*ret_scope = &scopes[i];
-			return true;
+	for (size_t k = 0; k < decide_kind_count; k++) {
+		const struct rule_kind *kind = &decide_kinds[k];
+		for (size_t i = 0; i < m->scope_count; i++) {
+			const struct scope *s = &m->scopes[i];
+			bool refuses = kind->refuses(m, s, &found);
+			if (look && (refuses || kind->says(m, s)))
+				tell(look, context, kind, s, refuses ? &found : NULL);
+			if (!refuses || refused)
+				continue;
+			if (s->observed) {
+				note_observed(d, &found);
+				continue;
+			}
+			found.environment = d->environment;
+			found.application = d->application;
+			*d = found;
+			refused = true;
+			if (!look)
+				return;
 		}
-	*ret_scope = NULL;
-	return q->unknown_endpoints == what;
+	}
 }
 
-/* True: refused. */
-static bool refuse_unknown(struct decision *d, const struct scope scopes[SCOPES],
-			   const struct question *q)
+/* True: the matter can be put to the rules. */
+static bool set_matter(const struct policy *p, const struct question *q, struct matter *m,
+		       struct decision *d)
 {
-	const struct scope *s;
-	struct phrase p;
+	static const struct call no_call = {.operation = OP_UNKNOWN};
+	const struct call *call = q->call ? q->call : &no_call;
+	size_t model_len = call->model_len < MODEL_BYTES_MAX ? call->model_len : MODEL_BYTES_MAX;
 
-	if (q->operation != OP_UNKNOWN || !find_unknown(scopes, q, UNKNOWN_REFUSE, &s))
+	m->environment = choose(p, q->facts, q->key, &m->application);
+	if (m->environment)
+		d->environment = m->environment->name;
+	if (m->application)
+		d->application = m->application->name;
+	if (!m->environment && q->key) {
+		decide_refuse(d, 403, "policy_denied", "keys",
+			      "the gateway key is for an environment that the policy does not "
+			      "have; use a key of one that exists");
 		return false;
-	set_refusal(d, 403, "unknown_endpoint");
-	phrase_init(&p, d->rule, sizeof d->rule);
-	put_unknown_rule(&p, s, q);
-	phrase_init(&p, d->reason, sizeof d->reason);
-	phrase_put(&p, "the endpoint is none that is known of provider ");
-	phrase_put(&p, q->provider->name);
-	phrase_put(&p, " (\"aigw providers ");
-	phrase_put(&p, q->provider->name);
-	phrase_put(&p, "\" lists them), and unknown endpoints are refused ");
-	phrase_put(&p, s ? "in " : "for this provider");
-	if (s)
-		put_scope(&p, s);
-	phrase_put(&p, "; use a known endpoint or have ");
-	put_unknown_rule(&p, s, q);
-	phrase_put(&p, " changed");
+	}
+	if (!q->provider || !m->environment) {
+		decide_refuse(d, 503, "no_policy", "no_policy",
+			      "the provider or the environment of this call is not known; run "
+			      "\"aigw policy check\"");
+		return false;
+	}
+	m->policy = p;
+	m->question = q;
+	m->provider = q->provider;
+	m->operation = call->operation;
+	m->model = bytes_of(call->model, model_len);
+	if (pattern_canonical_name(q->provider->name, m->model, m->storage, &m->name)) {
+		decide_refuse(d, 403, "policy_denied", "model",
+			      "the names of provider and model are too long to be compared with "
+			      "the policy; use a shorter name");
+		return false;
+	}
 	return true;
 }
 
-/* An unknown endpoint is allowed by the scope that says so, if any does. */
-static void put_unknown_allowed(struct decision *d, const struct scope scopes[SCOPES],
-				const struct question *q)
+void decide_explain(const struct policy *p, const struct question *q, look_fn *look, void *context,
+		    struct decision *ret_decision)
 {
-	const struct scope *s;
-	struct phrase rule;
-
-	if (q->operation != OP_UNKNOWN || !find_unknown(scopes, q, UNKNOWN_ALLOW, &s))
-		return;
-	phrase_init(&rule, d->rule, sizeof d->rule);
-	put_unknown_rule(&rule, s, q);
-}
-
-/* The rule of an allowed call: the innermost list that had to agree. */
-static void allow(struct decision *d, const struct scope scopes[SCOPES], const struct question *q)
-{
-	const struct scope *decided = &scopes[SCOPES - 1];
-	struct phrase p;
-	size_t index = 0;
-
-	for (size_t i = 0; i < SCOPES; i++)
-		if (scopes[i].rules->allow.given)
-			decided = &scopes[i];
-	d->action = ACTION_ALLOW;
-	put_rule(d, decided, decided->rules->allow.given ? ".allow" : "");
-	phrase_init(&p, d->reason, sizeof d->reason);
-	if (!q->name.len) {
-		phrase_put(&p, q->operation == OP_UNKNOWN ? "an unknown endpoint"
-							  : operation_name(q->operation));
-		phrase_put(&p, " of provider ");
-		phrase_put(&p, q->provider->name);
-	} else {
-		put_model(&p, q);
-		phrase_put(&p, q->operation == OP_UNKNOWN ? ", at an unknown endpoint," : "");
-	}
-	phrase_put(&p, " is allowed in ");
-	put_scope(&p, &scopes[SCOPES - 1]);
-	if (q->name.len && decided->rules->allow.given &&
-	    any_matches(&decided->rules->allow, q->name, &index)) {
-		phrase_put(&p, " by the pattern ");
-		phrase_put_quoted(&p, decided->rules->allow.at[index]);
-	} else if (q->name.len) {
-		phrase_put(&p, ", which restricts no model by name");
-	}
-	put_unknown_allowed(d, scopes, q);
-}
-
-static void decide_model(struct decision *d, const struct scope scopes[SCOPES],
-			 const struct question *q)
-{
-	size_t index;
-
-	for (size_t i = 0; i < SCOPES; i++)
-		if (any_matches(&scopes[i].rules->deny, q->name, &index)) {
-			refuse_denied(d, &scopes[i], q, index);
-			return;
-		}
-	for (size_t i = 0; i < SCOPES; i++)
-		if (scopes[i].rules->allow.given &&
-		    !any_matches(&scopes[i].rules->allow, q->name, &index)) {
-			refuse_not_allowed(d, &scopes[i], q);
-			return;
-		}
-	allow(d, scopes, q);
-}
-
-static const char *why_model_is_unknown(const struct question *q)
-{
-	if (q->operation == OP_UNKNOWN)
-		return "the endpoint is unknown here, so its model cannot be read, and ";
-	return "the request names no model, and ";
-}
-
-static const char *how_to_name_a_model(const struct question *q)
-{
-	return q->operation == OP_UNKNOWN ? "use a known endpoint" : "name a model";
-}
-
-/* The call may use any model of the provider: only who may use all of them may make it. */
-static void decide_any_model(struct decision *d, const struct scope scopes[SCOPES],
-			     const struct question *q)
-{
-	const char *provider = q->provider->name;
-	const struct scope *s = NULL;
-	struct phrase p;
-	size_t index = 0;
-	bool denied = false;
-
-	for (size_t i = 0; i < SCOPES && !s; i++)
-		if (any_can_match(&scopes[i].rules->deny, provider, &index)) {
-			s = &scopes[i];
-			denied = true;
-		}
-	for (size_t i = 0; i < SCOPES && !s; i++)
-		if (scopes[i].rules->allow.given && !any_covers(&scopes[i].rules->allow, provider))
-			s = &scopes[i];
-	if (!s) {
-		allow(d, scopes, q);
-		return;
-	}
-	set_refusal(d, 403, "policy_denied");
-	if (denied)
-		put_deny_rule(d, s, index);
-	else
-		put_rule(d, s, ".allow");
-	phrase_init(&p, d->reason, sizeof d->reason);
-	phrase_put(&p, why_model_is_unknown(q));
-	put_scope(&p, s);
-	phrase_put(&p, " does not allow every model of provider ");
-	phrase_put(&p, provider);
-	if (denied) {
-		phrase_put(&p, " (denied: ");
-		phrase_put_bytes(&p, bytes_slice(s->rules->deny.at[index], 0, PHRASE_QUOTE_MAX));
-		phrase_put(&p, ")");
-	} else {
-		put_allowed(&p, &s->rules->allow);
-	}
-	put_advice(&p, s, how_to_name_a_model(q), denied ? ".deny" : ".allow");
-}
-
-/* Reading what the provider keeps (its list of models, an earlier response) runs no model: it is
- * allowed wherever anything is. */
-static void decide_reading(struct decision *d, const struct scope scopes[SCOPES],
-			   const struct question *q)
-{
-	struct phrase p;
-
-	for (size_t i = 0; i < SCOPES; i++) {
-		const struct scope *s = &scopes[i];
-		if (!s->rules->allow.given || s->rules->allow.count)
-			continue;
-		set_refusal(d, 403, "policy_denied");
-		put_rule(d, s, ".allow");
-		phrase_init(&p, d->reason, sizeof d->reason);
-		put_scope(&p, s);
-		phrase_put(&p, " allows no model, so ");
-		phrase_put(&p, operation_name(q->operation));
-		phrase_put(&p, " of provider ");
-		phrase_put(&p, q->provider->name);
-		phrase_put(&p, " is refused too; have ");
-		phrase_put_bytes(&p, s->rules->where);
-		phrase_put(&p, ".allow changed");
-		return;
-	}
-	allow(d, scopes, q);
-}
-
-static struct bytes model_of(const struct call *call)
-{
-	size_t len = call->model_len < MODEL_BYTES_MAX ? call->model_len : MODEL_BYTES_MAX;
-
-	return bytes_of(call->model, len);
-}
-
-/* What the policy says of unknown endpoints for a provider; its entry need not name a host. */
-static enum unknown_endpoints said_of(const struct policy *p, const struct provider *provider)
-{
-	for (size_t i = 0; i < p->provider_count; i++)
-		if (bytes_equal(bytes_str(p->providers[i].name), bytes_str(provider->name)))
-			return p->providers[i].unknown_endpoints;
-	return provider->unknown_endpoints;
-}
-
-void decide(const struct policy *p, const struct process_facts *facts,
-	    const struct provider *provider, const struct call *call, struct decision *ret_decision)
-{
-	static const struct call no_call = {.operation = OP_UNKNOWN};
 	struct decision *d = ret_decision;
-	char name[PATTERN_BYTES_MAX];
-	struct question q = {.provider = provider};
+	struct matter m;
 
-	*d = (struct decision){.code = ""};
+	memset(d, 0, sizeof *d);
+	d->code = "";
 	if (!p) {
 		decide_refuse(
 			d, 503, "no_policy", "no_policy",
@@ -457,34 +334,17 @@ void decide(const struct policy *p, const struct process_facts *facts,
 			"is wrong with the one there is");
 		return;
 	}
-	decide_scope(p, facts, &d->environment, &d->application);
-	const struct environment *environment = find_environment(p, d->environment);
-	if (!provider || !environment) {
-		decide_refuse(d, 503, "no_policy", "no_policy",
-			      "the provider or the environment of this call is not known; run "
-			      "\"aigw policy check\"");
+	m.scope_count = 0;
+	if (!set_matter(p, q, &m, d))
 		return;
-	}
-	const struct scope scopes[SCOPES] = {
-		{&p->organization, BYTES_NONE, p->organization_unknown_endpoints},
-		{&environment->models, environment->name, environment->unknown_endpoints}};
-	if (!call)
-		call = &no_call;
-	q.operation = call->operation;
-	q.model = model_of(call);
-	if (pattern_canonical_name(provider->name, q.model, name, &q.name)) {
-		decide_refuse(d, 403, "policy_denied", "model",
-			      "the names of provider and model are too long to be compared with "
-			      "the policy; use a shorter name");
-		return;
-	}
-	q.unknown_endpoints = said_of(p, provider);
-	if (refuse_unknown(d, scopes, &q))
-		return;
-	if (q.name.len)
-		decide_model(d, scopes, &q);
-	else if (operation_reads(q.operation))
-		decide_reading(d, scopes, &q);
-	else
-		decide_any_model(d, scopes, &q);
+	add_scopes(&m);
+	ask_rules(&m, look, context, d);
+	if (d->action != ACTION_REFUSE && !d->observed)
+		decide_allow_models(&m, d);
+	decide_settle_agreements(&m, d);
+}
+
+void decide(const struct policy *p, const struct question *q, struct decision *ret_decision)
+{
+	decide_explain(p, q, NULL, NULL, ret_decision);
 }

@@ -10,6 +10,7 @@
 #define AIGW_POLICY_POLICY_H
 
 #include "llm/catalogue.h"
+#include "llm/control.h"
 #include "llm/price.h"
 
 #define POLICY_BYTES_MAX        (4u << 20)
@@ -19,6 +20,7 @@
 #define POLICY_ENVIRONMENTS_MAX 256
 #define POLICY_APPLICATIONS_MAX 1024
 #define POLICY_PRICES_MAX       1024
+#define POLICY_SET_MAX          64 /* forced fields per scope */
 
 enum on_failure { FAIL_REFUSE, FAIL_ALLOW };
 enum payloads { PAYLOADS_FULL, PAYLOADS_NONE };
@@ -40,17 +42,93 @@ struct model_rules {
 	struct bytes where;
 };
 
-struct environment {
-	struct bytes name;
+/* Whether what a scope forbids is refused, or let through and recorded. Unsaid: as the scope around
+ * it. */
+enum mode { MODE_UNSAID, MODE_ENFORCE, MODE_OBSERVE };
+
+/* Names out of a list of at most 64, as bits. */
+struct bit_rules {
+	bool allow_given; /* absent and empty are different */
+	uint64_t allow, deny;
+};
+
+/* What must be agreed with a provider. Dates are days since 1970-01-01 in UTC, both inclusive. */
+enum agreement_kind { AGREEMENT_BAA, AGREEMENT_NO_TRAINING, AGREEMENT_ZERO_RETENTION, AGREEMENTS };
+
+enum agreement_state { NOT_HELD, HELD, NOT_NEEDED };
+
+#define DAY_UNSAID INT32_MIN
+
+struct agreement {
+	enum agreement_state state;
+	int32_t from_day, until_day; /* DAY_UNSAID: without that bound */
+	struct bytes reference, source;
+};
+
+/* "baa", "no_training", "zero_retention" */
+const char *agreement_name(enum agreement_kind kind);
+
+struct provider_agreements {
+	struct bytes provider;
+	struct agreement at[AGREEMENTS];
+};
+
+/* What `require` asks for, as bits: 1 << enum agreement_kind, and a key of ours. */
+#define REQUIRE_MANAGED_KEY (1u << AGREEMENTS)
+
+/* A field that is forced into request bodies: one of llm/control's, and its value. */
+struct forced {
+	const struct control *control;
+	struct bytes value; /* JSON */
+	struct bytes where; /* "environments.production.set.openai.store" */
+};
+
+/* What one scope says. Inner scopes can only narrow. */
+struct scope_rules {
+	struct bytes where; /* "environments.production" */
 	struct model_rules models;
 	enum unknown_endpoints unknown_endpoints;
+	enum mode mode;
+	struct bit_rules endpoints;          /* 1 << enum operation */
+	struct bit_rules features;           /* FEATURE_BIT */
+	struct patterns hosts, denied_hosts; /* lower case */
+	uint32_t max_body_bytes, max_tokens; /* 0: no limit */
+	uint32_t require;
+	size_t set_count;
+	const struct forced *set;
+	bool unalterable_tagged;         /* what cannot be forced is let through, and recorded */
+	const struct scope_rules *watch; /* rules that are only observed; NULL: none */
+};
+
+struct environment {
+	struct bytes name;
+	struct scope_rules rules;
+};
+
+/* What must be true of a program; all that is given must hold. Empty: any. */
+struct program_match {
+	struct bytes exe;        /* pattern */
+	struct bytes exe_sha256; /* 64 hexadecimal digits, lower case */
+	struct bytes user, group;
+	struct bytes unit;       /* pattern */
+	struct bytes cgroup;     /* pattern */
+	struct bytes parent_exe; /* pattern */
 };
 
 struct application {
 	struct bytes name;
 	struct bytes environment; /* name of an environment that exists */
-	struct bytes exe;         /* pattern; empty: any */
-	struct bytes user;        /* exact; empty: any */
+	size_t environment_at;    /* its place in the policy */
+	struct program_match match;
+	struct scope_rules rules;
+};
+
+/* What must be found out of a process for its policy; bits. */
+enum wanted_fact {
+	WANTS_EXE_SHA256 = 1, /* also of an executable too large to be hashed by the way */
+	WANTS_GROUPS = 2,
+	WANTS_CGROUP = 4,
+	WANTS_PARENT = 8,
 };
 
 /* Prices in place of the built-in ones; the first whose pattern matches counts. */
@@ -83,9 +161,10 @@ struct policy {
 		bool websocket_refuse;
 	} transport;
 	size_t provider_count;
-	const struct provider *providers; /* those the policy adds */
-	struct model_rules organization;
-	enum unknown_endpoints organization_unknown_endpoints;
+	const struct provider *providers;             /* those the policy adds */
+	const struct provider_agreements *agreements; /* one for each of providers */
+	enum mode mode;
+	struct scope_rules organization;
 	size_t environment_count;
 	const struct environment *environments;
 	size_t application_count;
@@ -95,6 +174,8 @@ struct policy {
 	bool usage_ask;                   /* streams are asked for their token counts */
 	struct bytes default_environment; /* always the name of an environment that exists */
 	bool trust_environment;           /* AIGW_ENVIRONMENT of the process counts */
+	uint32_t wanted_facts;            /* enum wanted_fact */
+	bool wants_features;              /* some scope decides by what stands in the body */
 	uint8_t digest[32]; /* SHA-256 or BLAKE2b is the loader's; zero after policy_parse: filled
 			       by whoever may hash */
 };

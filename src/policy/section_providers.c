@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "policy/section_providers.h"
 
+#include <string.h>
+
 #include "policy/host.h"
+#include "policy/section_agreements.h"
+#include "policy/section_scope.h"
 
 #define HOSTS_MAX 256 /* per provider */
 
-const struct choice section_providers_unknown[] = {
-	{"allow", UNKNOWN_ALLOW}, {"refuse", UNKNOWN_REFUSE}, {0}};
+/* An entry, and what is agreed with the provider. */
+struct entry {
+	struct provider provider;
+	struct agreement agreements[AGREEMENTS];
+};
 
 static enum err read_dialect(struct reader *r, const struct member *m, const struct value *v,
 			     void *into)
@@ -109,10 +116,9 @@ static enum err check_known_provider(struct reader *r, const struct provider *kn
 	phrase_put_bytes(p, reader_path(r));
 	phrase_put(p, " is built in (dialect ");
 	phrase_put(p, known->dialect->name);
-	phrase_put(
-		p,
-		"), so only its \"hosts\" can be extended and \"unknown_endpoints\" said; give a "
-		"server of your own a name of its own");
+	phrase_put(p, "), so only its \"hosts\" can be extended, and \"unknown_endpoints\" and "
+		      "agreements "
+		      "said; give a server of your own a name of its own");
 	return ERR_BAD;
 }
 
@@ -182,17 +188,22 @@ static enum err read_provider(struct reader *r, const struct value *v, struct by
 		READER_KEY("plaintext", read_plaintext),
 		READER_KEY("unknown_endpoints", reader_choice,
 			   READER_IN(struct provider, unknown_endpoints),
-			   .choices = section_providers_unknown),
-		READER_LATER("baa"),
-		READER_LATER("no_training"),
-		READER_LATER("zero_retention"),
+			   .choices = section_scope_unknown),
+		READER_KEY("baa", section_agreements_baa,
+			   READER_IN(struct entry, agreements[AGREEMENT_BAA])),
+		READER_KEY("no_training", section_agreements_other,
+			   READER_IN(struct entry, agreements[AGREEMENT_NO_TRAINING])),
+		READER_KEY("zero_retention", section_agreements_other,
+			   READER_IN(struct entry, agreements[AGREEMENT_ZERO_RETENTION])),
 	};
+	_Static_assert(offsetof(struct entry, provider) == 0, "rows count from the provider");
 	const struct provider *known = catalogue_find(name);
-	struct provider *to = element;
+	struct entry *entry = element;
+	struct provider *to = &entry->provider;
 	enum err e = known ? OK : reader_check_name(r, name, name_start, "a provider", true);
 
 	if (!e)
-		e = reader_object(r, members, READER_COUNT(members), v, to);
+		e = reader_object(r, members, READER_COUNT(members), v, entry);
 	if (!e)
 		e = known ? check_known_provider(r, known, to, name_start)
 			  : check_new_provider(r, to, name, name_start);
@@ -208,12 +219,23 @@ enum err section_providers_read(struct reader *r, const struct member *m, const 
 {
 	void *elements;
 	size_t count;
-	enum err e = reader_map(r, v, POLICY_PROVIDERS_MAX, sizeof(struct provider), read_provider,
+	enum err e = reader_map(r, v, POLICY_PROVIDERS_MAX, sizeof(struct entry), read_provider,
 				&elements, &count);
 
 	if (e)
 		return e;
-	r->policy->providers = elements;
+	struct provider *providers = arena_take(r->arena, count, sizeof *providers);
+	struct provider_agreements *agreements = arena_take(r->arena, count, sizeof *agreements);
+	if (!providers || !agreements)
+		return reader_nomem(r);
+	for (size_t i = 0; i < count; i++) {
+		const struct entry *entry = (const struct entry *)elements + i;
+		providers[i] = entry->provider;
+		agreements[i].provider = bytes_str(entry->provider.name);
+		memcpy(agreements[i].at, entry->agreements, sizeof agreements[i].at);
+	}
+	r->policy->providers = providers;
+	r->policy->agreements = agreements;
 	r->policy->provider_count = count;
 	return OK;
 }

@@ -14,7 +14,4 @@ reader_fn section_providers_read;
 /* The next of all known providers, the policy's first; NULL behind the last. */
 const struct provider *section_providers_at(const struct policy *p, size_t i);
 
-/* The words for unknown_endpoints, of which scopes have one too. */
-extern const struct choice section_providers_unknown[];
-
 #endif

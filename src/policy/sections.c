@@ -3,16 +3,15 @@
 
 #include <string.h>
 
-#include "policy/section_models.h"
+#include "policy/section_applications.h"
 #include "policy/section_prices.h"
 #include "policy/section_providers.h"
+#include "policy/section_scope.h"
 
 #define RECIPIENT_BYTES_MAX 89  /* one of today has 63; its checksum is checked at use */
 #define DIRECTORY_BYTES_MAX 900 /* leaves room for file names below the system's 1024 */
 #define SOCKET_BYTES_MAX    107 /* sockaddr_un has room for 108 with the NUL */
 #define RETAIN_DAYS_MAX     36500
-#define EXE_BYTES_MAX       1024
-#define USER_BYTES_MAX      64
 
 /* version */
 
@@ -241,46 +240,16 @@ static enum err read_usage(struct reader *r, const struct member *m, const struc
 	return reader_object(r, members, READER_COUNT(members), v, r->policy);
 }
 
-static enum err read_organization(struct reader *r, const struct member *m, const struct value *v,
-				  void *into)
-{
-	static const struct member members[] = {
-		READER_KEY("models", section_models_read, READER_IN(struct policy, organization)),
-		READER_KEY("unknown_endpoints", reader_choice,
-			   READER_IN(struct policy, organization_unknown_endpoints),
-			   .choices = section_providers_unknown),
-		READER_LATER("require"),
-		READER_LATER("endpoints"),
-		READER_LATER("set"),
-		READER_LATER("limits"),
-		READER_LATER("mode"),
-	};
-	return reader_object(r, members, READER_COUNT(members), v, r->policy);
-}
-
 static enum err read_environment(struct reader *r, const struct value *v, struct bytes name,
 				 size_t name_start, void *element)
 {
-	static const struct member members[] = {
-		READER_KEY("models", section_models_read, READER_IN(struct environment, models)),
-		READER_KEY("unknown_endpoints", reader_choice,
-			   READER_IN(struct environment, unknown_endpoints),
-			   .choices = section_providers_unknown),
-		READER_LATER("require"),
-		READER_LATER("endpoints"),
-		READER_LATER("set"),
-		READER_LATER("limits"),
-		READER_LATER("mode"),
-	};
 	struct environment *to = element;
 	enum err e = reader_check_name(r, name, name_start, "an environment", false);
 
-	if (!e)
-		e = section_models_place(r, &to->models);
 	if (e)
 		return e;
 	to->name = name;
-	return reader_object(r, members, READER_COUNT(members), v, to);
+	return section_scope_read(r, NULL, v, &to->rules);
 }
 
 static enum err read_environments(struct reader *r, const struct member *m, const struct value *v,
@@ -300,140 +269,6 @@ static enum err read_environments(struct reader *r, const struct member *m, cons
 	return OK;
 }
 
-/* The name of an environment that exists. */
-static enum err read_environment_name(struct reader *r, const struct member *m,
-				      const struct value *v, void *into)
-{
-	const struct policy *policy = r->policy;
-	struct bytes text;
-	enum err e = reader_string(r, v, "the name of an environment", &text);
-
-	if (e)
-		return e;
-	struct nearest nearest = nearest_to(text);
-	for (size_t i = 0; i < policy->environment_count; i++) {
-		if (bytes_equal(policy->environments[i].name, text)) {
-			memcpy(into, &policy->environments[i].name, sizeof text);
-			return OK;
-		}
-		nearest_offer(&nearest, policy->environments[i].name);
-	}
-	struct phrase *p = reader_problem_with(r, v->token.start, text);
-	phrase_put(p, " is not an environment of this policy");
-	if (nearest.best.len) {
-		phrase_put(p, "; did you mean ");
-		phrase_put_quoted(p, nearest.best);
-		phrase_put(p, "?");
-	}
-	phrase_put(p, nearest.best.len ? " Expected one of: " : "; expected one of: ");
-	for (size_t i = 0; i < policy->environment_count; i++) {
-		phrase_put(p, i ? ", " : "");
-		phrase_put_bytes(p, policy->environments[i].name);
-	}
-	return ERR_BAD;
-}
-
-/* applications */
-
-static enum err read_exe(struct reader *r, const struct member *m, const struct value *v,
-			 void *into)
-{
-	static const char expected[] = "a pattern over an absolute path (\"/opt/intake/*\")";
-	struct bytes text;
-	enum err e = reader_string(r, v, expected, &text);
-
-	if (e)
-		return e;
-	if (text.len == 0 || (text.at[0] != '/' && text.at[0] != '*'))
-		return reader_wrong(r, v, expected);
-	if (text.len > EXE_BYTES_MAX) {
-		phrase_put(reader_problem_with(r, v->token.start, text),
-			   " is longer than 1024 bytes");
-		return ERR_LIMIT;
-	}
-	memcpy(into, &text, sizeof text);
-	return OK;
-}
-
-static enum err read_user(struct reader *r, const struct member *m, const struct value *v,
-			  void *into)
-{
-	static const char expected[] = "a user name, without patterns";
-	struct bytes text;
-	enum err e = reader_string(r, v, expected, &text);
-
-	if (e)
-		return e;
-	if (text.len == 0 || text.len > USER_BYTES_MAX || bytes_find_byte(text, '*') != SIZE_MAX ||
-	    bytes_find_byte(text, '?') != SIZE_MAX)
-		return reader_wrong(r, v, expected);
-	memcpy(into, &text, sizeof text);
-	return OK;
-}
-
-static enum err read_match(struct reader *r, const struct member *m, const struct value *v,
-			   void *into)
-{
-	static const struct member members[] = {
-		READER_KEY("exe", read_exe, READER_IN(struct application, exe)),
-		READER_KEY("user", read_user, READER_IN(struct application, user)),
-		READER_LATER("group"),
-		READER_LATER("unit"),
-		READER_LATER("cgroup"),
-	};
-	struct application *to = into;
-	enum err e = reader_object(r, members, READER_COUNT(members), v, to);
-
-	if (e)
-		return e;
-	if (to->exe.len || to->user.len)
-		return OK;
-	struct phrase *p = reader_problem(r, v->token.start);
-	phrase_put_bytes(p, reader_path(r));
-	phrase_put(p,
-		   " is empty and would match every program; give \"exe\" or \"user\" (what holds "
-		   "for every program is default_environment)");
-	return ERR_BAD;
-}
-
-static enum err read_application(struct reader *r, const struct value *v, struct bytes name,
-				 size_t name_start, void *element)
-{
-	static const struct member members[] = {
-		READER_KEY("environment", read_environment_name,
-			   READER_IN(struct application, environment), .required = true),
-		READER_KEY("match", read_match, .required = true),
-		READER_LATER("models"),
-		READER_LATER("require"),
-		READER_LATER("endpoints"),
-		READER_LATER("set"),
-		READER_LATER("limits"),
-		READER_LATER("mode"),
-	};
-	struct application *to = element;
-	enum err e = reader_check_name(r, name, name_start, "an application", false);
-
-	if (e)
-		return e;
-	to->name = name;
-	return reader_object(r, members, READER_COUNT(members), v, to);
-}
-
-static enum err read_applications(struct reader *r, const struct member *m, const struct value *v,
-				  void *into)
-{
-	void *elements;
-	size_t count;
-	enum err e = reader_map(r, v, POLICY_APPLICATIONS_MAX, sizeof(struct application),
-				read_application, &elements, &count);
-
-	if (e)
-		return e;
-	r->policy->applications = elements;
-	r->policy->application_count = count;
-	return OK;
-}
-
 /* The order of the rows is the order of reading: what others name comes first. */
 enum err sections_read(struct reader *r, const struct value *v)
 {
@@ -446,14 +281,16 @@ enum err sections_read(struct reader *r, const struct value *v)
 		READER_KEY("providers", section_providers_read),
 		READER_KEY("prices", section_prices_read),
 		READER_KEY("usage", read_usage),
-		READER_KEY("organization", read_organization),
+		READER_KEY("mode", reader_choice, READER_IN(struct policy, mode),
+			   .choices = section_scope_modes),
+		READER_KEY("organization", section_scope_read,
+			   READER_IN(struct policy, organization)),
 		READER_KEY("environments", read_environments, .required = true),
-		READER_KEY("applications", read_applications),
-		READER_KEY("default_environment", read_environment_name,
+		READER_KEY("applications", section_applications_read),
+		READER_KEY("default_environment", section_applications_environment,
 			   READER_IN(struct policy, default_environment), .required = true),
 		READER_KEY("trust_environment", reader_bool,
 			   READER_IN(struct policy, trust_environment)),
-		READER_LATER("mode"),
 		READER_LATER("keys"),
 		READER_LATER("drains"),
 	};
@@ -463,7 +300,7 @@ enum err sections_read(struct reader *r, const struct value *v)
 	if (e)
 		return e;
 	size_t mark = reader_path_push(r, BYTES("organization"));
-	e = section_models_place(r, &p->organization);
+	e = section_scope_place(r, &p->organization);
 	reader_path_pop(r, mark);
 	if (e)
 		return e;

@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "llm/body_edit.h"
 #include "llm/usage_ask.h"
+#include "policy/force.h"
+#include "policy/phrase.h"
 #include "shim/asked.h"
 #include "shim/explain.h"
 #include "shim/fds.h"
 #include "shim/gate_record.h"
 #include "shim/journal.h"
+#include "shim/notice.h"
 #include "shim/peer.h"
 #include "shim/rules.h"
 #include "shim/wake.h"
@@ -65,7 +69,9 @@ struct gate {
 	bool cut;      /* bytes were lost for want of memory: the connection ends */
 	struct buf clean; /* for the program */
 	size_t clean_served;
-	bool usage_asked; /* of the request under way */
+	/* of the request under way */
+	bool usage_asked;
+	struct force force; /* what was forced into its body */
 };
 
 static void on_part(void *context, struct exchange *x);
@@ -218,9 +224,10 @@ static struct request_facts facts_of(struct gate *g, const struct call *call,
 		.peer = g->peer.text,
 		.held_ns = sys_monotonic_ns() - g->started_ns,
 		.with_body = keeps_payloads(g->rules),
+		.changes = buf_view(&g->force.changes),
 		.usage_asked = g->usage_asked,
 		.codings_limited = g->usage_asked &&
-				   usage_ask_limits_codings(exchange_request(g->exchange)),
+				   body_edit_limits_codings(exchange_request(g->exchange)),
 	};
 }
 
@@ -228,6 +235,7 @@ static struct request_facts facts_of(struct gate *g, const struct call *call,
 static void refuse(struct gate *g, const struct call *call, const struct decision *d)
 {
 	g->usage_asked = false; /* nothing goes out */
+	force_done(&g->force);
 	if (g->rules) {
 		struct request_facts f = facts_of(g, call, d);
 		f.outcome = "refused";
@@ -265,6 +273,7 @@ static void begin_request(struct gate *g)
 	g->started_ns = sys_monotonic_ns();
 	g->host_settled = g->head_released = g->passes = g->usage_asked = false;
 	g->released = 0;
+	force_done(&g->force);
 	g->dialect = NULL;
 	sys_unique(unique);
 	record_make_id(sys_now_ns() / 1000000u, unique, g->id);
@@ -507,20 +516,17 @@ static bool await_answer(struct gate *g, const struct call *call)
 	return false;
 }
 
+/* The body that goes out. */
+static struct bytes body_of(const struct gate *g)
+{
+	return g->force.changed ? buf_view(&g->force.body)
+				: http1_request_body(exchange_request(g->exchange));
+}
+
 static enum err put_chunk(struct buf *out, struct bytes body)
 {
-	static const char digits[] = "0123456789abcdef";
-	uint8_t hex[16];
-	size_t at = sizeof hex, n = body.len;
-	enum err e;
+	enum err e = body_edit_put_size(out, body.len);
 
-	do {
-		hex[--at] = (uint8_t)digits[n % 16];
-		n /= 16;
-	} while (n);
-	e = buf_put(out, bytes_of(hex + at, sizeof hex - at));
-	if (!e)
-		e = buf_put(out, BYTES("\r\n"));
 	if (!e)
 		e = buf_put(out, body);
 	return e ? e : buf_put(out, BYTES("\r\n0\r\n\r\n"));
@@ -531,16 +537,35 @@ static bool stage_body(struct gate *g)
 {
 	const struct http1_request *q = exchange_request(g->exchange);
 
-	if (q->chunked) {
+	if (q->chunked && !g->force.changed) {
 		g->out = bytes_from(buf_view(&q->raw), q->head_bytes);
 		return true;
 	}
 	buf_reset(&g->staged);
-	if (put_chunk(&g->staged, http1_request_body(q))) {
+	if (put_chunk(&g->staged, body_of(g))) {
 		refuse_for(g, 503, "internal_error", "aigw.memory", "no memory; try again");
 		return false;
 	}
 	g->out = buf_view(&g->staged);
+	return true;
+}
+
+/* The whole request as it goes out. */
+static bool stage_request(struct gate *g)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+
+	g->out = buf_view(&q->raw);
+	if (g->usage_asked) {
+		g->out = buf_view(&g->staged);
+	} else if (g->force.changed) {
+		buf_reset(&g->staged);
+		if (body_edit_put(q, body_of(g), false, &g->staged)) {
+			g->out = BYTES_NONE;
+			return false;
+		}
+		g->out = buf_view(&g->staged);
+	}
 	return true;
 }
 
@@ -558,13 +583,71 @@ static void ask_usage(struct gate *g, const struct request_view *view, const str
 	    !usage_ask_is_accepted(g->provider))
 		return;
 	buf_reset(&g->staged);
-	g->usage_asked = usage_ask_splice(exchange_request(g->exchange), &g->staged) == OK;
+	g->usage_asked = usage_ask_splice(exchange_request(g->exchange), body_of(g), &g->staged) ==
+			 OK;
+}
+
+/* What the policy forces into the body. False: it cannot be, and that was refused. */
+static bool force_into(struct gate *g, const struct call *call, struct decision *d)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	enum err e;
+
+	if (d->forced_count == 0)
+		return true;
+	e = force_fields(q, d, g->head_released, &g->force);
+	d->receipt = g->force.receipt;
+	if (g->force.changed)
+		d->action = ACTION_REWRITE;
+	if (d->receipt != RECEIPT_REFUSED && !e)
+		return true;
+	const struct forced *field = d->forced[0];
+	char rule[RULE_BYTES_MAX];
+	struct phrase p;
+	phrase_init(&p, rule, sizeof rule);
+	phrase_put_bytes(&p, field->where);
+	decide_refuse(d, e ? 503 : 403, e ? "internal_error" : "unalterable", rule,
+		      "the policy forces fields into this request, and that cannot be done: it is "
+		      "signed (SigV4) or digested, or the place is taken by something else; send "
+		      "the fields yourself, use another way to sign in, or have \"unalterable\": "
+		      "\"tag\" put into the policy");
+	d->receipt = RECEIPT_REFUSED;
+	refuse(g, call, d);
+	return false;
+}
+
+static void ask(struct gate *g, const struct request_view *view, const struct call *call,
+		struct decision *ret_decision)
+{
+	const struct policy *policy = g->rules->policy;
+	struct features features;
+	struct bytes host = bytes_str(name_of(g));
+	struct question q = {
+		.facts = &journal_self(g->rules)->facts,
+		.provider = g->provider,
+		.call = call,
+		.method = view->method,
+		.path = view->path,
+		.websocket = exchange_asks_websocket(g->exchange),
+		.body_bytes = view->body.len,
+		.now_s = (int64_t)(sys_now_ns() / 1000000000u),
+	};
+	uint16_t port;
+
+	if (!host.len && exchange_host(g->exchange, &host, &port))
+		host = BYTES_NONE;
+	q.host = host;
+	if (policy && policy->wants_features) {
+		features_read(view->body, &features);
+		q.features = &features;
+	}
+	decide(policy, &q, ret_decision);
+	notice_ending(g->rules, g->provider, ret_decision, q.now_s);
 }
 
 /* The request is complete: decide, record, and put it on its way. */
 static void handle_request(struct gate *g)
 {
-	const struct http1_request *q = exchange_request(g->exchange);
 	struct request_view view;
 	struct call call = {0};
 	struct fault fault = {0};
@@ -582,12 +665,13 @@ static void handle_request(struct gate *g)
 	}
 	/* A WebSocket is decided on when it is asked for; its messages then pass at once. */
 	call.stream |= exchange_asks_websocket(g->exchange);
-	memset(&d, 0, sizeof d);
-	decide(g->rules->policy, &journal_self(g->rules)->facts, g->provider, &call, &d);
+	ask(g, &view, &call, &d);
 	if (d.action == ACTION_REFUSE) {
 		refuse(g, &call, &d);
 		return;
 	}
+	if (!force_into(g, &call, &d))
+		return;
 	ask_usage(g, &view, &call);
 	if (g->usage_asked)
 		d.action = ACTION_REWRITE;
@@ -598,9 +682,15 @@ static void handle_request(struct gate *g)
 		(void)stage_body(g);
 		return;
 	}
-	if (!await_answer(g, &call))
+	/* Before its answer is awaited: there may be no memory for it. */
+	if (!stage_request(g)) {
+		refuse_for(g, 503, "internal_error", "aigw.memory", "no memory; try again");
 		return;
-	g->out = buf_view(g->usage_asked ? &g->staged : &q->raw);
+	}
+	if (!await_answer(g, &call)) {
+		g->out = BYTES_NONE;
+		return;
+	}
 	if (g->usage_asked) {
 		usage_drop_begin(&g->drop);
 		__atomic_store_n(&g->changing, true, __ATOMIC_RELEASE);
@@ -1131,5 +1221,6 @@ void gate_free(struct gate *g)
 	buf_done(&g->asked);
 	usage_drop_done(&g->drop);
 	buf_done(&g->clean);
+	force_done(&g->force);
 	free(g);
 }

@@ -85,19 +85,27 @@ static enum err put_connection(struct buf *r, const struct request_facts *f)
 	return f->link->plain ? OK : record_put_bool(r, F_VERIFIED, f->link->verified);
 }
 
+static enum err put_item(struct buf *list, const char *text)
+{
+	enum err e = list->len ? buf_put_u8(list, '\0') : OK;
+
+	return e ? e : buf_put_str(list, text);
+}
+
 /* What goes out differs from what the program wrote, which is what is recorded. */
 static enum err put_changes(struct buf *r, const struct request_facts *f)
 {
-	static const char both[] = "/stream_options/include_usage: absent -> true\0"
-				   "accept-encoding: as written -> identity";
-	static const char one[] = "/stream_options/include_usage: absent -> true";
+	struct buf list = {0};
+	enum err e = buf_put(&list, f->changes);
 
-	if (!f->usage_asked)
-		return OK;
-	TRY(record_put_bool(r, F_USAGE_ASKED, true));
-	return record_put(r, F_CHANGES,
-			  f->codings_limited ? bytes_of(both, sizeof both - 1)
-					     : bytes_of(one, sizeof one - 1));
+	if (!e && f->usage_asked)
+		e = put_item(&list, "/stream_options/include_usage: absent -> true");
+	if (!e && f->usage_asked && f->codings_limited)
+		e = put_item(&list, "accept-encoding: as written -> identity");
+	if (!e)
+		e = record_put_if(r, F_CHANGES, buf_view(&list));
+	buf_done(&list);
+	return e || !f->usage_asked ? e : record_put_bool(r, F_USAGE_ASKED, true);
 }
 
 static enum err put_decision(struct buf *r, const struct request_facts *f)
@@ -110,6 +118,8 @@ static enum err put_decision(struct buf *r, const struct request_facts *f)
 	TRY(put_str(r, F_RULE, d->rule));
 	TRY(put_str(r, F_REASON, d->reason));
 	TRY(put_str(r, F_CODE, d->code));
+	TRY(put_str(r, F_VERDICT, d->observed ? action_name(ACTION_REFUSE) : ""));
+	TRY(put_str(r, F_RECEIPT, receipt_name(d->receipt)));
 	TRY(put_changes(r, f));
 	TRY(put_str(r, F_POLICY_DIGEST, f->rules ? f->rules->digest : ""));
 	if (d->action == ACTION_REFUSE)

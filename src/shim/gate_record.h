@@ -32,6 +32,7 @@ struct request_facts {
 	enum coverage coverage;
 	uint64_t held_ns;
 	bool with_body;
+	struct bytes changes; /* to its body, for the record; NUL-separated */
 	bool usage_asked;     /* the request goes out with the question for token counts */
 	bool codings_limited; /* and with no offer of content codings */
 };

@@ -29,6 +29,11 @@ static void count_gap(uint64_t now_ns)
 	}
 }
 
+static uint32_t wanted_facts(const struct rules *r)
+{
+	return r->policy ? r->policy->wanted_facts : 0;
+}
+
 const struct self *journal_self(const struct rules *r)
 {
 	static const struct self nothing;
@@ -36,7 +41,7 @@ const struct self *journal_self(const struct rules *r)
 
 	if (!lock_take(&lock))
 		return &nothing;
-	s = self_facts(&r->places);
+	s = self_facts(&r->places, wanted_facts(r));
 	lock_drop(&lock);
 	return s;
 }
@@ -178,7 +183,7 @@ enum err journal_append(struct rules *r, enum record_kind kind, struct bytes rec
 	if (!lock_take(&lock))
 		return ERR_STATE;
 	leave_parent();
-	configure(&config, r, self_facts(&r->places));
+	configure(&config, r, self_facts(&r->places, wanted_facts(r)));
 	rotate_if_changed(r, &config, now_ns);
 	e = put(r, &config, kind, now_ns, record);
 	if (!e)
@@ -215,7 +220,7 @@ void journal_close(void)
 	if (!r)
 		return;
 	if (lock_take(&lock)) {
-		configure(&config, r, self_facts(&r->places));
+		configure(&config, r, self_facts(&r->places, wanted_facts(r)));
 		/* The last chance to tell of what could not be recorded; it may need a segment. */
 		if (gap.count && r->recipient_count) {
 			rotate_if_changed(r, &config, now_ns);

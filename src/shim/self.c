@@ -21,7 +21,10 @@
 #define VARIABLES_BYTES_MAX (4u << 10)
 #define CMDLINE_BYTES_MAX   (16u << 10)
 #define PASSWD_BYTES_MAX    (1u << 20)
+#define GROUPS_BYTES_MAX    (1u << 20)
 #define EXE_BYTES_MAX       (64u << 20) /* a larger executable is not hashed in the program's time */
+#define EXE_WANTED_MAX      (1u << 30)  /* unless the policy asks for its digest */
+#define VERSIONS            5           /* `wanted` has four bits and only grows */
 #define HASH_STEP_BYTES     (256u << 10)
 
 static const char *const names[] = {
@@ -117,7 +120,8 @@ enum err self_places(struct places *ret_places)
 
 /* ---- facts ---- */
 
-static struct self self;
+static struct self versions[VERSIONS];
+static unsigned current;
 
 /* A file's first line, cut at `cap` - 1 bytes. */
 static void read_line(const char *path, char *ret_text, size_t cap)
@@ -136,27 +140,76 @@ static void read_line(const char *path, char *ret_text, size_t cap)
 	buf_done(&b);
 }
 
-/* name:password:uid:... (passwd(5)); the number itself where the file does not know it. No name
- * service is asked: that would load code into the program. */
+/* name:password:number:... (passwd(5), group(5)); the number itself where the file does not know
+ * it. No name service is asked: that would load code into the program. Appended. */
+static enum err put_name(struct bytes file, uint64_t number, struct buf *out)
+{
+	while (file.len) {
+		struct bytes line = bytes_cut(&file, '\n'), name = bytes_cut(&line, ':');
+		uint64_t found;
+		bytes_cut(&line, ':');
+		if (name.len && !bytes_parse_u64(bytes_cut(&line, ':'), UINT32_MAX, &found) &&
+		    found == number)
+			return buf_put(out, name);
+	}
+	return buf_put_decimal(out, number);
+}
+
 static enum err find_user(uint64_t uid, struct buf *ret_name)
 {
 	struct buf file = {0};
-	struct bytes rest;
+	enum err e;
 
 	buf_reset(ret_name);
-	if (!sys_read_file("/etc/passwd", PASSWD_BYTES_MAX, &file)) {
-		for (rest = buf_view(&file); rest.len && !ret_name->len;) {
-			struct bytes line = bytes_cut(&rest, '\n'), name = bytes_cut(&line, ':');
-			uint64_t found;
-			bytes_cut(&line, ':');
-			if (!bytes_parse_u64(bytes_cut(&line, ':'), UINT32_MAX, &found) &&
-			    found == uid)
-				if (buf_put(ret_name, name))
-					break;
-		}
-	}
+	if (sys_read_file("/etc/passwd", PASSWD_BYTES_MAX, &file))
+		buf_reset(&file);
+	e = put_name(buf_view(&file), uid, ret_name);
 	buf_done(&file);
-	return ret_name->len ? OK : buf_put_decimal(ret_name, uid);
+	return e;
+}
+
+/* The names of all groups, NUL-separated. */
+static enum err find_groups(struct buf *ret_names)
+{
+	struct buf status = {0}, numbers = {0}, file = {0};
+	enum err e = sys_read_file("/proc/self/status", CMDLINE_BYTES_MAX, &status);
+
+	buf_reset(ret_names);
+	if (!e)
+		e = process_put_groups(buf_view(&status), &numbers);
+	if (!e && sys_read_file("/etc/group", GROUPS_BYTES_MAX, &file))
+		buf_reset(&file);
+	for (struct bytes rest = buf_view(&numbers); !e && rest.len;) {
+		uint64_t number = 0;
+		e = bytes_parse_u64(bytes_cut(&rest, '\0'), UINT32_MAX, &number);
+		if (!e && ret_names->len)
+			e = buf_put_u8(ret_names, '\0');
+		if (!e)
+			e = put_name(buf_view(&file), number, ret_names);
+	}
+	buf_done(&status);
+	buf_done(&numbers);
+	buf_done(&file);
+	return e;
+}
+
+/* Of a process of another user it is not told; nor of one in another PID namespace. */
+static enum err find_parent(struct buf *ret_exe)
+{
+	char exe[PATH_MAX_BYTES];
+	struct buf path = {0};
+	enum err e = buf_put_str(&path, "/proc/");
+	ssize_t n = -1;
+
+	buf_reset(ret_exe);
+	if (!e)
+		e = buf_put_decimal(&path, (uint64_t)sys_getppid());
+	if (!e)
+		e = buf_put(&path, bytes_of("/exe", sizeof "/exe"));
+	if (!e)
+		n = sys_readlink((const char *)path.at, exe, sizeof exe);
+	buf_done(&path);
+	return n > 0 ? buf_put(ret_exe, bytes_of(exe, (size_t)n)) : ERR_MISSING;
 }
 
 static enum err hash_file(const char *path, struct buf *ret_hex)
@@ -194,7 +247,7 @@ static enum err put_path(struct buf *b, const char *directory, const char *name)
 
 /* The digest of an executable is remembered under what identifies its content to the file system:
  * a large one takes longer to read than a request may wait. */
-static enum err exe_digest(const struct places *places, struct buf *ret_hex)
+static enum err exe_digest(const struct places *places, uint64_t bytes_max, struct buf *ret_hex)
 {
 	struct buf path = {0}, name = {0};
 	struct stat st;
@@ -215,7 +268,7 @@ static enum err exe_digest(const struct places *places, struct buf *ret_hex)
 	if (!e && !sys_read_file((const char *)path.at, 64, ret_hex) && ret_hex->len == 64)
 		goto out;
 	buf_reset(ret_hex);
-	if (!e && (uint64_t)st.st_size > EXE_BYTES_MAX)
+	if (!e && (uint64_t)st.st_size > bytes_max)
 		e = ERR_LIMIT;
 	if (!e)
 		e = hash_file("/proc/self/exe", ret_hex);
@@ -267,78 +320,110 @@ out:
 	return fine;
 }
 
-/* "0::/system.slice/x.service" (cgroup v2), else the first line's path. */
-static struct bytes cgroup_path(struct bytes file)
-{
-	struct bytes rest = file, first = bytes_cut(&rest, '\n'), line = first;
-
-	while (!bytes_starts(line, BYTES("0::")) && rest.len)
-		line = bytes_cut(&rest, '\n');
-	if (bytes_starts(line, BYTES("0::")))
-		return bytes_from(line, 3);
-	bytes_cut(&first, ':');
-	bytes_cut(&first, ':');
-	return first;
-}
-
-static void put_number(const char *path, enum field field)
+static void put_number(struct buf *r, const char *path, enum field field)
 {
 	char text[24];
 	uint64_t value;
 
 	read_line(path, text, sizeof text);
 	if (!bytes_parse_u64(bytes_str(text), UINT32_MAX - 1, &value))
-		(void)!record_put_u64(&self.start, field, value);
+		(void)!record_put_u64(r, field, value);
 }
 
-/* Each line is independent: a fact that cannot be had is left out, never the record. */
-static void gather(const struct places *places)
+static void put_cmdline(struct buf *r)
 {
 	struct buf text = {0}, scrubbed = {0};
-	char exe[PATH_MAX_BYTES];
-	ssize_t n = sys_readlink("/proc/self/exe", exe, sizeof exe);
-	struct buf *r = &self.start;
-
-	buf_reset(r);
-	buf_reset(&self.exe);
-	(void)!buf_put(&self.exe, bytes_of(exe, n > 0 ? (size_t)n : 0));
-	(void)!find_user(sys_getuid(), &self.user);
-	read_line("/proc/sys/kernel/hostname", self.host, sizeof self.host);
-	read_line("/proc/sys/kernel/random/boot_id", self.boot_id, sizeof self.boot_id);
-	self.facts.exe = buf_view(&self.exe);
-	self.facts.user = buf_view(&self.user);
-	self.facts.environment = bytes_str(kept.environment_name);
-	self.has_fingerprint_key = read_fingerprint_key(places, self.fingerprint_key);
-
-	(void)!record_put_if(r, F_HOST, bytes_str(self.host));
-	(void)!record_put_if(r, F_BOOT_ID, bytes_str(self.boot_id));
-	(void)!record_put_u64(r, F_PID, (uint64_t)sys_getpid());
-	(void)!record_put_u64(r, F_PPID, (uint64_t)sys_getppid());
-	(void)!record_put_u64(r, F_UID, sys_getuid());
-	(void)!record_put_if(r, F_USER, self.facts.user);
-	put_number("/proc/self/loginuid", F_LOGIN_UID);
-	(void)!record_put_if(r, F_EXE, self.facts.exe);
-	if (!exe_digest(places, &text))
-		(void)!record_put(r, F_EXE_SHA256, buf_view(&text));
-	buf_reset(&text);
 	enum err e = sys_read_file("/proc/self/cmdline", CMDLINE_BYTES_MAX, &text);
+
 	if (!e && !credential_put_text(&scrubbed, buf_view(&text)))
 		(void)!record_put_if(r, F_CMDLINE, buf_view(&scrubbed));
-	buf_reset(&text);
-	if (!sys_read_file("/proc/self/cgroup", CMDLINE_BYTES_MAX, &text))
-		(void)!record_put_if(r, F_CGROUP, cgroup_path(buf_view(&text)));
-	(void)!record_put(r, F_AIGW_VERSION, BYTES(AIGW_VERSION));
 	buf_done(&text);
 	buf_done(&scrubbed);
 }
 
-const struct self *self_facts(const struct places *places)
+static void find_cgroup(struct buf *ret_path)
+{
+	struct buf text = {0};
+
+	buf_reset(ret_path);
+	if (!sys_read_file("/proc/self/cgroup", CMDLINE_BYTES_MAX, &text))
+		(void)!buf_put(ret_path, process_cgroup(buf_view(&text)));
+	buf_done(&text);
+}
+
+/* What the decision needs. Each line is independent: a fact that cannot be had stays empty. */
+static void gather_facts(struct self *s, const struct places *places, uint32_t wanted)
+{
+	char exe[PATH_MAX_BYTES];
+	ssize_t n = sys_readlink("/proc/self/exe", exe, sizeof exe);
+	uint64_t exe_max = wanted & WANTS_EXE_SHA256 ? EXE_WANTED_MAX : EXE_BYTES_MAX;
+
+	buf_reset(&s->exe);
+	buf_reset(&s->sha256);
+	buf_reset(&s->groups);
+	buf_reset(&s->parent);
+	(void)!buf_put(&s->exe, bytes_of(exe, n > 0 ? (size_t)n : 0));
+	(void)!find_user(sys_getuid(), &s->user);
+	if (exe_digest(places, exe_max, &s->sha256))
+		buf_reset(&s->sha256);
+	find_cgroup(&s->cgroup);
+	if ((wanted & WANTS_GROUPS) && find_groups(&s->groups))
+		buf_reset(&s->groups);
+	if ((wanted & WANTS_PARENT) && find_parent(&s->parent))
+		buf_reset(&s->parent);
+	s->facts = (struct process_facts){
+		.exe = buf_view(&s->exe),
+		.user = buf_view(&s->user),
+		.environment = bytes_str(kept.environment_name),
+		.exe_sha256 = buf_view(&s->sha256),
+		.groups = buf_view(&s->groups),
+		.cgroup = buf_view(&s->cgroup),
+		.parent_exe = buf_view(&s->parent),
+	};
+}
+
+/* Likewise: what cannot be had is left out, never the record. */
+static void gather(struct self *s, const struct places *places, uint32_t wanted)
+{
+	struct buf *r = &s->start;
+
+	buf_reset(r);
+	gather_facts(s, places, wanted);
+	read_line("/proc/sys/kernel/hostname", s->host, sizeof s->host);
+	read_line("/proc/sys/kernel/random/boot_id", s->boot_id, sizeof s->boot_id);
+	s->has_fingerprint_key = read_fingerprint_key(places, s->fingerprint_key);
+
+	(void)!record_put_if(r, F_HOST, bytes_str(s->host));
+	(void)!record_put_if(r, F_BOOT_ID, bytes_str(s->boot_id));
+	(void)!record_put_u64(r, F_PID, (uint64_t)sys_getpid());
+	(void)!record_put_u64(r, F_PPID, (uint64_t)sys_getppid());
+	(void)!record_put_u64(r, F_UID, sys_getuid());
+	(void)!record_put_if(r, F_USER, s->facts.user);
+	put_number(r, "/proc/self/loginuid", F_LOGIN_UID);
+	(void)!record_put_if(r, F_EXE, s->facts.exe);
+	(void)!record_put_if(r, F_EXE_SHA256, s->facts.exe_sha256);
+	put_cmdline(r);
+	(void)!record_put_if(r, F_CGROUP, s->facts.cgroup);
+	(void)!record_put(r, F_AIGW_VERSION, BYTES(AIGW_VERSION));
+}
+
+const struct self *self_facts(const struct places *places, uint32_t wanted)
 {
 	int64_t pid = sys_process();
+	struct self *s = &versions[current];
 
-	if (self.pid != pid) {
-		gather(places);
-		self.pid = pid;
+	if (s->pid == pid && !(wanted & ~s->wanted))
+		return s;
+	if (s->pid != pid) {
+		current = 0;
+	} else {
+		/* Others may look at this one: more is known in another. */
+		wanted |= s->wanted;
+		current = (current + 1) % VERSIONS;
 	}
-	return &self;
+	s = &versions[current];
+	gather(s, places, wanted);
+	s->pid = pid;
+	s->wanted = wanted;
+	return s;
 }

@@ -31,12 +31,15 @@ struct self {
 	uint8_t fingerprint_key[32]; /* of this user: the same key gives the same fingerprint */
 	bool has_fingerprint_key;
 	/* private */
-	struct buf exe, user;
+	struct buf exe, user, sha256, cgroup, groups, parent;
 	int64_t pid;
+	uint32_t wanted; /* enum wanted_fact: those that were asked for */
 };
 
-/* The facts, gathered on the first call and again in the child after fork. The caller holds the
- * journal's lock. Never NULL; what could not be found out is empty. */
-const struct self *self_facts(const struct places *places);
+/* The facts, gathered on the first call, again in the child after fork, and when more are `wanted`
+ * (enum wanted_fact, of the policy): what only some policies ask about is not looked for otherwise.
+ * What was given out stays as it is until the next fork. The caller holds the journal's lock. Never
+ * NULL; what could not be found out is empty. */
+const struct self *self_facts(const struct places *places, uint32_t wanted);
 
 #endif

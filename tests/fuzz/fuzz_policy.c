@@ -57,6 +57,36 @@ static void check_price(const struct policy *p, const struct policy_price *own)
 	require(pricing_of(p, &call, &found) || found.picousd <= 3 * (uint64_t)PRICE_PICOUSD_MAX);
 }
 
+static void check_scope(const struct policy *p, const struct scope_rules *s)
+{
+	require(s->where.len > 0 && s->models.where.len > s->where.len);
+	check_patterns(p, &s->models.allow);
+	check_patterns(p, &s->models.deny);
+	require(s->set_count <= POLICY_SET_MAX);
+	for (size_t i = 0; i < s->set_count; i++)
+		require(control_takes(s->set[i].control, s->set[i].value));
+	require(!(s->features.allow_given || s->features.deny || s->max_tokens || s->require) ||
+		p->wants_features);
+	if (!s->watch)
+		return;
+	require(!s->watch->watch && !s->watch->set_count && !s->watch->mode);
+	check_scope(p, s->watch);
+}
+
+static void check_application(const struct policy *p, const struct application *a)
+{
+	const struct program_match *m = &a->match;
+
+	require(bytes_equal(p->environments[a->environment_at].name, a->environment));
+	require(m->exe.len || m->exe_sha256.len || m->user.len || m->group.len || m->unit.len ||
+		m->cgroup.len || m->parent_exe.len);
+	require(!m->group.len || (p->wanted_facts & WANTS_GROUPS));
+	require(!(m->unit.len || m->cgroup.len) || (p->wanted_facts & WANTS_CGROUP));
+	require(!m->parent_exe.len || (p->wanted_facts & WANTS_PARENT));
+	require(!m->exe_sha256.len || (p->wanted_facts & WANTS_EXE_SHA256));
+	check_scope(p, &a->rules);
+}
+
 static void check_policy(const struct policy *p)
 {
 	require(p->version == 1);
@@ -64,16 +94,13 @@ static void check_policy(const struct policy *p)
 	require(is_environment(p, p->default_environment));
 	for (size_t i = 0; i < p->application_count; i++) {
 		require(is_environment(p, p->applications[i].environment));
-		require(p->applications[i].exe.len || p->applications[i].user.len);
+		check_application(p, &p->applications[i]);
 	}
 	for (size_t i = 0; i < p->price_count; i++)
 		check_price(p, &p->prices[i]);
-	check_patterns(p, &p->organization.allow);
-	check_patterns(p, &p->organization.deny);
-	for (size_t i = 0; i < p->environment_count; i++) {
-		check_patterns(p, &p->environments[i].models.allow);
-		check_patterns(p, &p->environments[i].models.deny);
-	}
+	check_scope(p, &p->organization);
+	for (size_t i = 0; i < p->environment_count; i++)
+		check_scope(p, &p->environments[i].rules);
 	for (size_t i = 0; i < p->provider_count; i++) {
 		const struct provider *own = &p->providers[i];
 		require(own->name && own->otel_name && own->dialect);
@@ -90,17 +117,32 @@ static void check_policy(const struct policy *p)
 static void check_decision(const struct policy *p, const struct provider *provider,
 			   enum operation operation, const char *model)
 {
-	struct process_facts facts = {BYTES("/opt/intake/bot"), BYTES("intake"),
-				      BYTES("production")};
+	struct process_facts facts = {.exe = BYTES("/opt/intake/bot"),
+				      .user = BYTES("intake"),
+				      .environment = BYTES("production")};
 	struct call call = {.operation = operation, .model_len = strlen(model)};
+	struct features features = {.bits = FEATURE_BIT(FEATURE_MCP) | FEATURE_BIT(FEATURE_IMAGES),
+				    .has_max_tokens = true,
+				    .max_tokens = 4096};
+	struct question q = {.facts = &facts,
+			     .provider = provider,
+			     .call = &call,
+			     .features = &features,
+			     .method = BYTES("POST"),
+			     .path = BYTES("/v1/responses"),
+			     .host = BYTES("api.openai.com"),
+			     .body_bytes = 1000,
+			     .now_s = 1795000000};
 	struct decision d;
 
 	memcpy(call.model, model, call.model_len);
-	decide(p, &facts, provider, &call, &d);
+	decide(p, &q, &d);
 	require(is_environment(p, d.environment));
 	require(d.rule[0] && d.reason[0] && memchr(d.rule, 0, sizeof d.rule) &&
 		memchr(d.reason, 0, sizeof d.reason));
-	require(d.action == ACTION_ALLOW || (d.action == ACTION_REFUSE && d.status == 403));
+	require((d.action == ACTION_ALLOW && d.status == 0) ||
+		(d.action == ACTION_REFUSE && (d.status == 403 || d.status == 413) &&
+		 !d.forced_count));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -95,14 +95,14 @@ static void check_request(struct bytes text)
 	http1_request_init(&before, 1u << 20);
 	http1_request_init(&after, 1u << 21);
 	if (http1_request_feed(&before, text, &used) == OK &&
-	    usage_ask_splice(&before, &out) == OK) {
+	    usage_ask_splice(&before, http1_request_body(&before), &out) == OK) {
 		must(http1_request_feed(&after, buf_view(&out), &used) == OK && used == out.len);
 		struct bytes was = http1_request_body(&before), is = http1_request_body(&after);
 		must(after.field_count == before.field_count && is.len > was.len);
 		must(is.len - was.len <= sizeof "\"stream_options\":{\"include_usage\":true}," - 1);
 		must(bytes_find(is, BYTES("\"include_usage\":true")) != SIZE_MAX);
 		/* asked once, it is not asked again */
-		must(usage_ask_splice(&after, &out) == ERR_UNSUPPORTED);
+		must(usage_ask_splice(&after, http1_request_body(&after), &out) == ERR_UNSUPPORTED);
 	}
 	http1_request_done(&before);
 	http1_request_done(&after);

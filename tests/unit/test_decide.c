@@ -13,6 +13,16 @@
 
 #define FIELDS 11
 
+/* Of a call of which no more is known than that. */
+static void decide_call(const struct policy *p, const struct process_facts *facts,
+			const struct provider *provider, const struct call *call,
+			struct decision *ret_decision)
+{
+	struct question q = {.facts = facts, .provider = provider, .call = call};
+
+	decide(p, &q, ret_decision);
+}
+
 static struct policy *policy_from(const char *text)
 {
 	struct policy *p = NULL;
@@ -87,8 +97,9 @@ static bool cut_line(char *line, char *fields[FIELDS])
 static void check_row(unsigned line, char *f[FIELDS])
 {
 	struct policy *p = policy_file(f[0]);
-	struct process_facts facts = {tap_guarded(bytes_str(f[1])), bytes_str(f[2]),
-				      bytes_str(f[3])};
+	struct process_facts facts = {.exe = tap_guarded(bytes_str(f[1])),
+				      .user = bytes_str(f[2]),
+				      .environment = bytes_str(f[3])};
 	const struct provider *provider = provider_named(p, f[4]);
 	struct call call = call_of(operation_named(f[5]), f[6]);
 	struct decision d;
@@ -98,7 +109,7 @@ static void check_row(unsigned line, char *f[FIELDS])
 		policy_free(p);
 		return;
 	}
-	decide(p, &facts, provider, &call, &d);
+	decide_call(p, &facts, provider, &call, &d);
 	if (strcmp(action_name(d.action), f[7]) != 0 ||
 	    !bytes_equal(d.environment, bytes_str(f[8])) ||
 	    !bytes_equal(d.application, bytes_str(f[9])) || strcmp(d.rule, f[10]) != 0)
@@ -152,7 +163,7 @@ static void check_reason(const char *policy, const char *environment, const char
 	struct call call = call_of(operation, model);
 	struct decision d;
 
-	decide(p, &facts, provider_named(p, provider), &call, &d);
+	decide_call(p, &facts, provider_named(p, provider), &call, &d);
 	CHECK_STR(d.reason, expected);
 	policy_free(p);
 }
@@ -213,7 +224,7 @@ static void a_long_allow_list_is_counted_instead_of_shown(void)
 	struct call call = call_of(OP_CHAT, "x");
 	struct decision d;
 
-	decide(p, NULL, catalogue_find(BYTES("openai")), &call, &d);
+	decide_call(p, NULL, catalogue_find(BYTES("openai")), &call, &d);
 	CHECK_STR(d.reason,
 		  "model \"x\" of provider openai is not allowed in environment e (allowed: "
 		  "openai/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, "
@@ -230,7 +241,7 @@ static void without_a_policy_every_call_is_refused_with_503(void)
 	struct bytes environment = BYTES("x"), application = BYTES("x");
 	struct decision d;
 
-	decide(NULL, &facts, &catalogue[0], &call, &d);
+	decide_call(NULL, &facts, &catalogue[0], &call, &d);
 	CHECK_U64(d.action, ACTION_REFUSE);
 	CHECK_U64(d.status, 503);
 	CHECK_STR(d.code, "no_policy");
@@ -246,15 +257,15 @@ static void what_cannot_happen_refuses_and_does_not_crash(void)
 	struct call call = call_of(OP_CHAT, "gpt-5"), wild;
 	struct decision d;
 
-	decide(p, NULL, NULL, &call, &d);
+	decide_call(p, NULL, NULL, &call, &d);
 	CHECK_U64(d.action, ACTION_REFUSE);
 	CHECK_U64(d.status, 503);
-	decide(p, NULL, NULL, NULL, &d);
+	decide_call(p, NULL, NULL, NULL, &d);
 	CHECK_U64(d.action, ACTION_REFUSE);
-	decide(p, NULL, catalogue_find(BYTES("anthropic")), NULL, &d);
+	decide_call(p, NULL, catalogue_find(BYTES("anthropic")), NULL, &d);
 	CHECK_U64(d.action, ACTION_REFUSE);
 	memset(&wild, 0xFF, sizeof wild);
-	decide(p, NULL, catalogue_find(BYTES("openai")), &wild, &d);
+	decide_call(p, NULL, catalogue_find(BYTES("openai")), &wild, &d);
 	CHECK_U64(d.action, ACTION_REFUSE);
 	CHECK(bytes_is_utf8(bytes_str(d.reason)));
 	CHECK_STR(action_name((enum action)77), "refuse");
@@ -273,7 +284,7 @@ static void a_model_name_of_the_greatest_length_is_decided(void)
 	memset(model, 'm', MODEL_BYTES_MAX);
 	model[MODEL_BYTES_MAX] = '\0';
 	call = call_of(OP_CHAT, model);
-	decide(p, &facts, provider_named(p, "ward-vllm"), &call, &d);
+	decide_call(p, &facts, provider_named(p, "ward-vllm"), &call, &d);
 	CHECK_U64(d.action, ACTION_ALLOW);
 
 	char provider[PROVIDER_NAME_BYTES_MAX + 2];
@@ -288,10 +299,10 @@ static void a_model_name_of_the_greatest_length_is_decided(void)
 	provider[PROVIDER_NAME_BYTES_MAX + 1] = '\0';
 	CHECK_ERR(pattern_canonical_name(provider, bytes_of("mmm", 3), storage, &name), ERR_LIMIT);
 	struct provider odd = {.name = provider, .dialect = &dialect_openai};
-	decide(p, &facts, &odd, &call, &d);
+	decide_call(p, &facts, &odd, &call, &d);
 	CHECK_U64(d.action, ACTION_REFUSE);
 	call.model_len = 0;
-	decide(p, &facts, &odd, &call, &d);
+	decide_call(p, &facts, &odd, &call, &d);
 	CHECK_U64(d.action, ACTION_REFUSE);
 	policy_free(p);
 }
@@ -302,7 +313,7 @@ static void a_reason_is_safe_to_print(void)
 	struct call call = call_of(OP_CHAT, "a\x1b[31m\xc2\x9b\xff\xc3\xa4\n\"b");
 	struct decision d;
 
-	decide(p, NULL, catalogue_find(BYTES("openai")), &call, &d);
+	decide_call(p, NULL, catalogue_find(BYTES("openai")), &call, &d);
 	CHECK(strstr(d.reason, "model \"a?[31m??\xc3\xa4?\"b\" of provider"));
 	policy_free(p);
 }
@@ -477,8 +488,8 @@ static void an_inner_scope_never_widens_an_outer_one(void)
 						   models[random_below(8)]);
 			const struct provider *provider = &catalogue[random_below(2)];
 			struct decision by_outer, by_inner;
-			decide(p, &outer, provider, &call, &by_outer);
-			decide(p, &inner, provider, &call, &by_inner);
+			decide_call(p, &outer, provider, &call, &by_outer);
+			decide_call(p, &inner, provider, &call, &by_inner);
 			if (by_inner.action == ACTION_ALLOW && by_outer.action != ACTION_ALLOW)
 				tap_fail(__FILE__, __LINE__, "widened: %s, %s %s", text,
 					 provider->name, call.model);
@@ -528,14 +539,14 @@ static struct policy *large_policy(void)
 static double measure_us(const struct policy *p, const struct call *call, struct decision *ret_d)
 {
 	enum { ROUNDS = 30, CALLS = 500 };
-	struct process_facts facts = {BYTES("/usr/bin/python3"), BYTES("anna"), BYTES_NONE};
+	struct process_facts facts = {.exe = BYTES("/usr/bin/python3"), .user = BYTES("anna")};
 	double best = 1e9;
 
 	for (int i = 0; i < ROUNDS; i++) {
 		struct timespec start, end;
 		clock_gettime(CLOCK_MONOTONIC, &start);
 		for (int k = 0; k < CALLS; k++)
-			decide(p, &facts, &catalogue[0], call, ret_d);
+			decide_call(p, &facts, &catalogue[0], call, ret_d);
 		clock_gettime(CLOCK_MONOTONIC, &end);
 		double us = ((double)(end.tv_sec - start.tv_sec) * 1e9 +
 			     (double)(end.tv_nsec - start.tv_nsec)) /
@@ -614,14 +625,14 @@ static void an_unknown_endpoint_is_refused_when_one_scope_says_so(void)
 			 "\"providers\":{\"openai\":{%s}},\"default_environment\":\"default\"}",
 			 said[0], said[1], said[2]);
 		CHECK_ERR(policy_parse(bytes_str(text), &p, NULL), OK);
-		decide(p, NULL, catalogue_find(BYTES("openai")), &named, &d);
+		decide_call(p, NULL, catalogue_find(BYTES("openai")), &named, &d);
 		CHECK((d.action == ACTION_REFUSE) == c->refused);
 		CHECK_STR(d.rule, c->rule);
-		decide(p, NULL, catalogue_find(BYTES("openai")), &bare, &d);
+		decide_call(p, NULL, catalogue_find(BYTES("openai")), &bare, &d);
 		CHECK((d.action == ACTION_REFUSE) == c->refused);
 		CHECK_STR(d.code, c->refused ? "unknown_endpoint" : "");
 		/* another provider's entry is not this one's */
-		decide(p, NULL, catalogue_find(BYTES("anthropic")), &named, &d);
+		decide_call(p, NULL, catalogue_find(BYTES("anthropic")), &named, &d);
 		CHECK((d.action == ACTION_REFUSE) ==
 		      (c->refused && strcmp(c->rule, "providers.openai.unknown_endpoints") != 0));
 		policy_free(p);
@@ -639,7 +650,7 @@ static void the_reason_for_an_unknown_endpoint_says_where_to_look(void)
 				     "\"default_environment\":\"e\"}"),
 			       &p, NULL),
 		  OK);
-	decide(p, NULL, catalogue_find(BYTES("groq")), &call, &d);
+	decide_call(p, NULL, catalogue_find(BYTES("groq")), &call, &d);
 	CHECK_STR(d.reason,
 		  "the endpoint is none that is known of provider groq (\"aigw providers "
 		  "groq\" lists them), and unknown endpoints are refused in environment e; "

@@ -113,10 +113,10 @@ static void observe_allows_everything_and_refuses_what_is_not_encrypted(void)
 
 	CHECK_ERR(policy_parse(buf_view(&text), &p, NULL), OK);
 	if (p) {
-		CHECK(!p->organization.allow.given && !p->organization.deny.given);
+		CHECK(!p->organization.models.allow.given && !p->organization.models.deny.given);
 		CHECK_U64(p->environment_count, 1);
-		CHECK(!p->environments[0].models.allow.given);
-		CHECK(!p->environments[0].models.deny.given);
+		CHECK(!p->environments[0].rules.models.allow.given);
+		CHECK(!p->environments[0].rules.models.deny.given);
 		CHECK_U64(p->audit.payloads, PAYLOADS_FULL);
 		CHECK_U64(p->audit.on_failure, FAIL_REFUSE);
 		CHECK(p->transport.verify_peer && p->transport.plaintext_refuse);
@@ -195,9 +195,9 @@ static void what_is_left_out_gets_the_safe_default(void)
 	      p->transport.opaque_tls_refuse && p->transport.quic_refuse);
 	CHECK(!p->transport.websocket_refuse);
 	CHECK_U64(p->provider_count + p->application_count, 0);
-	CHECK_BYTES(p->organization.where, "organization.models");
-	CHECK(!p->organization.allow.given && !p->organization.deny.given);
-	CHECK_BYTES(p->environments[0].models.where, "environments.e.models");
+	CHECK_BYTES(p->organization.models.where, "organization.models");
+	CHECK(!p->organization.models.allow.given && !p->organization.models.deny.given);
+	CHECK_BYTES(p->environments[0].rules.models.where, "environments.e.models");
 	CHECK_BYTES(p->default_environment, "e");
 	for (size_t i = 0; i < sizeof p->digest; i++)
 		CHECK_U64(p->digest[i], 0);
@@ -264,24 +264,24 @@ static void every_key_is_read_in_any_order(void)
 	CHECK_U64(more->host_count, 1);
 	CHECK_STR(p->providers[2].otel_name, "lab.one");
 
-	CHECK_U64(p->organization.allow.count, 2);
-	CHECK_BYTES(p->organization.allow.at[0], "openai/gpt-5*");
-	CHECK(!p->organization.deny.given);
+	CHECK_U64(p->organization.models.allow.count, 2);
+	CHECK_BYTES(p->organization.models.allow.at[0], "openai/gpt-5*");
+	CHECK(!p->organization.models.deny.given);
 	CHECK_U64(p->environment_count, 2);
-	const struct model_rules *rules = &p->environments[0].models;
+	const struct model_rules *rules = &p->environments[0].rules.models;
 	CHECK_BYTES(p->environments[0].name, "production");
 	CHECK_BYTES(rules->where, "environments.production.models");
 	CHECK(rules->allow.given && rules->allow.count == 0);
 	CHECK_U64(rules->deny.count, 2);
 	CHECK_BYTES(rules->deny.at[0], "ward/x");
 	CHECK_BYTES(rules->deny.at[1], "*-preview");
-	CHECK(!p->environments[1].models.allow.given);
+	CHECK(!p->environments[1].rules.models.allow.given);
 
 	CHECK_U64(p->application_count, 1);
 	CHECK_BYTES(p->applications[0].name, "bot");
 	CHECK_BYTES(p->applications[0].environment, "production");
-	CHECK_BYTES(p->applications[0].exe, "/opt/*");
-	CHECK_BYTES(p->applications[0].user, "intake");
+	CHECK_BYTES(p->applications[0].match.exe, "/opt/*");
+	CHECK_BYTES(p->applications[0].match.user, "intake");
 	CHECK_BYTES(p->default_environment, "production");
 	policy_free(p);
 }
@@ -295,7 +295,7 @@ static void a_policy_keeps_nothing_of_the_text(void)
 	CHECK_ERR(policy_parse(buf_view(&text), &p, NULL), OK);
 	buf_done(&text); /* wiped and freed: a view into it would show */
 	CHECK_BYTES(p->default_environment, "production");
-	CHECK_BYTES(p->applications[0].exe, "/opt/*");
+	CHECK_BYTES(p->applications[0].match.exe, "/opt/*");
 	CHECK_STR(p->providers[0].hosts[0].name, "llm.ward.example");
 	policy_free(p);
 	policy_free(NULL);
@@ -653,6 +653,16 @@ static void the_schema_has_exactly_the_keys_that_the_parser_reads(void)
 		{POLICY_WITH(",\"organization\":{\"?\":1}"), "/$defs/scope/properties"},
 		{POLICY_WITH(",\"organization\":{\"models\":{\"?\":1}}"),
 		 "/$defs/models/properties"},
+		{POLICY_WITH(",\"organization\":{\"endpoints\":{\"?\":1}}"),
+		 "/$defs/endpoints/properties"},
+		{POLICY_WITH(",\"organization\":{\"features\":{\"?\":1}}"),
+		 "/$defs/features/properties"},
+		{POLICY_WITH(",\"organization\":{\"hosts\":{\"?\":1}}"), "/$defs/hosts/properties"},
+		{POLICY_WITH(",\"organization\":{\"watch\":{\"?\":1}}"), "/$defs/watch/properties"},
+		{POLICY_WITH(",\"providers\":{\"openai\":{\"baa\":{\"?\":1}}}"),
+		 "/$defs/agreement/properties"},
+		{POLICY_WITH(",\"providers\":{\"openai\":{\"no_training\":{\"?\":1}}}"),
+		 "/$defs/agreement/properties"},
 		{"{\"version\":1," AUDIT
 		 ",\"environments\":{\"e\":{\"?\":1}},\"default_environment\":\"e\"}",
 		 "/$defs/scope/properties"},

@@ -118,7 +118,7 @@ static void kinds_have_names(void)
 	CHECK_STR(record_kind_name(REC_END), "end");
 	CHECK(record_kind_name(0) == NULL);
 	CHECK_STR(record_kind_name(REC_CONNECTION), "connection");
-	CHECK(record_kind_name(REC_CONNECTION + 1) == NULL);
+	CHECK(record_kind_name(REC_NOTICE + 1) == NULL);
 }
 
 /* The example of github.com/ulid/spec: 1469918176385 is 01ARYZ6S41. */

@@ -21,7 +21,7 @@ static enum err ask(const char *request, struct buf *out)
 	e = http1_request_feed(&q, tap_guarded(bytes_str(request)), &used);
 	CHECK(e == OK || e == ERR_NOMEM);
 	if (!e)
-		e = usage_ask_splice(&q, out);
+		e = usage_ask_splice(&q, http1_request_body(&q), out);
 	http1_request_done(&q);
 	return e;
 }

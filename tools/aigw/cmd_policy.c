@@ -81,7 +81,7 @@ static void put_environment(struct buf *out, const struct policy *p, const struc
 	put_visible(out, e->name);
 	need(buf_put_str(out,
 			 bytes_equal(e->name, p->default_environment) ? " (default): " : ": "));
-	put_rules(out, &e->models);
+	put_rules(out, &e->rules.models);
 	need(buf_put_u8(out, '\n'));
 }
 
@@ -91,7 +91,7 @@ static void print_summary(const char *path, const struct policy *p)
 
 	put_visible(&out, bytes_str(path));
 	need(buf_put_str(&out, ": fine\n  organization: "));
-	put_rules(&out, &p->organization);
+	put_rules(&out, &p->organization.models);
 	need(buf_put_u8(&out, '\n'));
 	for (size_t i = 0; i < p->environment_count; i++)
 		put_environment(&out, p, &p->environments[i]);
@@ -132,11 +132,12 @@ static void object_rules(struct json_object *o, struct bytes key, const struct m
 
 static void object_summary(struct json_object *o, const struct policy *p)
 {
-	object_rules(o, BYTES("organization"), &p->organization);
+	object_rules(o, BYTES("organization"), &p->organization.models);
 	object_key(o, BYTES("environments"));
 	struct json_object environments = object_begin(o->out);
 	for (size_t i = 0; i < p->environment_count; i++)
-		object_rules(&environments, p->environments[i].name, &p->environments[i].models);
+		object_rules(&environments, p->environments[i].name,
+			     &p->environments[i].rules.models);
 	object_end(&environments);
 	object_text(o, "default_environment", p->default_environment);
 	object_number(o, "applications", p->application_count);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * notice: records of what somebody should see to before it becomes a refusal: an agreement that
+ * ends soon. Thread-safe.
+ */
+#ifndef AIGW_SHIM_NOTICE_H
+#define AIGW_SHIM_NOTICE_H
+
+#include "policy/decide.h"
+#include "shim/rules.h"
+
+/* Writes a record of d->ending, if there is one, at most once a day for each agreement in this
+ * process. A record that cannot be written is a gap like any other. */
+void notice_ending(struct rules *r, const struct provider *provider, const struct decision *d,
+		   int64_t now_s);
+
+#endif

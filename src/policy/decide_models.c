@@ -178,9 +178,14 @@ static bool refuses_reading(const struct matter *m, const struct scope *s, struc
 	return true;
 }
 
+bool decide_says_denied(const struct matter *m, const struct scope *s)
+{
+	return s->rules->models.deny.given;
+}
+
 bool decide_says_models(const struct matter *m, const struct scope *s)
 {
-	return s->rules->models.allow.given || s->rules->models.deny.given;
+	return s->rules->models.allow.given;
 }
 
 /* Deny wins over every allow, so it is asked first, in all scopes. */

@@ -60,6 +60,7 @@ extern const struct rule_kind decide_kinds[];
 extern const size_t decide_kind_count;
 
 /* Those on models, in decide_models.c. */
+bool decide_says_denied(const struct matter *m, const struct scope *s);
 bool decide_says_models(const struct matter *m, const struct scope *s);
 bool decide_refuses_denied(const struct matter *m, const struct scope *s, struct decision *d);
 bool decide_refuses_models(const struct matter *m, const struct scope *s, struct decision *d);

@@ -283,8 +283,8 @@ static bool refuses_set(const struct matter *m, const struct scope *s, struct de
 const struct rule_kind decide_kinds[] = {
 	{"key", says_key, refuses_key},
 	{"unknown_endpoints", says_unknown, refuses_unknown},
-	{"models.deny", decide_says_models, decide_refuses_denied},
-	{"models", decide_says_models, decide_refuses_models},
+	{"models.deny", decide_says_denied, decide_refuses_denied},
+	{"models.allow", decide_says_models, decide_refuses_models},
 	{"endpoints", says_endpoints, refuses_endpoints},
 	{"hosts", says_hosts, refuses_hosts},
 	{"require", decide_says_require, decide_refuses_require},

@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "base/sys.h"
+#include "policy_ask.h"
 #include "print.h"
 #include "setup.h"
 #include "wire/json.h"
@@ -258,37 +259,91 @@ static int show(const char *path, bool json)
 	return EXIT_FINE;
 }
 
-static int act(const char *action, const char *file, bool json)
+/* All options; which action takes which is in their help. */
+struct wish {
+	struct policy_ask ask;
+	const char *policy; /* explain, test: the file in place of the one that counts */
+};
+
+static int act(const char *action, const char *file, const struct wish *w)
 {
 	struct places places;
 	int status = setup_places(&places);
 
 	if (status)
 		return status;
+	const char *policy = w->policy ? w->policy : places.policy;
 	if (strcmp(action, "check") == 0)
-		return check(file ? file : places.policy, json);
+		return check(file ? file : places.policy, w->ask.json);
+	if (strcmp(action, "test") == 0)
+		return file ? policy_test(policy, file, &w->ask)
+			    : args_wrong("policy", "test: which FILE.http?");
 	if (file)
 		return args_wrong("policy", "unexpected '%s'", file);
+	if (strcmp(action, "explain") == 0)
+		return policy_explain(policy, &w->ask);
 	if (strcmp(action, "show") == 0)
-		return show(places.policy, json);
+		return show(places.policy, w->ask.json);
 	puts(places.policy);
 	return EXIT_FINE;
 }
 
+static int choose(const char *action, const char *file, const struct wish *w)
+{
+	static const char *const actions[] = {"check", "show", "path", "explain", "test"};
+	const size_t count = sizeof actions / sizeof actions[0];
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(action, actions[i]) == 0)
+			return act(action, file, w);
+	const char *near = args_near(action, actions, count);
+	if (near)
+		return args_wrong("policy", "unknown '%s'; did you mean '%s'?", action, near);
+	return args_wrong("policy", "unknown '%s'; one of check, show, path, explain, test",
+			  action);
+}
+
 int cmd_policy(int argc, char **argv)
 {
-	static const char *const actions[] = {"check", "show", "path"};
-	const size_t count = sizeof actions / sizeof actions[0];
-	bool json = false;
+	struct wish w = {.policy = NULL};
+	struct policy_ask *k = &w.ask;
 	const struct option options[] = {
-		{"json", 0, OPTION_FLAG, &json, NULL, "for programs"},
+		{"provider", 0, OPTION_TEXT, &k->provider, "NAME", "explain: the provider called"},
+		{"model", 0, OPTION_TEXT, &k->model, "NAME", "explain: the model; none without it"},
+		{"operation", 0, OPTION_TEXT, &k->operation, "NAME", "explain: else chat"},
+		{"path", 0, OPTION_TEXT, &k->path, "PATH", "explain: of the request's address"},
+		{"host", 0, OPTION_TEXT, &k->host, "HOST", "explain: else the provider's first"},
+		{"feature", 0, OPTION_LIST, &k->features, "NAME",
+		 "explain: what the request uses besides; may be repeated"},
+		{"max-tokens", 0, OPTION_COUNT, &k->max_tokens, "N",
+		 "explain: the answer it asks for"},
+		{"body-bytes", 0, OPTION_COUNT, &k->body_bytes, "N", "explain: its size"},
+		{"websocket", 0, OPTION_FLAG, &k->websocket, NULL, "explain: it asks for one"},
+		{"program", 0, OPTION_TEXT, &k->program, "PATH",
+		 "explain, test: the executable that calls"},
+		{"sha256", 0, OPTION_TEXT, &k->sha256, "HEX", "... its digest"},
+		{"user", 0, OPTION_TEXT, &k->user, "NAME", "... who runs it"},
+		{"group", 0, OPTION_LIST, &k->groups, "NAME",
+		 "... a group it is in; may be repeated"},
+		{"cgroup", 0, OPTION_TEXT, &k->cgroup, "PATH", "... its control group"},
+		{"parent", 0, OPTION_TEXT, &k->parent, "PATH", "... its parent's executable"},
+		{"environment", 0, OPTION_TEXT, &k->environment, "NAME", "... AIGW_ENVIRONMENT"},
+		{"day", 0, OPTION_TEXT, &k->day, "DATE",
+		 "explain, test: as on that day: 2027-01-31"},
+		{"policy", 0, OPTION_TEXT, &w.policy, "FILE",
+		 "explain, test: by this policy instead of the one that counts"},
+		{"json", 0, OPTION_FLAG, &k->json, NULL, "for programs"},
 	};
 	const struct args args = {
 		.command = "policy",
-		.synopsis = "aigw policy check [FILE] | show | path  [--json]",
-		.summary = "check: is the policy, or FILE, fine, and what does it do?\n"
-			   "show:  the policy that counts for this user.\n"
-			   "path:  where it is.",
+		.synopsis =
+			"aigw policy check [FILE] | show | path | explain --provider NAME ... | "
+			"test FILE.http",
+		.summary = "check:   is the policy, or FILE, fine, and what does it do?\n"
+			   "show:    the policy that counts for this user.\n"
+			   "path:    where it is.\n"
+			   "explain: what becomes of such a call, and every rule that was asked.\n"
+			   "test:    the same of a whole HTTP request in a file; nothing is sent.",
 		.options = options,
 		.option_count = sizeof options / sizeof options[0],
 		.operands_max = 2,
@@ -298,12 +353,6 @@ int cmd_policy(int argc, char **argv)
 	if (!args_parse(&args, argc, argv, &operands, &status))
 		return status;
 	if (operands == 0)
-		return args_wrong("policy", "what? One of check, show, path");
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(argv[1], actions[i]) == 0)
-			return act(argv[1], operands > 1 ? argv[2] : NULL, json);
-	const char *near = args_near(argv[1], actions, count);
-	if (near)
-		return args_wrong("policy", "unknown '%s'; did you mean '%s'?", argv[1], near);
-	return args_wrong("policy", "unknown '%s'; one of check, show, path", argv[1]);
+		return args_wrong("policy", "what? One of check, show, path, explain, test");
+	return choose(argv[1], operands > 1 ? argv[2] : NULL, &w);
 }

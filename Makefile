@@ -345,7 +345,8 @@ MAN7 = $(sort $(wildcard docs/man/*.7))
 MAN8 = $(sort $(wildcard docs/man/*.8))
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 UNITS = aigwd.service aigwd.socket
-SHARED = policy/policy.schema.json policy/providers.json policy/prices.json policy/observe.json policy/strict.json
+SHARED = policy/policy.schema.json policy/providers.json policy/prices.json $(READY:%=policy/%.json)
+READY = observe strict hipaa developer-laptop
 DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/architecture.md docs/CHANGES.md
 USER_UNITS = $(sort $(wildcard systemd/user/*))
 D = $(DESTDIR)$(PREFIX)

@@ -72,6 +72,8 @@ static void the_ready_policies_and_all_examples_are_accepted(void)
 
 	check_file_is_accepted("policy/observe.json");
 	check_file_is_accepted("policy/strict.json");
+	check_file_is_accepted("policy/hipaa.json");
+	check_file_is_accepted("policy/developer-laptop.json");
 	while (directory && (entry = readdir(directory))) {
 		if (entry->d_name[0] == '.')
 			continue;

@@ -292,6 +292,89 @@ static void every_row_of_the_table_holds(void)
 	buf_done(&table);
 }
 
+/* ---- the ready policies ---- */
+
+/* A policy's text with the members of "providers" put in: where they stand as comments only. */
+static struct policy *ready_policy(const char *name, const char *providers)
+{
+	char path[200];
+	struct buf file, text = {0};
+	size_t at;
+
+	snprintf(path, sizeof path, "policy/%s.json", name);
+	file = tap_file(path);
+	at = bytes_find(buf_view(&file), BYTES("\"providers\": {"));
+	at = at == SIZE_MAX ? 0 : at + sizeof "\"providers\": {" - 1;
+	if (buf_put(&text, bytes_slice(buf_view(&file), 0, at)) || buf_put_str(&text, providers) ||
+	    buf_put(&text, bytes_from(buf_view(&file), at)) || buf_put_u8(&text, 0))
+		exit(1);
+	struct policy *p = policy_from((const char *)text.at);
+	buf_done(&file);
+	buf_done(&text);
+	return p;
+}
+
+#define HELD                                                                                       \
+	"\"openai\": {\"baa\": {\"reference\": \"r\", \"until\": \"2027-01-31\"}, "                \
+	"\"no_training\": true}"
+#define INTAKE "exe=/opt/intake/bot user=intake "
+
+struct ready_case {
+	const char *policy, *providers, *row, *action, *rule, *receipt;
+};
+
+static const struct ready_case ready[] = {
+	{"observe", "", "", "allow", "environments.default.models", ""},
+	{"observe", "", "op=unknown features=mcp", "allow", "organization.unknown_endpoints", ""},
+	{"strict", "", "", "refuse", "environments.unlisted.models.allow", ""},
+	{"strict", "", INTAKE, "allow", "environments.production.models.allow", ""},
+	{"strict", "", INTAKE "model=gpt-5-preview", "refuse", "organization.models.deny[0]", ""},
+	{"strict", "", INTAKE "op=unknown", "refuse", "organization.unknown_endpoints", ""},
+	{"hipaa", "", "", "refuse", "environments.unlisted.models.allow", "refused"},
+	{"hipaa", "", INTAKE, "refuse", "organization.require", "refused"},
+	{"hipaa", HELD, "", "refuse", "environments.unlisted.models.allow", "refused"},
+	{"hipaa", HELD, INTAKE "forced=1", "allow", "environments.patients.models.allow", ""},
+	{"hipaa", HELD, INTAKE "day=2027-02-01", "refuse", "organization.require", "refused"},
+	{"hipaa", HELD, INTAKE "provider=anthropic model=claude-5 path=/v1/messages", "refuse",
+	 "organization.require", "refused"},
+	{"hipaa", HELD, INTAKE "op=unknown", "refuse", "organization.unknown_endpoints", "refused"},
+	{"hipaa", HELD, INTAKE "op=files", "refuse", "organization.endpoints.allow", "refused"},
+	{"hipaa", HELD, INTAKE "op=batches", "refuse", "organization.endpoints.allow", "refused"},
+	{"hipaa", HELD, INTAKE "features=mcp", "refuse", "organization.require", "refused"},
+	{"hipaa", HELD, INTAKE "features=references", "refuse", "organization.features.deny",
+	 "refused"},
+	{"hipaa", HELD, INTAKE "features=functions,images", "allow",
+	 "environments.patients.models.allow", ""},
+	{"hipaa", HELD, INTAKE "websocket=1 op=realtime", "refuse", "organization.endpoints.allow",
+	 "refused"},
+	{"developer-laptop", "", "forced=1", "observe", "organization.watch.require", ""},
+	{"developer-laptop", "", "op=unknown", "observe", "organization.watch.require", ""},
+	{"developer-laptop", "", "provider=local model=llama", "allow",
+	 "environments.laptop.models", ""},
+	{"developer-laptop", "", "provider=local model=llama features=mcp", "observe",
+	 "organization.watch.features.deny", ""},
+};
+
+static void the_ready_policies_do_what_their_page_says(void)
+{
+	for (size_t i = 0; i < sizeof ready / sizeof ready[0]; i++) {
+		const struct ready_case *c = &ready[i];
+		struct policy *p = ready_policy(c->policy, c->providers);
+		char copy[LINE_MAX_LEN], fields[4][RULE_BYTES_MAX];
+		char *f[FIELDS] = {fields[0], fields[1], fields[2], fields[3]};
+		struct decision d;
+		struct row r;
+		snprintf(copy, sizeof copy, "%s", c->row);
+		snprintf(f[1], sizeof fields[1], "%s", c->action);
+		snprintf(f[2], sizeof fields[2], "%s", c->rule);
+		snprintf(f[3], sizeof fields[3], "%s", c->receipt[0] ? c->receipt : "-");
+		read_row(copy, p, &r);
+		decide(p, &r.question, &d);
+		check_decision((unsigned)i, &r, f, &d);
+		policy_free(p);
+	}
+}
+
 /* ---- reasons ---- */
 
 static void a_reason_says_which_field_would_cover_it(void)
@@ -812,14 +895,16 @@ static void no_inner_scope_widens_an_outer_one(void)
 
 int main(void)
 {
-	RUN_TESTS(
-		TEST(every_row_of_the_table_holds), TEST(a_reason_says_which_field_would_cover_it),
-		TEST(an_agreement_is_told_of_thirty_days_before_it_ends),
-		TEST(a_date_is_a_day_of_the_calendar), TEST(a_cgroup_file_gives_its_path_and_unit),
-		TEST(the_effective_group_and_the_others_are_read),
-		TEST(a_match_that_gives_nothing_matches_nothing),
-		TEST(fields_are_forced_and_the_receipt_says_so),
-		TEST(a_failing_allocation_forces_nothing),
-		TEST(an_explanation_tells_of_every_rule_and_decides_the_same),
-		TEST(no_inner_scope_widens_an_outer_one));
+	RUN_TESTS(TEST(every_row_of_the_table_holds),
+		  TEST(the_ready_policies_do_what_their_page_says),
+		  TEST(a_reason_says_which_field_would_cover_it),
+		  TEST(an_agreement_is_told_of_thirty_days_before_it_ends),
+		  TEST(a_date_is_a_day_of_the_calendar),
+		  TEST(a_cgroup_file_gives_its_path_and_unit),
+		  TEST(the_effective_group_and_the_others_are_read),
+		  TEST(a_match_that_gives_nothing_matches_nothing),
+		  TEST(fields_are_forced_and_the_receipt_says_so),
+		  TEST(a_failing_allocation_forces_nothing),
+		  TEST(an_explanation_tells_of_every_rule_and_decides_the_same),
+		  TEST(no_inner_scope_widens_an_outer_one));
 }

@@ -502,7 +502,8 @@ static void an_inner_scope_never_widens_an_outer_one(void)
 	CHECK(narrowed > 1000 && allowed > 1000);
 }
 
-/* 50 environments of 200 rules: built once, as text, like a file of that size would be. */
+/* 50 environments of 200 rules, with rules of all kinds, and 200 applications: built once, as text,
+ * like a file of that size would be. */
 static struct policy *large_policy(void)
 {
 	struct buf text = {0};
@@ -524,7 +525,24 @@ static struct policy *large_policy(void)
 			e = e ? e : buf_put_decimal(&text, k);
 			e = e ? e : buf_put_str(&text, "*\"");
 		}
-		e = e ? e : buf_put_str(&text, "]}}");
+		e = e ? e
+		      : buf_put_str(&text, "]},\"endpoints\":{\"deny\":[\"files\"]},"
+					   "\"features\":{\"deny\":[\"mcp\"]},\"hosts\":{"
+					   "\"deny\":[\"*.cn\"]},\"require\":[\"baa\"],"
+					   "\"max_tokens\":9000,\"max_body_bytes\":90000}");
+	}
+	e = e ? e
+	      : buf_put_str(&text, "},\"providers\":{\"openai\":{\"baa\":{\"reference\":"
+				   "\"r\"}}},\"applications\":{");
+	/* none of them is the one that calls */
+	for (uint64_t i = 0; i < 200 && !e; i++) {
+		e = buf_put_str(&text, i ? ",\"a" : "\"a");
+		e = e ? e : buf_put_decimal(&text, i);
+		e = e ? e
+		      : buf_put_str(&text, "\":{\"environment\":\"e7\",\"match\":{\"exe\":"
+					   "\"/opt/application-");
+		e = e ? e : buf_put_decimal(&text, i);
+		e = e ? e : buf_put_str(&text, "/*\",\"user\":\"nobody\"}}");
 	}
 	e = e ? e : buf_put_str(&text, "},\"default_environment\":\"e49\"}");
 	e = e ? e : buf_put_u8(&text, 0);
@@ -540,13 +558,23 @@ static double measure_us(const struct policy *p, const struct call *call, struct
 {
 	enum { ROUNDS = 30, CALLS = 500 };
 	struct process_facts facts = {.exe = BYTES("/usr/bin/python3"), .user = BYTES("anna")};
+	struct features features = {.bits = FEATURE_BIT(FEATURE_FUNCTIONS)};
+	struct question q = {.facts = &facts,
+			     .provider = &catalogue[0],
+			     .call = call,
+			     .features = &features,
+			     .method = BYTES("POST"),
+			     .path = BYTES("/v1/chat/completions"),
+			     .host = BYTES("api.openai.com"),
+			     .body_bytes = 1000,
+			     .now_s = 1795000000};
 	double best = 1e9;
 
 	for (int i = 0; i < ROUNDS; i++) {
 		struct timespec start, end;
 		clock_gettime(CLOCK_MONOTONIC, &start);
 		for (int k = 0; k < CALLS; k++)
-			decide_call(p, &facts, &catalogue[0], call, ret_d);
+			decide(p, &q, ret_d);
 		clock_gettime(CLOCK_MONOTONIC, &end);
 		double us = ((double)(end.tv_sec - start.tv_sec) * 1e9 +
 			     (double)(end.tv_nsec - start.tv_nsec)) /

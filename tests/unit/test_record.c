@@ -118,6 +118,8 @@ static void kinds_have_names(void)
 	CHECK_STR(record_kind_name(REC_END), "end");
 	CHECK(record_kind_name(0) == NULL);
 	CHECK_STR(record_kind_name(REC_CONNECTION), "connection");
+	CHECK_STR(record_kind_name(REC_ACCESS), "access");
+	CHECK_STR(record_kind_name(REC_RETENTION), "retention");
 	CHECK(record_kind_name(REC_NOTICE + 1) == NULL);
 }
 

@@ -279,7 +279,7 @@ static bool has_orphans(const struct index_store *s, struct segment_place *place
 	if (count)
 		qsort(places, count, sizeof *places, compare_places);
 	for (size_t i = 0; i < s->count; i++) {
-		struct segment_place wanted;
+		struct segment_place wanted = {.has_id = true};
 		const uint8_t *id = s->blocks[i].head.segment_id;
 		if (i && memcmp(id, s->blocks[i - 1].head.segment_id, 16) == 0)
 			continue;

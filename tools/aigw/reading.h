@@ -41,7 +41,8 @@ struct reading {
 };
 
 /* Finds directory and keys; nothing is read yet. `key_file` NULL: this user's keys; `directory`
- * NULL: the one of the policy. That a collector's log is read is recorded in it first. 0, or the exit status after saying what is wrong. */
+ * NULL: the one of the policy. That a collector's log is read is recorded in it first. 0, or the
+ * exit status after saying what is wrong. */
 int reading_open(struct reading *r, const char *key_file, const char *directory);
 void reading_done(struct reading *r);
 

@@ -6,9 +6,11 @@ load helper
 setup() {
 	TOOL=$BUILD/aigw
 	EDIT=$ROOT/tests/bin/audit-edit
+	DISK=()
 	initialised
 }
 teardown() {
+	no_small_disk
 	[[ ! ${PROGRAM_PID:-} ]] || pkill -P "$PROGRAM_PID" || true
 	stop_provider
 }
@@ -129,7 +131,7 @@ a_killed_log() {
 # keep_calling without an answer of the log: `call` answers whether the provider did.
 calling() {
 	mkfifo "$BATS_TEST_TMPDIR/go" "$BATS_TEST_TMPDIR/done"
-	shimmed "$PYTHON" "$CLIENTS/keep_calling.py" "$OPENAI" <"$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/done" 3>&- &
+	shimmed "${DISK[@]}" "$PYTHON" "$CLIENTS/keep_calling.py" "$OPENAI" <"$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/done" 3>&- &
 	PROGRAM_PID=$!
 	exec {go}>"$BATS_TEST_TMPDIR/go" {answered}<"$BATS_TEST_TMPDIR/done"
 }
@@ -163,6 +165,36 @@ the_log_may_fail() {
 	jq -se 'map(select(.type == "gap")) | length == 1 and .[0].gap.count >= 4 and .[0].gap.since_ns > 0' <<<"$output"
 	jq -se 'map(select(.type == "exchange")) | length == 1' <<<"$output"
 	run -0 "$TOOL" verify
+}
+
+@test "a full disk under the log: calls are refused, or go and leave a gap; what was recorded is whole" {
+	start_provider
+	the_policy_allows 'openai/gpt-5*'
+	small_disk 1m "$BATS_TEST_TMPDIR/disk"
+	local audit=$BATS_TEST_TMPDIR/disk/audit
+	write_policy "$(sed "s|\"recipients\"|\"directory\": \"$audit\", \"on_failure\": \"allow\", \"recipients\"|" "$AIGW_HOME/policy.json")"
+	calling
+	call
+	"${DISK[@]}" sh -c "head -c 2000000 /dev/zero >'$BATS_TEST_TMPDIR/disk/ballast'" 2>/dev/null || true
+	for i in 1 2 3 4; do call; done
+	"${DISK[@]}" rm "$BATS_TEST_TMPDIR/disk/ballast"
+	call
+	ends
+	assert_equal "$(requests_seen)" 6
+	"${DISK[@]}" "$TOOL" log --json >"$BATS_TEST_TMPDIR/all" 2>&1
+	jq -se 'map(select(.type == "gap").gap.count) | add > 0' "$BATS_TEST_TMPDIR/all"
+	jq -se 'map(select(.type == "exchange" and .outcome == "complete")) | length >= 2' "$BATS_TEST_TMPDIR/all"
+	run "${DISK[@]}" "$TOOL" verify
+	# whole, or with the one record that got no further than half
+	[[ $status = 0 || ($status = 2 && $output = *torn_tail*) ]] || fail "verify ended with $status: $output"
+
+	start_provider
+	write_policy "$(sed 's/"on_failure": "allow", //' "$AIGW_HOME/policy.json")"
+	"${DISK[@]}" sh -c "head -c 2000000 /dev/zero >'$BATS_TEST_TMPDIR/disk/ballast'" 2>/dev/null || true
+	run shimmed "${DISK[@]}" curl -sS --max-time 30 -H "Authorization: Bearer $API_KEY" -w '\nHTTP %{http_code}\n' \
+		-H 'Content-Type: application/json' -d "$(body gpt-5)" "$OPENAI/chat/completions"
+	assert_refused_without_leak 503
+	assert_output --partial 'cannot be written'
 }
 
 @test "a gap that nothing was recorded behind is told when the program ends" {

@@ -9,7 +9,7 @@ setup() {
 	chmod 755 "$T"
 	SOCKET=$T/collect.sock LOG=$T/log
 	cp "$BIN/collect_client" "$T/client"
-	DISK=() # in front of what shall see the small disk
+	DISK=()
 	initialised
 	collector_policy
 }
@@ -17,7 +17,7 @@ setup() {
 teardown() {
 	stop_provider
 	stop_collector -KILL
-	[[ ! ${DISK[*]} ]] || kill "$HOLDER"
+	no_small_disk
 	chattr -R -a "$T" 2>/dev/null || true
 	rm -rf "$T"
 }
@@ -309,30 +309,15 @@ remove day 2026-01-02 case 12 $(id -u)"
 
 # ---- its disk is full ----
 
-# small_disk SIZE: the log is on a disk of its own, which only what "${DISK[@]}" runs can see. It is
-# gone with its holder, whatever becomes of the test.
-small_disk() {
-	local all=(--mount) ready
-	[[ $(id -u) = 0 ]] || all+=(--map-root-user)
-	mkdir "$T/disk"
-	mkfifo "$T/mounted"
-	unshare "${all[@]}" --propagation private sh -c '
-		mount -t tmpfs -o "size=$1" none "$2" && echo mounted >"$3" && exec sleep 600' \
-		sh "$1" "$T/disk" "$T/mounted" 3>&- &
-	HOLDER=$!
-	exec {ready}<>"$T/mounted"
-	read -r -t 20 -u "$ready" || fail 'no disk could be mounted'
-	exec {ready}>&-
-	all=(--mount)
-	[[ $(id -u) = 0 ]] || all+=(--user --preserve-credentials)
-	DISK=(nsenter --target "$HOLDER" "${all[@]}")
+log_on_a_small_disk() {
+	small_disk 3m "$T/disk"
 	LOG=$T/disk/log
 	collector_policy
 }
 
 @test "a full disk: each program is told, calls go as the policy says, and a gap record tells how much is missing" {
 	local durability kept filled lost
-	small_disk 3m
+	log_on_a_small_disk
 	for durability in written synced; do
 		collector_policy ", \"durability\": \"$durability\""
 		"${DISK[@]}" sh -c "chattr -R -a '$LOG' 2>/dev/null; rm -rf '$LOG'; head -c 1500000 /dev/zero >'$T/disk/ballast'"
@@ -372,7 +357,7 @@ small_disk() {
 
 @test "a disk that became read-only: the collector says so and does not start; calls go as the policy says" {
 	start_provider
-	small_disk 3m
+	log_on_a_small_disk
 	start_collector
 	run -0 client load 2 1000
 	stop_collector

@@ -185,6 +185,34 @@ assert_log_whole() {
 	! aigw log --json | grep -qF "$API_KEY" || fail "the key stands in a record"
 }
 
+# ---- a disk of one's own ----
+
+# small_disk SIZE DIRECTORY: mounts one that only what "${DISK[@]}" runs can see. It is gone with its
+# holder, whatever becomes of the test.
+small_disk() {
+	local how=(--mount) into=(--mount) ready
+	if ! unshare --mount true 2>/dev/null; then
+		how+=(--map-root-user)
+		into+=(--user --preserve-credentials)
+	fi
+	mkdir "$2"
+	mkfifo "$BATS_TEST_TMPDIR/mounted"
+	unshare "${how[@]}" --propagation private sh -c '
+		mount -t tmpfs -o "size=$1" none "$2" && echo mounted >"$3" && exec sleep 600' \
+		sh "$1" "$2" "$BATS_TEST_TMPDIR/mounted" >"$BATS_TEST_TMPDIR/mount.out" 2>&1 3>&- &
+	HOLDER=$!
+	exec {ready}<>"$BATS_TEST_TMPDIR/mounted"
+	read -r -t 20 -u "$ready" || fail "no disk: $(cat "$BATS_TEST_TMPDIR/mount.out")"
+	exec {ready}>&-
+	DISK=(nsenter --target "$HOLDER" "${into[@]}")
+}
+
+# no_small_disk: harmless without one.
+no_small_disk() {
+	[[ ! ${DISK[*]:-} ]] || kill "$HOLDER"
+	DISK=()
+}
+
 # ---- what a client has printed ($output) ----
 
 # assert_answers STATUS...: the "HTTP <status>" lines, in order.

@@ -6,7 +6,9 @@
 
 #include "args.h"
 #include "base/sys.h"
+#include "policy_apply.h"
 #include "policy_ask.h"
+#include "policy_simulate.h"
 #include "print.h"
 #include "setup.h"
 #include "wire/json.h"
@@ -263,44 +265,102 @@ static int show(const char *path, bool json)
 struct wish {
 	struct policy_ask ask;
 	const char *policy; /* explain, test: the file in place of the one that counts */
+	const char *since;  /* log */
 };
 
-static int act(const char *action, const char *file, const struct wish *w)
+static int do_check(const struct places *places, const char *file, const struct wish *w)
+{
+	return check(file ? file : places->policy, w->ask.json);
+}
+
+static int do_show(const struct places *places, const char *file, const struct wish *w)
+{
+	return show(places->policy, w->ask.json);
+}
+
+static int do_path(const struct places *places, const char *file, const struct wish *w)
+{
+	puts(places->policy);
+	return EXIT_FINE;
+}
+
+static int do_apply(const struct places *places, const char *file, const struct wish *w)
+{
+	return policy_apply(places, file, w->ask.json);
+}
+
+static int do_diff(const struct places *places, const char *file, const struct wish *w)
+{
+	return policy_diff(places, file, w->ask.json);
+}
+
+static int do_log(const struct places *places, const char *file, const struct wish *w)
+{
+	return policy_log(w->since, w->ask.json);
+}
+
+static int do_explain(const struct places *places, const char *file, const struct wish *w)
+{
+	return policy_explain(w->policy ? w->policy : places->policy, &w->ask);
+}
+
+static int do_test(const struct places *places, const char *file, const struct wish *w)
+{
+	return policy_test(w->policy ? w->policy : places->policy, file, &w->ask);
+}
+
+static int do_simulate(const struct places *places, const char *file, const struct wish *w)
+{
+	return policy_simulate(file, w->since, w->ask.json);
+}
+
+enum operand { NO_FILE, MAY_NAME_FILE, NEEDS_FILE };
+
+static const struct action {
+	const char *name;
+	enum operand operand;
+	int (*run)(const struct places *places, const char *file, const struct wish *w);
+} actions[] = {
+	{"check", MAY_NAME_FILE, do_check},
+	{"show", NO_FILE, do_show},
+	{"path", NO_FILE, do_path},
+	{"apply", NEEDS_FILE, do_apply},
+	{"diff", NEEDS_FILE, do_diff},
+	{"log", NO_FILE, do_log},
+	{"explain", NO_FILE, do_explain},
+	{"test", NEEDS_FILE, do_test},
+	{"simulate", NEEDS_FILE, do_simulate},
+};
+#define ACTION_COUNT (sizeof actions / sizeof actions[0])
+#define ACTION_NAMES "check, show, path, apply, diff, log, explain, test, simulate"
+
+static int run_action(const struct action *action, const char *file, const struct wish *w)
 {
 	struct places places;
 	int status = setup_places(&places);
 
 	if (status)
 		return status;
-	const char *policy = w->policy ? w->policy : places.policy;
-	if (strcmp(action, "check") == 0)
-		return check(file ? file : places.policy, w->ask.json);
-	if (strcmp(action, "test") == 0)
-		return file ? policy_test(policy, file, &w->ask)
-			    : args_wrong("policy", "test: which FILE.http?");
-	if (file)
+	if (file && action->operand == NO_FILE)
 		return args_wrong("policy", "unexpected '%s'", file);
-	if (strcmp(action, "explain") == 0)
-		return policy_explain(policy, &w->ask);
-	if (strcmp(action, "show") == 0)
-		return show(places.policy, w->ask.json);
-	puts(places.policy);
-	return EXIT_FINE;
+	if (!file && action->operand == NEEDS_FILE)
+		return args_wrong("policy", "%s: which file?", action->name);
+	return action->run(&places, file, w);
 }
 
-static int choose(const char *action, const char *file, const struct wish *w)
+static int choose(const char *word, const char *file, const struct wish *w)
 {
-	static const char *const actions[] = {"check", "show", "path", "explain", "test"};
-	const size_t count = sizeof actions / sizeof actions[0];
+	const char *names[ACTION_COUNT];
 
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(action, actions[i]) == 0)
-			return act(action, file, w);
-	const char *near = args_near(action, actions, count);
+	for (size_t i = 0; i < ACTION_COUNT; i++) {
+		names[i] = actions[i].name;
+		if (strcmp(word, names[i]) == 0)
+			return run_action(&actions[i], file, w);
+	}
+	const char *near = args_near(word, names, ACTION_COUNT);
 	if (near)
-		return args_wrong("policy", "unknown '%s'; did you mean '%s'?", action, near);
-	return args_wrong("policy", "unknown '%s'; one of check, show, path, explain, test",
-			  action);
+		return args_wrong("policy", "unknown '%s'; did you mean '%s'?", word, near);
+	return args_wrong("policy", "unknown '%s'; one of " ACTION_NAMES, word);
 }
 
 int cmd_policy(int argc, char **argv)
@@ -332,18 +392,24 @@ int cmd_policy(int argc, char **argv)
 		 "explain, test: as on that day: 2027-01-31"},
 		{"policy", 0, OPTION_TEXT, &w.policy, "FILE",
 		 "explain, test: by this policy instead of the one that counts"},
+		{"since", 0, OPTION_TEXT, &w.since, "TIME",
+		 "log, simulate: from then on: 1h, 7d, 2026-11-24"},
 		{"json", 0, OPTION_FLAG, &k->json, NULL, "for programs"},
 	};
 	const struct args args = {
 		.command = "policy",
 		.synopsis =
-			"aigw policy check [FILE] | show | path | explain --provider NAME ... | "
-			"test FILE.http",
+			"aigw policy check [FILE] | show | path | apply FILE | diff FILE | log | "
+			"explain --provider NAME ... | test FILE.http | simulate DRAFT",
 		.summary = "check:   is the policy, or FILE, fine, and what does it do?\n"
 			   "show:    the policy that counts for this user.\n"
 			   "path:    where it is.\n"
+			   "apply:   FILE becomes the policy that counts; the log says so.\n"
+			   "diff:    what FILE would change in it.\n"
+			   "log:     the changes that the log tells of.\n"
 			   "explain: what becomes of such a call, and every rule that was asked.\n"
-			   "test:    the same of a whole HTTP request in a file; nothing is sent.",
+			   "test:    the same of a whole HTTP request in a file; nothing is sent.\n"
+			   "simulate: what DRAFT would do otherwise with the requests in the log.",
 		.options = options,
 		.option_count = sizeof options / sizeof options[0],
 		.operands_max = 2,
@@ -353,6 +419,6 @@ int cmd_policy(int argc, char **argv)
 	if (!args_parse(&args, argc, argv, &operands, &status))
 		return status;
 	if (operands == 0)
-		return args_wrong("policy", "what? One of check, show, path, explain, test");
+		return args_wrong("policy", "what? One of " ACTION_NAMES);
 	return choose(argv[1], operands > 1 ? argv[2] : NULL, &w);
 }

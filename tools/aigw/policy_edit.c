@@ -79,10 +79,31 @@ static int say(const char *path, enum err e, const struct policy_problem *proble
 	return EXIT_FINDING;
 }
 
+/* Checked, written beside, and renamed. */
+static enum err put_in_place(const char *path, const struct stat *like, struct bytes text,
+			     struct policy_problem *ret_problem)
+{
+	char beside[PATH_MAX + 32];
+	struct policy *policy = NULL;
+	enum err e;
+
+	snprintf(beside, sizeof beside, "%s.%d.new", path, (int)getpid());
+	e = write_beside(beside, like, text);
+	if (!e)
+		e = load_policy(beside, &policy, NULL, ret_problem);
+	policy_free(policy);
+	if (!e)
+		e = err_from_errno(sys_rename(beside, path));
+	if (e)
+		sys_unlink(beside);
+	else
+		sync_directory(path);
+	return e;
+}
+
 static enum err replace(const char *path, int fd, policy_change *change, struct bytes word,
 			int *ret_status)
 {
-	char beside[PATH_MAX + 32];
 	struct policy_problem problem = {0};
 	struct policy *policy = NULL;
 	struct buf text = {0}, changed = {0};
@@ -90,7 +111,6 @@ static enum err replace(const char *path, int fd, policy_change *change, struct 
 	enum err e = load_policy(path, &policy, &text, &problem);
 
 	policy_free(policy);
-	policy = NULL;
 	if (e) {
 		*ret_status = say(path, e, &problem);
 		goto out;
@@ -98,20 +118,10 @@ static enum err replace(const char *path, int fd, policy_change *change, struct 
 	e = change(buf_view(&text), word, &changed);
 	if (e)
 		goto out;
-	snprintf(beside, sizeof beside, "%s.%d.new", path, (int)getpid());
-	e = fstat(fd, &st) == 0 ? write_beside(beside, &st, buf_view(&changed))
+	e = fstat(fd, &st) == 0 ? put_in_place(path, &st, buf_view(&changed), &problem)
 				: err_from_errno(errno);
-	if (!e)
-		e = load_policy(beside, &policy, NULL, &problem);
-	policy_free(policy);
-	if (!e)
-		e = err_from_errno(sys_rename(beside, path));
-	if (e) {
+	if (e)
 		*ret_status = say(path, e, &problem);
-		sys_unlink(beside);
-	} else {
-		sync_directory(path);
-	}
 out:
 	buf_done(&text);
 	buf_done(&changed);
@@ -132,6 +142,28 @@ enum err policy_edit(const char *path, policy_change *change, struct bytes word,
 		e = replace(real, fd, change, word, ret_status);
 		close(fd);
 	}
+	free(real);
+	return e;
+}
+
+enum err policy_install(const char *path, struct bytes text, int *ret_status)
+{
+	struct stat like = {.st_uid = geteuid(), .st_gid = getegid(), .st_mode = 0600};
+	struct policy_problem problem = {0};
+	char *real = realpath(path, NULL);
+	const char *to = real ? real : path;
+	int fd = real || errno != ENOENT ? open_locked(to) : -ENOENT;
+	enum err e = fd >= 0 || fd == -ENOENT ? OK : fd == -EAGAIN ? ERR_LIMIT : err_from_errno(fd);
+
+	*ret_status = EXIT_FINE;
+	if (!e && fd >= 0 && fstat(fd, &like) != 0)
+		e = err_from_errno(errno);
+	if (!e)
+		e = put_in_place(to, &like, text, &problem);
+	if (e)
+		*ret_status = say(path, e, &problem);
+	if (fd >= 0)
+		close(fd);
 	free(real);
 	return e;
 }

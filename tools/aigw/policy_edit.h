@@ -18,4 +18,9 @@ typedef enum err policy_change(struct bytes text, struct bytes word, struct buf 
 MUST_USE enum err policy_edit(const char *path, policy_change *change, struct bytes word,
 			      int *ret_status);
 
+/* Puts `text` there as it is, whatever stood there before, also nothing; owner and mode of a file
+ * that was there are kept, a new one is 0600. The text must be a policy that load_policy takes. OK;
+ * else an error that was said already, with *ret_status. */
+MUST_USE enum err policy_install(const char *path, struct bytes text, int *ret_status);
+
 #endif

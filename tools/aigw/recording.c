@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "recording.h"
 
+#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -132,8 +133,21 @@ void recording_access(const struct places *places, const char *directory)
 
 /* ---- what was done by hand ---- */
 
+/* Who logged in, also behind sudo. */
+static void put_login_uid(struct buf *start)
+{
+	char text[24];
+	uint64_t uid;
+	size_t len = 0;
+
+	if (!files_peek("/proc/self/loginuid", text, sizeof text - 1, &len) &&
+	    !bytes_parse_u64(bytes_of(text, len), UINT32_MAX - 1, &uid))
+		need(record_put_u64(start, F_LOGIN_UID, uid));
+}
+
 static void put_start(struct buf *start, char host[65], char boot_id[37])
 {
+	const struct passwd *user = getpwuid(getuid());
 	size_t len = 0;
 
 	if (gethostname(host, 64))
@@ -145,6 +159,8 @@ static void put_start(struct buf *start, char host[65], char boot_id[37])
 	need(record_put_u64(start, F_PID, (uint64_t)getpid()));
 	need(record_put_u64(start, F_PPID, (uint64_t)getppid()));
 	need(record_put_u64(start, F_UID, getuid()));
+	need(record_put_if(start, F_USER, bytes_str(user ? user->pw_name : "")));
+	put_login_uid(start);
 	need(record_put(start, F_EXE, BYTES("aigw")));
 	need(record_put_if(start, F_CMDLINE, bytes_str(command())));
 	need(record_put(start, F_AIGW_VERSION, BYTES(AIGW_VERSION)));

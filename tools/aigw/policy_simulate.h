@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * policy_simulate: puts the requests that the log tells of to a draft of a policy, and says what
+ * would be different (aigw policy simulate).
+ */
+#ifndef AIGW_TOOL_POLICY_SIMULATE_H
+#define AIGW_TOOL_POLICY_SIMULATE_H
+
+#include <stdbool.h>
+
+/* `since` NULL: all that the log has. Problems are said on stderr; the result is an exit status: 0
+ * nothing would be different, 1 something would. */
+int policy_simulate(const char *draft_path, const char *since, bool json);
+
+#endif

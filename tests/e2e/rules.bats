@@ -120,6 +120,10 @@ in_days() {
 	assert_recorded .decision.action allow .decision.verdict refuse .decision.code policy_denied \
 		.decision.rule environments.other.models.allow .outcome complete
 	assert_equal "$(last_record '.decision.reason | startswith("only observed, not refused: ")')" true
+	run aigw log
+	assert_output --regexp ' observed +other '
+	run aigw show last
+	assert_output --partial 'allow (observed only; the verdict is refuse) by environments.other.models.allow'
 	run chat -d "$(body gpt-4o)"
 	assert_recorded .decision.action allow .decision.verdict null
 }

@@ -131,6 +131,7 @@ static void print_decision(const struct log_entry *entry)
 	struct bytes changes = entry_text(entry, F_CHANGES);
 
 	line_field(&l, entry, F_ACTION, "", "");
+	line_field(&l, entry, F_VERDICT, " (observed only; the verdict is ", ")");
 	line_field(&l, entry, F_RULE, " by ", "");
 	line_print(&l);
 	print_field(entry, "", F_REASON);
@@ -140,6 +141,7 @@ static void print_decision(const struct log_entry *entry)
 		put_visible(&change.text, bytes_cut(&changes, 0));
 		line_print(&change);
 	}
+	print_field(entry, "receipt", F_RECEIPT);
 	print_field(entry, "policy", F_POLICY_DIGEST);
 }
 
@@ -237,7 +239,8 @@ static void print_outcome(const struct log_entry *entry)
 
 	put_visible(&l.text, entry_outcome(entry));
 	line_number(&l, entry, F_STATUS, ", status ", "");
-	line_field(&l, entry, F_CODE, " ", "");
+	if (!entry_text(entry, F_VERDICT).len) /* else it is that of a refusal that was none */
+		line_field(&l, entry, F_CODE, " ", "");
 	line_field(&l, entry, F_COVERAGE, ", coverage ", "");
 	if (entry->orphan)
 		need(buf_put_str(&l.text, ", its request record is missing"));

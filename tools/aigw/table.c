@@ -93,7 +93,11 @@ static void put_exchange_column(struct buf *out, const struct log_entry *entry, 
 
 	switch (c) {
 	case COLUMN_DECISION:
-		put_pair(out, entry_text(entry, F_ACTION), BYTES_NONE);
+		/* The rules say no, but they only observe. */
+		put_pair(out,
+			 entry_text(entry, F_VERDICT).len ? BYTES("observed")
+							  : entry_text(entry, F_ACTION),
+			 BYTES_NONE);
 		return;
 	case COLUMN_SCOPE:
 		put_pair(out, entry_text(entry, F_ENVIRONMENT), entry_text(entry, F_APPLICATION));
@@ -270,7 +274,8 @@ static enum colour cell_colour(const struct log_entry *entry, enum column c)
 		return PLAIN;
 	if (bytes_equal(action, BYTES("refuse")))
 		return RED;
-	return bytes_equal(action, BYTES("rewrite")) ? YELLOW : GREEN;
+	return bytes_equal(action, BYTES("rewrite")) || entry_text(entry, F_VERDICT).len ? YELLOW
+											 : GREEN;
 }
 
 /* One line; `entry` NULL is the head. No spaces at the end. */

@@ -9,6 +9,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 	start_provider --alpn http/1.1
 	initialised
+	CHAT_WITH=shimmed
 }
 
 teardown() {
@@ -66,21 +67,21 @@ in_days() {
 	cgroup=$(sed -n 's/^0:://p' /proc/self/cgroup)
 	[[ ${#cgroup} -gt 1 ]] || cgroup=$(sed -n 's/^[0-9]*:name=systemd://p' /proc/self/cgroup)
 	applications "{ \"exe_sha256\": \"$(sha256sum <"$curl" | cut -d' ' -f1)\" }"
-	CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	run chat -d "$(body gpt-5)"
 	assert_answers 403
 	assert_equal "$(last_record '[.application, .decision.rule] | join(" ")')" 'app0 applications.app0.models.allow'
 	applications '{ "group": "nobody-has-this" }' "{ \"group\": \"$(id -gn)\" }"
-	CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	run chat -d "$(body gpt-5)"
 	assert_equal "$(last_record .application)" app1
 	applications "{ \"parent_exe\": \"$(readlink -f "$(type -P bash)")\" }"
-	CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	run chat -d "$(body gpt-5)"
 	assert_equal "$(last_record .application)" app0
 	applications '{ "parent_exe": "/usr/sbin/nothing", "exe": "*/curl" }' '{ "exe": "*/curl" }'
-	CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	run chat -d "$(body gpt-5)"
 	assert_equal "$(last_record .application)" app1
 	[[ ${#cgroup} -gt 1 ]] || return 0
 	applications "{ \"cgroup\": \"$cgroup\" }"
-	CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	run chat -d "$(body gpt-5)"
 	assert_equal "$(last_record .application)" app0
 }
 
@@ -189,7 +190,7 @@ in_days() {
 	the_environment '{ "require": ["baa"] }' "\"providers\": { \"openai\": { \"baa\": {
 		\"reference\": \"BAA-7\", \"until\": \"$(in_days 12)\" } } }"
 	body gpt-5 >body
-	CHAT_WITH=shimmed run shimmed "$CLIENTS/curl.sh" "$OPENAI/chat/completions" body body
+	run shimmed "$CLIENTS/curl.sh" "$OPENAI/chat/completions" body body
 	assert_answers 200 200
 	aigw log --all --json >log 2>/dev/null || aigw log --json >log
 	assert_equal "$(jq -rs 'flatten | map(select(.type == "notice")) | length' log)" 1
@@ -245,7 +246,7 @@ FORCED='{ "set": { "openai": { "store": false } } }'
 
 @test 'a field is forced and token counts are asked for in one request' {
 	the_environment "$FORCED" '"usage": { "ask": true }'
-	CHAT_WITH=shimmed run chat -N -d "$(body gpt-5 ',"stream":true')"
+	run chat -N -d "$(body gpt-5 ',"stream":true')"
 	assert_answers 200
 	refute_output --partial '"choices":[],"usage":{'
 	assert_equal "$(last_record '.decision.changes | join("; ")')" \

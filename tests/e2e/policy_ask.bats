@@ -60,6 +60,19 @@ explain() {
 	assert_output --partial 'ended on 2027-01-31'
 }
 
+@test 'check says in short what the scopes require and what is only observed' {
+	sed 's/aigw1test/aigw1example0replaced0by0aigw0init/' rules.json >x.json
+	run "$BUILD/aigw" policy check x.json
+	assert_failure 1 # nobody's key
+	AIGW_HOME=$BATS_TEST_TMPDIR/home initialised
+	sed "s/aigw1test/$RECIPIENT/" rules.json >rules2.json
+	chmod 600 rules2.json
+	run -0 "$BUILD/aigw" policy check rules2.json
+	assert_line '  everything: every model; requires baa, no_training, zero_retention, managed_key'
+	assert_line '  observed: openai/gpt-5*; requires baa; observed only'
+	assert_line '  watching: openai/*; watches'
+}
+
 @test 'wrong words are wrong usage, and say which' {
 	for wrong in '--provider nobody' '--provider openai --operation chit' '--provider openai --feature web' \
 		'--provider openai --day tomorrow' '--model gpt-5'; do

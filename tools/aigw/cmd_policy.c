@@ -78,13 +78,34 @@ static void put_rules(struct buf *out, const struct model_rules *rules)
 	}
 }
 
+/* What a scope says besides, in short. */
+static void put_scope(struct buf *out, const struct scope_rules *rules)
+{
+	bool first = true;
+
+	put_rules(out, &rules->models);
+	for (unsigned kind = 0; kind < AGREEMENTS; kind++) {
+		if (!(rules->require & 1u << kind))
+			continue;
+		need(buf_put_str(out, first ? "; requires " : ", "));
+		need(buf_put_str(out, agreement_name((enum agreement_kind)kind)));
+		first = false;
+	}
+	if (rules->require & REQUIRE_MANAGED_KEY)
+		need(buf_put_str(out, first ? "; requires managed_key" : ", managed_key"));
+	if (rules->mode == MODE_OBSERVE)
+		need(buf_put_str(out, "; observed only"));
+	if (rules->watch)
+		need(buf_put_str(out, "; watches"));
+}
+
 static void put_environment(struct buf *out, const struct policy *p, const struct environment *e)
 {
 	need(buf_put_str(out, "  "));
 	put_visible(out, e->name);
 	need(buf_put_str(out,
 			 bytes_equal(e->name, p->default_environment) ? " (default): " : ": "));
-	put_rules(out, &e->rules.models);
+	put_scope(out, &e->rules);
 	need(buf_put_u8(out, '\n'));
 }
 
@@ -94,7 +115,7 @@ static void print_summary(const char *path, const struct policy *p)
 
 	put_visible(&out, bytes_str(path));
 	need(buf_put_str(&out, ": fine\n  organization: "));
-	put_rules(&out, &p->organization.models);
+	put_scope(&out, &p->organization);
 	need(buf_put_u8(&out, '\n'));
 	for (size_t i = 0; i < p->environment_count; i++)
 		put_environment(&out, p, &p->environments[i]);

@@ -36,7 +36,7 @@ changes() {
 	assert_output "$AIGW_HOME/policy.json: in force, $after"
 	cmp draft.json "$AIGW_HOME/policy.json"
 	assert_equal "$(stat -c %a "$AIGW_HOME/policy.json")" 600
-	assert_equal "$(changes '[.[] | [.policy.before, .policy.after, .process.uid, .process.cmdline[0]]]')" \
+	assert_equal "$(changes '[.[] | [.policy.before, .policy.after, .process.uid, (.process.cmdline[:2] | join(" "))]]')" \
 		"[[\"$before\",\"$after\",$(id -u),\"policy apply\"]]"
 	run -0 aigw policy log
 	assert_output --partial 'aigw policy apply'

@@ -35,12 +35,13 @@ static const char *command(void)
 	return typed.argc ? typed.argv[0] : "";
 }
 
-static void put_arguments(struct buf *record, enum field f)
+/* The words from the one numbered `first` on. */
+static void put_words(struct buf *record, enum field f, int first)
 {
 	struct buf list = {0};
 
-	for (int i = 1; i < typed.argc && list.len < ARGUMENTS_BYTES_MAX; i++) {
-		if (i > 1)
+	for (int i = first; i < typed.argc && list.len < ARGUMENTS_BYTES_MAX; i++) {
+		if (i > first)
 			need(buf_put_u8(&list, 0));
 		need(buf_put(&list, bytes_slice(bytes_str(typed.argv[i]), 0, ARGUMENT_BYTES_MAX)));
 	}
@@ -119,7 +120,7 @@ void recording_access(const struct places *places, const char *directory)
 		policy = NULL;
 	if (is_collected(places, policy, directory)) {
 		need(record_put(&record, F_ACCESS_COMMAND, bytes_str(command())));
-		put_arguments(&record, F_ACCESS_ARGUMENTS);
+		put_words(&record, F_ACCESS_ARGUMENTS, 1);
 		need(record_put(&record, F_ACCESS_DIRECTORY, bytes_str(directory)));
 		enum err e = collect(policy, REC_ACCESS, buf_view(&record), socket);
 		if (e)
@@ -162,7 +163,7 @@ static void put_start(struct buf *start, char host[65], char boot_id[37])
 	need(record_put_if(start, F_USER, bytes_str(user ? user->pw_name : "")));
 	put_login_uid(start);
 	need(record_put(start, F_EXE, BYTES("aigw")));
-	need(record_put_if(start, F_CMDLINE, bytes_str(command())));
+	put_words(start, F_CMDLINE, 0);
 	need(record_put(start, F_AIGW_VERSION, BYTES(AIGW_VERSION)));
 }
 

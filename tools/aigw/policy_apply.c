@@ -325,7 +325,8 @@ static void put_digest_cell(struct grid *g, struct bytes digest)
 static void put_change(struct grid *g, const struct log_entry *entry)
 {
 	struct bytes by = entry_text(entry, F_CMDLINE), user = entry_text(entry, F_USER);
-	bool applied = bytes_starts(by, BYTES("policy apply"));
+	/* The words with a NUL between; a collector has the name of the tool before them. */
+	bool applied = bytes_find(by, BYTES("policy\0apply")) != SIZE_MAX;
 	struct buf time = {0};
 
 	put_time_local(&time, entry->time_ns, true);

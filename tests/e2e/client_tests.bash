@@ -81,11 +81,7 @@ refused_13() {
 }
 
 refused_12() {
-	refused_by refused "$1" --tls 1.2 --tickets 0
-}
-
-refused_stream() {
-	refused_by refused-stream "$1"
+	refused_by refused-stream "$1" --tls 1.2 --tickets 0
 }
 
 uploaded() {

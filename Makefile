@@ -23,7 +23,7 @@ CPP = -std=c11 -D_GNU_SOURCE -DAIGW_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(B
 ALLFLAGS = $(CPP) $(WARN) $(HARD) $(CFLAGS) $(SANFLAGS) -fPIC -fvisibility=hidden \
 	-ffunction-sections -fdata-sections -MMD -MP
 
-FLOORS = base wire llm policy audit
+FLOORS = base wire llm limits policy audit
 ROOMS = $(sort $(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
 SHIM = $(sort $(wildcard src/shim/*.c))
 TOOL = $(sort $(wildcard tools/aigw/*.c))
@@ -135,7 +135,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 TESTBINS = provider tls_client gnutls_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
 	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
-	start_bench call_bench scan_bench collect_client collect_bench $(WRITERTESTS) $(STATICBINS)
+	start_bench call_bench scan_bench collect_client collect_bench limits-hammer $(WRITERTESTS) $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -241,6 +241,10 @@ $(BUILD)/tests/hostile_host: tests/bin/hostile_host.c $(wildcard tests/bin/hosti
 		-lssl -lcrypto -lseccomp -lpthread
 
 $(BUILD)/tests/make-log: tests/bin/make-log.c $(OBJ) $(LLOBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
+
+$(BUILD)/tests/limits-hammer: tests/bin/limits-hammer.c $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
 

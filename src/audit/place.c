@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "audit/place.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/sys.h"
-
-#define STAT_BYTES_MAX   4096
-#define PROCESS_PATH_MAX 64
 
 struct text {
 	char *at;
@@ -163,31 +159,7 @@ enum err place_make(const char *directory, const char *host, uint64_t pid, uint6
 	return path.full ? ERR_LIMIT : OK;
 }
 
-/* Field 22 of /proc/PID/stat. The second field may hold spaces and parentheses: fields are counted
- * from its last ')'. The third is the state; Z and X are processes that ended. */
 bool place_process_start(uint64_t pid, uint64_t *ret_ticks)
 {
-	char room[PROCESS_PATH_MAX], content[STAT_BYTES_MAX];
-	struct text path = {room, 0, sizeof room, false};
-	size_t len = 0, close;
-	int fd;
-
-	put_chars(&path, "/proc/", 6);
-	put_number(&path, pid, 1);
-	put_chars(&path, "/stat", 5);
-	fd = sys_open(room, O_RDONLY, 0);
-	if (fd < 0)
-		return false;
-	if (sys_read_full(fd, content, sizeof content, &len))
-		len = 0;
-	sys_close(fd);
-	struct bytes rest = bytes_of(content, len);
-	while ((close = bytes_find_byte(rest, ')')) != SIZE_MAX)
-		rest = bytes_from(rest, close + 1);
-	rest = bytes_from(rest, 1);
-	if (rest.len == 0 || rest.at[0] == 'Z' || rest.at[0] == 'X')
-		return false;
-	for (int field = 3; field < 22; field++)
-		bytes_cut(&rest, ' ');
-	return bytes_parse_u64(bytes_cut(&rest, ' '), UINT64_MAX, ret_ticks) == OK;
+	return sys_process_start(pid, ret_ticks);
 }

@@ -17,11 +17,13 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define READ_STEP      4096
-#define PATH_BYTES_MAX 4096
-#define KERNEL_SIGSET  8 /* bytes of the kernel's signal set on the supported machines */
-#define PAGE_BYTES_MIN 4096
-#define NO_SUCH_CHANGE 99 /* neither SIG_BLOCK, SIG_UNBLOCK nor SIG_SETMASK */
+#define READ_STEP        4096
+#define STAT_BYTES_MAX   4096
+#define PROCESS_PATH_MAX 64
+#define PATH_BYTES_MAX   4096
+#define KERNEL_SIGSET    8 /* bytes of the kernel's signal set on the supported machines */
+#define PAGE_BYTES_MIN   4096
+#define NO_SUCH_CHANGE   99 /* neither SIG_BLOCK, SIG_UNBLOCK nor SIG_SETMASK */
 
 long sys_call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -570,4 +572,38 @@ void lock_drop(struct lock *l)
 void lock_reset(struct lock *l)
 {
 	__atomic_store_n(&l->word, 0, __ATOMIC_RELEASE);
+}
+
+/* The second field may hold spaces and parentheses: fields are counted from its last ')'. The third
+ * is the state; Z and X are processes that ended. */
+bool sys_process_start(uint64_t pid, uint64_t *ret_ticks)
+{
+	char path[PROCESS_PATH_MAX], content[STAT_BYTES_MAX];
+	size_t len = 0, close, at = sizeof path;
+	static const char before[] = "/proc/", behind[] = "/stat";
+	int fd;
+
+	at -= sizeof behind;
+	memcpy(path + at, behind, sizeof behind);
+	do {
+		path[--at] = (char)('0' + pid % 10);
+		pid /= 10;
+	} while (pid);
+	at -= sizeof before - 1;
+	memcpy(path + at, before, sizeof before - 1);
+	fd = sys_open(path + at, O_RDONLY, 0);
+	if (fd < 0)
+		return false;
+	if (sys_read_full(fd, content, sizeof content, &len))
+		len = 0;
+	sys_close(fd);
+	struct bytes rest = bytes_of(content, len);
+	while ((close = bytes_find_byte(rest, ')')) != SIZE_MAX)
+		rest = bytes_from(rest, close + 1);
+	rest = bytes_from(rest, 1);
+	if (rest.len == 0 || rest.at[0] == 'Z' || rest.at[0] == 'X')
+		return false;
+	for (int field = 3; field < 22; field++)
+		bytes_cut(&rest, ' ');
+	return bytes_parse_u64(bytes_cut(&rest, ' '), UINT64_MAX, ret_ticks) == OK;
 }

@@ -62,6 +62,9 @@ pid_t sys_process(void);
 void sys_unique(uint8_t ret_bytes[10]);
 pid_t sys_getppid(void);
 pid_t sys_gettid(void);
+/* When a process started, in clock ticks after boot (/proc/PID/stat field 22); false: there is
+ * none, or it has ended, or /proc does not say. */
+MUST_USE bool sys_process_start(uint64_t pid, uint64_t *ret_ticks);
 uid_t sys_getuid(void);
 gid_t sys_getgid(void);
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "limits/limit.h"
+
+static const struct {
+	const char *name;
+	enum limit_shape shape;
+} kinds[LIMIT_COUNT] = {
+#define LIMIT(name, key, shape) {key, shape},
+	LIMITS(LIMIT)
+#undef LIMIT
+};
+
+const char *limit_name(enum limit_kind kind)
+{
+	return (unsigned)kind < LIMIT_COUNT ? kinds[kind].name : "";
+}
+
+enum limit_shape limit_shape(enum limit_kind kind)
+{
+	return (unsigned)kind < LIMIT_COUNT ? kinds[kind].shape : LIMIT_HELD;
+}
+
+bool limit_is_money(enum limit_kind kind)
+{
+	return kind == LIMIT_USD_PER_DAY || kind == LIMIT_USD_PER_MONTH;
+}
+
+bool limit_is_monthly(enum limit_kind kind)
+{
+	return kind == LIMIT_TOKENS_PER_MONTH || kind == LIMIT_USD_PER_MONTH;
+}

@@ -84,6 +84,7 @@ bool message_may_send(unsigned kind, bool manages)
 	case REC_NOTICE:
 	case REC_GAP:
 	case REC_ACCESS:
+	case REC_LIMIT:
 		return true;
 	case REC_KEY_CHANGE:
 	case REC_HOLD:

@@ -27,7 +27,8 @@
 	RECORD(12, REC_ACCESS, "access")                                                           \
 	RECORD(13, REC_HOLD, "hold")                                                               \
 	RECORD(14, REC_RETENTION, "retention")                                                     \
-	RECORD(15, REC_NOTICE, "notice")
+	RECORD(15, REC_NOTICE, "notice")                                                           \
+	RECORD(16, REC_LIMIT, "limit")
 
 enum record_kind {
 #define RECORD(number, name, text) name = number,

@@ -39,6 +39,14 @@ static bool has_part(struct bytes rule, struct bytes part)
 	return false;
 }
 
+static const char *openai_type(const struct refusal *r)
+{
+	if (r->status != 429)
+		return "invalid_request_error";
+	return bytes_equal(bytes_str(r->code), BYTES("insufficient_quota")) ? "insufficient_quota"
+									    : "requests";
+}
+
 /* One letter of a template. */
 static enum err put_letter(const struct refusal *r, uint8_t letter, struct buf *out)
 {
@@ -55,6 +63,10 @@ static enum err put_letter(const struct refusal *r, uint8_t letter, struct buf *
 		return buf_put_str(out, statuses[row(r->status)].anthropic);
 	case 'g':
 		return buf_put_str(out, statuses[row(r->status)].google);
+	case 'o':
+		return buf_put_str(out, openai_type(r));
+	case 'r':
+		return buf_put_str(out, r->status == 429 ? "RATE_LIMIT_EXCEEDED" : "POLICY_DENIED");
 	case 'x':
 		return buf_put_str(out, statuses[row(r->status)].aws);
 	case 'p':
@@ -89,7 +101,7 @@ static enum err put_template(const char *template, const struct refusal *r, stru
 		return put_template(text, refusal, out);                                           \
 	}
 
-TEMPLATE(put_openai, "{\"error\":{\"message\":@m,\"type\":\"invalid_request_error\","
+TEMPLATE(put_openai, "{\"error\":{\"message\":@m,\"type\":\"@o\","
 		     "\"param\":@p,\"code\":@c}}")
 TEMPLATE(put_anthropic,
 	 "{\"type\":\"error\",\"error\":{\"type\":\"@a\",\"message\":@m},\"request_id\":@i}")
@@ -106,7 +118,7 @@ TEMPLATE(put_replicate, "{\"title\":\"Request refused\",\"detail\":@m,\"status\"
 
 #define GOOGLE                                                                                     \
 	"{\"error\":{\"code\":@s,\"message\":@m,\"status\":\"@g\",\"details\":[{\"@@type\":"       \
-	"\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"POLICY_DENIED\","               \
+	"\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"@r\","                          \
 	"\"domain\":\"aigw\"}]}}"
 
 static enum err put_google(const struct refusal *refusal, struct buf *out)
@@ -164,6 +176,16 @@ static enum err put_header(struct buf *out, const char *name, struct bytes value
 	return e ? e : buf_put_str(out, "\r\n");
 }
 
+/* RFC 9110 10.2.3 */
+static enum err put_retry_after(struct buf *out, uint64_t seconds)
+{
+	enum err e = buf_put_str(out, "retry-after: ");
+
+	if (!e)
+		e = buf_put_decimal(out, seconds);
+	return e ? e : buf_put_str(out, "\r\n");
+}
+
 static enum err put_head(const struct error_shape *shape, const char *request_id_header,
 			 const struct refusal *refusal, size_t body_bytes, struct buf *out)
 {
@@ -183,6 +205,8 @@ static enum err put_head(const struct error_shape *shape, const char *request_id
 		e = put_header(out, "x-aigw-rule", refusal->rule);
 	if (!e)
 		e = put_header(out, "x-should-retry", BYTES("false"));
+	if (!e && refusal->retry_after_s)
+		e = put_retry_after(out, refusal->retry_after_s);
 	if (!e && shape->type_header)
 		e = put_header(out, shape->type_header, bytes_str(shape->type(refusal->status)));
 	if (!e)

@@ -15,9 +15,10 @@ struct refusal {
 	int status;       /* HTTP status: 400 401 403 413 429 503 */
 	const char *code; /* "policy_denied", "request_too_large" ... */
 	struct bytes message;
-	struct bytes rule; /* the rule that decided */
-	struct bytes id;   /* the record's ULID, 26 characters */
-	bool head;         /* the request was HEAD: no body */
+	struct bytes rule;      /* the rule that decided */
+	struct bytes id;        /* the record's ULID, 26 characters */
+	uint64_t retry_after_s; /* 0: it is not said when to try again */
+	bool head;              /* the request was HEAD: no body */
 	bool in_array; /* Gemini's stream without alt=sse: one array, whose element the error is */
 };
 

@@ -9,6 +9,7 @@
 #ifndef AIGW_POLICY_POLICY_H
 #define AIGW_POLICY_POLICY_H
 
+#include "limits/limit.h"
 #include "llm/catalogue.h"
 #include "llm/control.h"
 #include "llm/price.h"
@@ -94,6 +95,7 @@ struct scope_rules {
 	struct patterns hosts, denied_hosts; /* lower case */
 	uint32_t max_body_bytes, max_tokens; /* 0: no limit */
 	uint32_t require;
+	struct limit_values limits;
 	size_t set_count;
 	const struct forced *set;
 	bool unalterable_tagged;         /* what cannot be forced is let through, and recorded */

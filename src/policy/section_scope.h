@@ -7,6 +7,7 @@
 #define AIGW_POLICY_SECTION_SCOPE_H
 
 #include "policy/reader.h"
+#include "policy/section_limits.h"
 #include "policy/section_models.h"
 #include "policy/section_set.h"
 
@@ -41,9 +42,9 @@ reader_fn section_scope_endpoints, section_scope_features, section_scope_hosts,
 	READER_KEY("set", section_set_read, READER_IN(type, field set)),                           \
 		READER_KEY("unalterable", section_scope_tagged,                                    \
 			   READER_IN(type, field unalterable_tagged)),                             \
+		READER_KEY("limits", section_limits_read, READER_IN(type, field limits)),          \
 		READER_KEY("mode", reader_choice, READER_IN(type, field mode),                     \
 			   .choices = section_scope_modes),                                        \
-		READER_KEY("watch", section_scope_watch, READER_IN(type, field watch)),            \
-		READER_LATER("limits")
+		READER_KEY("watch", section_scope_watch, READER_IN(type, field watch))
 
 #endif

@@ -16,6 +16,7 @@
 #include "shim/journal.h"
 #include "shim/notice.h"
 #include "shim/peer.h"
+#include "shim/quota.h"
 #include "shim/rules.h"
 #include "shim/wake.h"
 #include "wire/http1.h"
@@ -62,7 +63,9 @@ struct gate {
 	struct buf refusal;
 	size_t served;
 	struct buf record;
-	struct buf asked; /* by the requests whose answers are awaited */
+	struct buf asked;       /* by the requests whose answers are awaited */
+	struct buf tickets;     /* for what they took of the limits */
+	uint64_t retry_after_s; /* of the refusal */
 	/* an answer whose usage we asked for */
 	struct usage_drop drop;
 	bool changing; /* drop is at work, or bytes of it wait here: the answer is not as it came */
@@ -176,6 +179,7 @@ static void put_refusal(struct gate *g, const struct decision *d)
 		.code = d->code,
 		.rule = bytes_str(d->rule),
 		.id = bytes_str(g->id),
+		.retry_after_s = g->retry_after_s,
 		.head = q->method && strcmp(q->method, "HEAD") == 0,
 		.in_array = asks_for_array(g),
 	};
@@ -236,6 +240,7 @@ static void refuse(struct gate *g, const struct call *call, const struct decisio
 {
 	g->usage_asked = false; /* nothing goes out */
 	force_done(&g->force);
+	quota_give_back(&g->tickets, g->id);
 	if (g->rules) {
 		struct request_facts f = facts_of(g, call, d);
 		f.outcome = "refused";
@@ -274,6 +279,7 @@ static void begin_request(struct gate *g)
 	g->host_settled = g->head_released = g->passes = g->usage_asked = false;
 	g->released = 0;
 	force_done(&g->force);
+	g->retry_after_s = 0;
 	g->dialect = NULL;
 	sys_unique(unique);
 	record_make_id(sys_now_ns() / 1000000u, unique, g->id);
@@ -645,6 +651,21 @@ static void ask(struct gate *g, const struct request_view *view, const struct ca
 	notice_ending(g->rules, g->provider, ret_decision, q.now_s);
 }
 
+/* Takes what the request may use from the limits it is under; true: it may go. */
+static bool within_limits(struct gate *g, const struct request_view *view, const struct call *call,
+			  struct decision *d)
+{
+	const struct quota_call q = {g->id, g->rules, g->provider, call, view->body};
+	struct decision met = *d;
+	enum err e = quota_take(&g->tickets, &q, &met, &g->retry_after_s);
+
+	if (!e || (e != ERR_LIMIT && g->rules->policy->audit.on_failure == FAIL_ALLOW))
+		return true;
+	*d = met;
+	refuse(g, call, d);
+	return false;
+}
+
 /* The request is complete: decide, record, and put it on its way. */
 static void handle_request(struct gate *g)
 {
@@ -670,7 +691,7 @@ static void handle_request(struct gate *g)
 		refuse(g, &call, &d);
 		return;
 	}
-	if (!force_into(g, &call, &d))
+	if (!force_into(g, &call, &d) || !within_limits(g, &view, &call, &d))
 		return;
 	ask_usage(g, &view, &call);
 	if (g->usage_asked)
@@ -855,6 +876,8 @@ static enum gate_answer flush(struct gate *g)
 			return GATE_BLOCKED;
 		case BROKEN:
 			g->out = BYTES_NONE;
+			if (exchange_request(g->exchange)->complete)
+				quota_give_back(&g->tickets, g->id); /* it never left whole */
 			exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
 			return GATE_BROKEN;
 		}
@@ -1177,6 +1200,11 @@ static void on_answer(void *context, struct exchange *x, enum outcome outcome)
 	if (outcome == OUTCOME_COMPLETE && f->is_stream && !f->answer.terminated && !f->has_end &&
 	    f->cut_by_close)
 		outcome = OUTCOME_ABORTED_BY_PROVIDER;
+	if (sent) {
+		const struct quota_answer used = {sent->id, g->rules, f, known ? &asked : NULL,
+						  outcome};
+		quota_settle(&g->tickets, &used);
+	}
 	struct answer_facts facts = {.rules = g->rules,
 				     .exchange = x,
 				     .asked = known ? &asked : NULL,
@@ -1213,6 +1241,7 @@ void gate_free(struct gate *g)
 		exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROGRAM, sys_monotonic_ns());
 		record_unfinished(g);
 	}
+	quota_done(&g->tickets);
 	exchange_free(g->exchange);
 	rules_drop(g->rules);
 	buf_done(&g->staged);

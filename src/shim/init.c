@@ -17,15 +17,18 @@
 #include "shim/opening.h"
 #include "shim/plain.h"
 #include "shim/quic.h"
+#include "shim/quota.h"
 #include "shim/real.h"
 #include "shim/rules.h"
 #include "shim/self.h"
 
-/* One fixed order of locks: journal before rules, as journal_append takes them. Nothing here
- * allocates or frees: an allocator with handlers of its own may be locked just now. */
+/* One fixed order of locks: journal before rules, as journal_append takes them; quota holds its
+ * over neither. Nothing here allocates or frees: an allocator with handlers of its own may be
+ * locked just now. */
 static void before_fork(void)
 {
 	opening_release_all();
+	quota_before_fork();
 	journal_before_fork();
 	rules_before_fork();
 }
@@ -34,12 +37,14 @@ static void after_fork(void)
 {
 	rules_after_fork();
 	journal_after_fork();
+	quota_after_fork();
 }
 
 static void in_child(void)
 {
 	journal_in_child();
 	rules_in_child();
+	quota_in_child();
 	conn_reset_locks();
 	opaque_in_child();
 	opening_in_child();

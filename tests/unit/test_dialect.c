@@ -577,6 +577,39 @@ static void the_status_gives_the_line_and_anthropics_error_type(void)
 	}
 }
 
+static void a_limit_is_refused_in_the_providers_words(void)
+{
+	static const struct {
+		const char *shape, *code, *body;
+		uint64_t retry_after_s;
+		const char *header; /* NULL: there is none */
+	} cases[] = {
+		{"openai", "insufficient_quota", "\"type\":\"insufficient_quota\"", 86400,
+		 "\r\nretry-after: 86400\r\n"},
+		{"openai", "rate_limit_exceeded", "\"type\":\"requests\"", 1,
+		 "\r\nretry-after: 1\r\n"},
+		{"openai", "rate_limit_exceeded", "\"type\":\"requests\"", 0, NULL},
+		{"google", "rate_limit_exceeded", "\"reason\":\"RATE_LIMIT_EXCEEDED\"", 0, NULL},
+		{"google", "insufficient_quota", "\"status\":\"RESOURCE_EXHAUSTED\"", 0, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct refusal r = denied;
+		struct buf out = {0};
+		r.status = 429;
+		r.code = cases[i].code;
+		r.retry_after_s = cases[i].retry_after_s;
+		CHECK_ERR(error_shape_put_refusal(error_shape_find(bytes_str(cases[i].shape)),
+						  "request-id", &r, &out),
+			  OK);
+		CHECK(bytes_find(buf_view(&out), bytes_str(cases[i].body)) != SIZE_MAX);
+		CHECK((bytes_find(buf_view(&out), BYTES("retry-after")) != SIZE_MAX) ==
+		      (cases[i].header != NULL));
+		CHECK(bytes_find(buf_view(&out), bytes_str(cases[i].header)) != SIZE_MAX);
+		buf_done(&out);
+	}
+}
+
 static void param_is_model_only_when_a_model_rule_decided(void)
 {
 	static const struct {
@@ -684,6 +717,7 @@ int main(void)
 		  TEST(a_refusal_of_head_has_the_length_but_no_body),
 		  TEST(an_anthropic_refusal_has_exactly_these_bytes),
 		  TEST(the_status_gives_the_line_and_anthropics_error_type),
+		  TEST(a_limit_is_refused_in_the_providers_words),
 		  TEST(param_is_model_only_when_a_model_rule_decided),
 		  TEST(hostile_texts_cannot_leave_their_places),
 		  TEST(a_refusal_is_written_whole_or_not_at_all),

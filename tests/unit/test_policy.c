@@ -12,6 +12,7 @@
 #include "policy/host.h"
 #include "policy/nearest.h"
 #include "policy/phrase.h"
+#include "policy/section_limits.h"
 #include "tap.h"
 #include "wire/json.h"
 
@@ -636,6 +637,62 @@ static void a_secret_key_is_not_repeated_in_the_message(void)
 		      "which makes a key and fills this in");
 }
 
+static void limits_are_read_to_the_last_digit(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t picousd; /* UINT64_MAX: refused */
+	} money[] = {
+		{"0", 0},
+		{"500", UINT64_C(500000000000000)},
+		{"0.1", UINT64_C(100000000000)},
+		{"12.50", UINT64_C(12500000000000)},
+		{"0.000001", 1000000},
+		{"10000000", UINT64_C(10000000000000000000)},
+		{"10000000.000001", UINT64_MAX},
+		{"10000001", UINT64_MAX},
+		{"0.0000001", UINT64_MAX},
+		{"1e2", UINT64_MAX},
+	};
+	struct policy *p = NULL;
+	struct policy_problem problem;
+
+	CHECK_ERR(parse("{\"version\":1," AUDIT
+			",\"organization\":{\"limits\":{\"requests_per_minute\":600}},"
+			"\"environments\":{\"e\":{\"limits\":{\"tokens_per_minute\":1,"
+			"\"tokens_per_day\":2,\"tokens_per_month\":3,\"concurrent_requests\":0}},"
+			"\"f\":{\"limits\":{}}},"
+			"\"applications\":{\"a\":{\"environment\":\"e\",\"match\":{\"user\":"
+			"\"u\"},\"limits\":{\"tokens_per_day\":1000000000000000}}},"
+			"\"default_environment\":\"e\"}",
+			&p, &problem),
+		  OK);
+	if (!p)
+		return;
+	const struct limit_values *e = &p->environments[0].rules.limits;
+	CHECK_U64(p->organization.limits.given, 1u << LIMIT_REQUESTS_PER_MINUTE);
+	CHECK_U64(p->organization.limits.value[LIMIT_REQUESTS_PER_MINUTE], 600);
+	CHECK_U64(e->value[LIMIT_TOKENS_PER_MINUTE], 1);
+	CHECK_U64(e->value[LIMIT_TOKENS_PER_DAY], 2);
+	CHECK_U64(e->value[LIMIT_TOKENS_PER_MONTH], 3);
+	CHECK(limit_given(e, LIMIT_CONCURRENT_REQUESTS) && !limit_given(e, LIMIT_USD_PER_DAY));
+	CHECK_U64(p->environments[1].rules.limits.given, 0);
+	CHECK_U64(p->applications[0].rules.limits.value[LIMIT_TOKENS_PER_DAY], LIMIT_NUMBER_MAX);
+	policy_free(p);
+	for (size_t i = 0; i < sizeof money / sizeof money[0]; i++) {
+		char text[400];
+		snprintf(text, sizeof text,
+			 POLICY_WITH(",\"organization\":{\"limits\":{\"usd_per_month\":%s}}"),
+			 money[i].text);
+		p = NULL;
+		CHECK_ERR(parse(text, &p, &problem), money[i].picousd == UINT64_MAX ? ERR_BAD : OK);
+		if (p)
+			CHECK_U64(p->organization.limits.value[LIMIT_USD_PER_MONTH],
+				  money[i].picousd);
+		policy_free(p);
+	}
+}
+
 /* The keys that the parser says it expects, against the properties of the schema. */
 static void the_schema_has_exactly_the_keys_that_the_parser_reads(void)
 {
@@ -668,6 +725,8 @@ static void the_schema_has_exactly_the_keys_that_the_parser_reads(void)
 		{"{\"version\":1," AUDIT
 		 ",\"environments\":{\"e\":{\"?\":1}},\"default_environment\":\"e\"}",
 		 "/$defs/scope/properties"},
+		{POLICY_WITH(",\"organization\":{\"limits\":{\"?\":1}}"),
+		 "/$defs/limits/properties"},
 		{POLICY_WITH(",\"applications\":{\"a\":{\"?\":1}}"),
 		 "/$defs/application/properties"},
 		{POLICY_WITH(
@@ -868,6 +927,7 @@ int main(void)
 		  TEST(each_failing_allocation_is_reported_and_leaks_nothing),
 		  TEST(a_failing_allocation_in_a_report_is_reported_too),
 		  TEST(a_problem_may_be_ignored), TEST(a_secret_key_is_not_repeated_in_the_message),
+		  TEST(limits_are_read_to_the_last_digit),
 		  TEST(the_schema_has_exactly_the_keys_that_the_parser_reads),
 		  TEST(the_nearest_word_is_suggested_and_a_far_one_is_not),
 		  TEST(a_phrase_is_cut_at_a_character_and_says_so),

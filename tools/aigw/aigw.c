@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	{"retain", cmd_retain, "remove what is older than the policy's retain_days"},
 	{"hold", cmd_hold, "keep parts of the log whatever their age"},
 	{"usage", cmd_usage, "add up requests, tokens and cost; compare with an invoice"},
+	{"limits", cmd_limits, "what is used of the policy's limits"},
 	{"policy", cmd_policy, "check or show the policy"},
 	{"providers", cmd_providers, "the providers that are built in, and their endpoints"},
 	{"doctor", cmd_doctor, "what of a program, a process or this host is governed"},

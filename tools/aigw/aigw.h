@@ -27,6 +27,7 @@ int cmd_export(int argc, char **argv);
 int cmd_grep(int argc, char **argv);
 int cmd_evidence(int argc, char **argv);
 int cmd_usage(int argc, char **argv);
+int cmd_limits(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_providers(int argc, char **argv);
 int cmd_audit_key(int argc, char **argv);

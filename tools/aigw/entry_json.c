@@ -35,9 +35,10 @@ static const enum field usage_fields[USAGE_COUNT] = {
 
 /* The objects of an entry, in the order they are printed; "" are the members that stand at the top
  * (after id, type and time). */
-static const char *const groups[] = {
-	"",     "aigw",      "process", "connection", "gen_ai", "cost",   "key",  "decision",
-	"http", "websocket", "timing",  "gap",        "policy", "access", "hold", "retention"};
+static const char *const groups[] = {"",          "aigw", "process",  "connection", "gen_ai",
+				     "cost",      "key",  "decision", "http",       "websocket",
+				     "timing",    "gap",  "policy",   "access",     "hold",
+				     "retention", "limit"};
 
 #define GROUP_COUNT (sizeof groups / sizeof groups[0])
 

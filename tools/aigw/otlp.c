@@ -201,7 +201,7 @@ void put_entry_otlp(struct buf *out, const struct log_entry *entry, bool payload
 	bool exchange = entry->kind == REC_REQUEST;
 	bool refused = bytes_equal(entry_text(entry, F_ACTION), BYTES("refuse")) ||
 		       entry->kind == REC_REFUSED_CONNECTION || entry->kind == REC_GAP ||
-		       entry->kind == REC_NOTICE;
+		       entry->kind == REC_NOTICE || entry->kind == REC_LIMIT;
 	const char *kind = record_kind_name(entry->kind);
 
 	need(buf_put_str(out, "{\"resourceLogs\":[{\"resource\":{\"attributes\":["));

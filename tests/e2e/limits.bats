@@ -1,0 +1,183 @@
+#!/usr/bin/env bats
+# The policy's limits: refused with 429, settled by what the provider says, shared by all processes.
+# The provider counts what it likes: 21 tokens in and out of a chat, unless it says nothing of it.
+
+# shellcheck disable=SC2154  # bats' $stderr
+load helper
+
+setup() { start_provider; }
+teardown() {
+	[[ ! ${CLIENT_PID:-} ]] || { kill -9 "$CLIENT_PID" && wait "$CLIENT_PID"; } 2>/dev/null || true
+	stop_provider
+}
+
+# the_limits_are LIMITS [ORGANIZATION [APPLICATIONS]]: JSON, of the environment and the other scopes.
+the_limits_are() {
+	initialised
+	write_policy "{
+  \"version\": 1,
+  \"audit\": { \"recipients\": [\"$RECIPIENT\"], \"on_failure\": \"${ON_FAILURE:-refuse}\" },
+  \"organization\": { \"limits\": ${2:-{\}} },
+  \"environments\": { \"production\": { \"limits\": $1 } },
+  \"applications\": ${3:-{\}},
+  \"default_environment\": \"production\"
+}"
+}
+
+# used SCOPE LIMIT: what aigw limits says.
+used() {
+	aigw limits --json | jq -c ".[] | select(.scope == \"$1\" and .limit == \"$2\").used"
+}
+
+alerts() {
+	aigw log --json | jq -rs 'flatten | map(select(.type == "limit")) | '"$1"
+}
+
+@test 'the third request of a minute with two is refused as the provider would, and tells when to come back' {
+	the_limits_are '{ "requests_per_minute": 2 }'
+	for _ in 1 2; do
+		run chat -d "$(body gpt-5)"
+		assert_answers 200
+	done
+	run chat -D "$BATS_TEST_TMPDIR/head" -d "$(body gpt-5)"
+	assert_answers 429
+	assert_equal "$(grep '^{' <<<"$output" | jq -r '.error | [.type, .code] | join(" ")')" \
+		'requests rate_limit_exceeded'
+	assert_output --partial 'environments.production.limits.requests_per_minute is met: 2 of 2 requests'
+	after=$(tr -d '\r' <"$BATS_TEST_TMPDIR/head" | sed -n 's/^retry-after: //p')
+	((after >= 1 && after <= 30)) || fail "retry-after: $after"
+	assert_recorded .decision.action refuse .http.status 429 .outcome refused \
+		.decision.rule environments.production.limits.requests_per_minute
+	assert_provider_saw 2
+}
+
+@test 'a budget is charged by an estimate and settled by what the provider counted' {
+	the_limits_are '{ "tokens_per_day": 5000, "usd_per_month": 1 }' '{ "tokens_per_month": 100000 }'
+	run chat -d "$(body gpt-5 ',"max_completion_tokens":4000')"
+	assert_answers 200
+	tokens=$(last_record '.gen_ai | .["usage.input_tokens"] + .["usage.output_tokens"]')
+	assert_equal "$(used environments.production tokens_per_day)" "$tokens"
+	assert_equal "$(used organization tokens_per_month)" "$tokens"
+	assert_equal "$(used environments.production usd_per_month)" "$(last_record '.cost.usd')"
+	run chat -d "$(body gpt-5 ',"max_completion_tokens":5000')"
+	assert_answers 429
+	assert_output --partial "\"insufficient_quota\""
+	assert_output --partial "tokens_per_day is met: $tokens of 5000 tokens are used, and this request may take 50"
+	assert_output --partial '00:00 UTC'
+	assert_recorded .decision.rule environments.production.limits.tokens_per_day
+	assert_equal "$(alerts '[.[] | [.decision.rule, .limit.percent] | join(" ")] | join(";")')" \
+		'environments.production.limits.tokens_per_day 100'
+}
+
+@test 'a stream is settled by its counts, one that breaks off by its estimate' {
+	the_limits_are '{ "tokens_per_month": 1000000 }'
+	run chat -d "$(body gpt-5 "$STREAM")"
+	assert_answers 200
+	tokens=$(last_record '.gen_ai | .["usage.input_tokens"] + .["usage.output_tokens"]')
+	assert_equal "$(used environments.production tokens_per_month)" "$tokens"
+	run chat -H 'x-provider: cut' -d "$(body gpt-5 ",\"max_tokens\":5000$STREAM")"
+	now=$(used environments.production tokens_per_month)
+	((now > tokens + 5000 && now < tokens + 5100)) || fail "$now"
+}
+
+@test 'what the provider refuses costs nothing but the request' {
+	the_limits_are '{ "tokens_per_day": 5000, "requests_per_minute": 10 }'
+	run chat -H 'x-provider: error-400' -d "$(body gpt-5)"
+	assert_answers 400
+	run chat -H 'x-provider: no-usage' -d "$(body gpt-5 ',"max_tokens":100')"
+	assert_answers 200
+	now=$(used environments.production tokens_per_day)
+	((now > 100 && now < 200)) || fail "the second one counts as estimated, not $now"
+	assert_equal "$(used environments.production requests_per_minute)" 2
+}
+
+@test 'alerts at 50, 80 and 100 percent are records, each told once' {
+	the_limits_are '{ "tokens_per_day": 1100 }'
+	for max in 550 10 300 10 210; do # what counts is the estimate, for want of anything better
+		run chat -H 'x-provider: no-usage' -d "$(body gpt-5 ",\"max_tokens\":$max")"
+	done
+	assert_equal "$(alerts 'map(.limit.percent) | join(" ")')" '50 80 100'
+	assert_equal "$(alerts '.[0] | [.decision.rule, .limit.value] | join(" ")')" \
+		'environments.production.limits.tokens_per_day 1100'
+	assert_log_whole
+}
+
+@test 'only so many requests are under way, in all processes; a killed one is not counted' {
+	the_limits_are '{ "concurrent_requests": 1 }'
+	coproc CLIENT { shimmed curl -sSN --max-time 30 -H "Authorization: Bearer $API_KEY" \
+		-d "$(body gpt-5--stall "$STREAM")" "$OPENAI/chat/completions" 3>&-; }
+	read -r -t 20 -u "${CLIENT[0]}" line && [[ $line = data:* ]] # it is under way
+	run chat -D "$BATS_TEST_TMPDIR/head" -d "$(body gpt-5)"
+	assert_answers 429
+	assert_output --partial 'concurrent_requests is met: 1 of 1 requests under way'
+	grep -q '^retry-after: 1' "$BATS_TEST_TMPDIR/head"
+	assert_recorded .decision.rule environments.production.limits.concurrent_requests
+	assert_equal "$(used environments.production concurrent_requests)" 1
+	pkill -9 -P "$CLIENT_PID" 2>/dev/null || true
+	kill -9 "$CLIENT_PID" 2>/dev/null || true
+	wait "$CLIENT_PID" 2>/dev/null || true
+	CLIENT_PID=
+	assert_equal "$(used environments.production concurrent_requests)" 0
+	until run chat -d "$(body gpt-5)" && [[ $output = *'HTTP 200'* ]]; do
+		((SECONDS < 20)) || fail "$output" # counted anew within a second
+	done
+	assert_equal "$(used environments.production concurrent_requests)" 0
+}
+
+@test 'all scopes count, and 0 allows nothing' {
+	the_limits_are '{}' '{ "tokens_per_day": 100000 }' \
+		'{ "bot": { "environment": "production", "match": { "exe": "*/curl" }, "limits": { "usd_per_day": 0 } } }'
+	run chat -d "$(body gpt-5)"
+	assert_answers 429
+	assert_output --partial 'applications.bot.limits.usd_per_day is 0: nothing is allowed'
+	assert_recorded .application bot .decision.rule applications.bot.limits.usd_per_day
+	assert_equal "$(used organization tokens_per_day)" 0
+	assert_provider_saw 0
+}
+
+@test 'a program that sees 429 may go on in Python as with the provider' {
+	the_limits_are '{ "requests_per_minute": 1 }'
+	run shimmed "$PYTHON" - "$OPENAI" "$API_KEY" <<-'END'
+		import json, sys, urllib.error, urllib.request
+		def ask():
+		    r = urllib.request.Request(sys.argv[1] + "/chat/completions",
+		        json.dumps({"model": "gpt-5", "messages": []}).encode(),
+		        {"Authorization": "Bearer " + sys.argv[2], "Content-Type": "application/json"})
+		    return urllib.request.urlopen(r).read()
+		ask()
+		try:
+		    ask()
+		except urllib.error.HTTPError as e:
+		    print(e.code, int(e.headers["Retry-After"]) > 0, json.load(e)["error"]["code"])
+	END
+	assert_output '429 True rate_limit_exceeded'
+}
+
+@test 'where the file cannot be kept, on_failure decides' {
+	the_limits_are '{ "requests_per_minute": 100 }'
+	mkdir -p "$AIGW_HOME/state/limits" 2>/dev/null || true
+	run chat -d "$(body gpt-5)"
+	assert_answers 503
+	assert_output --partial limits_not_kept
+	ON_FAILURE=allow the_limits_are '{ "requests_per_minute": 100 }'
+	run chat -d "$(body gpt-5)"
+	assert_answers 200
+}
+
+@test '64 processes with one budget keep it, some of them killed' {
+	run "$BIN/limits-hammer" "$BATS_TEST_TMPDIR/hammer"
+	assert_output --partial 'kept: 64 processes'
+	assert_success
+}
+
+@test 'aigw limits: a table for people' {
+	the_limits_are '{ "tokens_per_day": 5000, "usd_per_month": 12.5 }' '{ "concurrent_requests": 3 }'
+	run -0 aigw limits
+	assert_line --index 0 --regexp '^SCOPE +LIMIT +USED +ALLOWED +RESETS'
+	assert_line --regexp '^organization +concurrent_requests +0 +3 +0% +-'
+	assert_line --regexp '^environments.production +tokens_per_day +0 +5,000 +0% +20'
+	assert_line --regexp '^environments.production +usd_per_month +0 +12.5 +0% +20'
+	the_policy_allows '*'
+	run -0 aigw limits
+	assert_output --partial 'has no limits'
+}

@@ -94,7 +94,7 @@ static enum err open_store(const char *directory, int *ret_fd)
 	char path[PATH_BYTES_MAX];
 	enum err e = OK;
 	struct stat st;
-	int fd;
+	int fd = -1;
 
 	if (!put_path(path, directory))
 		return ERR_IO;
@@ -310,7 +310,7 @@ enum err limits_take(const char *directory, const struct limits_process *me,
 		     struct limits_ticket *ret_ticket, struct limits_refusal *ret_refusal)
 {
 	struct limits_scope with[LIMITS_SCOPES_MAX];
-	struct work w = {.scopes = with};
+	struct work w = {.fd = -1, .scopes = with};
 	enum err e;
 
 	if (count > LIMITS_SCOPES_MAX)
@@ -380,7 +380,7 @@ enum err limits_settle(const char *directory, const struct limits_ticket *ticket
 		       struct limits_alert ret_alerts[LIMITS_ALERTS_MAX], size_t *ret_alert_count)
 {
 	enum err e, first = OK;
-	int fd;
+	int fd = -1;
 
 	*ret_alert_count = 0;
 	if (!ticket->count)
@@ -406,7 +406,7 @@ enum err limits_read(const char *directory, const char *name, uint64_t now_ns,
 	struct place place;
 	struct meter a;
 	enum err e;
-	int fd;
+	int fd = -1;
 
 	if (!put_path(path, directory))
 		return ERR_IO;

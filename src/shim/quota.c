@@ -310,7 +310,7 @@ enum err quota_take(struct buf *tickets, const struct quota_call *q, struct deci
 	struct limits_scope scopes[LIMITS_SCOPES_MAX];
 	size_t count = scopes_of(q->rules->policy, d, scopes);
 	uint64_t now_ns = sys_now_ns();
-	struct limits_refusal refusal;
+	struct limits_refusal refusal = {0};
 	struct limits_amounts wanted;
 	struct ticket t;
 	enum err e;

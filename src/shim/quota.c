@@ -250,6 +250,15 @@ static void refuse_unkept(struct decision *d, const char *scope, const char *dir
 	phrase_put(&p, "), and the policy says audit.on_failure: refuse; make it writable");
 }
 
+void quota_put_unkept(struct decision *d, enum err e)
+{
+	struct phrase p = {d->reason, sizeof d->reason, strlen(d->reason), false};
+
+	phrase_put(&p, "; what it uses of the limits could not be kept (");
+	phrase_put(&p, err_text(e));
+	phrase_put(&p, "), and audit.on_failure is allow");
+}
+
 /* ---- alerts ---- */
 
 static void record_alert(struct rules *rules, const char *scope, const struct limits_alert *a)

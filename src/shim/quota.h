@@ -41,6 +41,9 @@ struct quota_call {
 MUST_USE enum err quota_take(struct buf *tickets, const struct quota_call *q, struct decision *d,
 			     uint64_t *ret_retry_after_s);
 
+/* The call goes although the limits could not be kept: its decision says so. */
+void quota_put_unkept(struct decision *d, enum err e);
+
 /* The answer is there, or will never be. */
 struct quota_answer {
 	const char *id;

@@ -153,15 +153,41 @@ alerts() {
 	assert_output '429 True rate_limit_exceeded'
 }
 
+@test 'threads of one program take turns: no more than the limit get through' {
+	the_limits_are '{ "tokens_per_day": 460 }' # of 16 requests for about 60 each, seven
+	run shimmed "$PYTHON" - "$OPENAI" "$API_KEY" <<-'END'
+		import json, sys, threading, urllib.error, urllib.request
+		codes, start = [], threading.Barrier(16)
+		def ask():
+		    body = {"model": "gpt-5", "max_tokens": 40, "messages": [{"role": "user", "content": "?"}]}
+		    r = urllib.request.Request(sys.argv[1] + "/chat/completions", json.dumps(body).encode(),
+		        {"Authorization": "Bearer " + sys.argv[2], "Content-Type": "application/json",
+		         "x-provider": "no-usage"})
+		    start.wait()
+		    try:
+		        codes.append(urllib.request.urlopen(r).status)
+		    except urllib.error.HTTPError as e:
+		        codes.append(e.code)
+		threads = [threading.Thread(target=ask) for _ in range(16)]
+		[t.start() for t in threads]
+		[t.join() for t in threads]
+		print(*sorted(codes))
+	END
+	assert_output "$(printf '200 %.0s' {1..7})$(printf '429 %.0s' {1..8})429"
+	now=$(used environments.production tokens_per_day)
+	((now <= 460 && now > 400)) || fail "$now"
+}
+
 @test 'where the file cannot be kept, on_failure decides' {
 	the_limits_are '{ "requests_per_minute": 100 }'
-	mkdir -p "$AIGW_HOME/state/limits" 2>/dev/null || true
+	mkdir -p "$AIGW_HOME/state/limits"
 	run chat -d "$(body gpt-5)"
 	assert_answers 503
 	assert_output --partial limits_not_kept
 	ON_FAILURE=allow the_limits_are '{ "requests_per_minute": 100 }'
 	run chat -d "$(body gpt-5)"
 	assert_answers 200
+	assert_equal "$(last_record '.decision.reason | test("limits could not be kept")')" true
 }
 
 @test '64 processes with one budget keep it, some of them killed' {

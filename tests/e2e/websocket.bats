@@ -56,6 +56,21 @@ speak() { # URL MESSAGE...
 	assert_equal "$(records length)" 1
 }
 
+@test 'a conversation is one request of its limits, and its tokens count when it ends' {
+	start_websocket
+	write_policy "{
+  \"version\": 1,
+  \"audit\": { \"recipients\": [\"$RECIPIENT\"] },
+  \"environments\": { \"test\": { \"limits\": { \"tokens_per_day\": 1000, \"requests_per_minute\": 1, \"concurrent_requests\": 1 } } },
+  \"default_environment\": \"test\"
+}"
+	run speak "$REALTIME" "$SAY" '{"text":"again"}'
+	assert_recorded .outcome complete .http.status 101
+	assert_equal "$(aigw limits --json | jq -c 'map({(.limit): .used}) | add | [.tokens_per_day, .concurrent_requests]')" '[30,0]'
+	run speak "$REALTIME" "$SAY"
+	assert_recorded .outcome refused .http.status 429 .decision.rule environments.test.limits.requests_per_minute
+}
+
 @test 'Node.js too: allowed, recorded; refused, and nothing gets out' {
 	start_websocket
 	same_with_and_without "$NODES/22/node" "$CLIENTS/node/websocket.mjs" "$REALTIME" "$SAY"

@@ -200,7 +200,8 @@ static void memory_grows_with_what_came_not_with_what_was_announced(void)
 
 static void programs_send_what_programs_know(void)
 {
-	static const unsigned anybody[] = {REC_REQUEST, REC_RESPONSE, REC_GAP, REC_ACCESS};
+	static const unsigned anybody[] = {REC_REQUEST, REC_RESPONSE, REC_GAP,
+					   REC_ACCESS,  REC_NOTICE,   REC_LIMIT};
 	static const unsigned managers[] = {REC_KEY_CHANGE, REC_HOLD, REC_RETENTION};
 	static const unsigned nobody[] = {REC_START, REC_END, 0, 0xFFFF};
 

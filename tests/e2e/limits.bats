@@ -207,3 +207,24 @@ alerts() {
 	run -0 aigw limits
 	assert_output --partial 'has no limits'
 }
+
+@test 'a request that waits for 100 Continue is counted once its body is there' {
+	the_limits_are '{ "tokens_per_day": 2000, "concurrent_requests": 1 }'
+	run chat -H 'Expect: 100-continue' --expect100-timeout 5 -d "$(body gpt-5 ',"max_tokens":1000')"
+	assert_answers 200
+	assert_equal "$(used environments.production tokens_per_day)" \
+		"$(last_record '.gen_ai | .["usage.input_tokens"] + .["usage.output_tokens"]')"
+	run chat -H 'Expect: 100-continue' --expect100-timeout 5 -d "$(body gpt-5 ',"max_tokens":2000')"
+	assert_output --partial 'tokens_per_day is met'
+	assert_equal "$(used environments.production concurrent_requests)" 0
+}
+
+@test 'what cannot be recorded is not sent, and gives back what it took' {
+	the_limits_are '{ "tokens_per_day": 2000 }'
+	rm -rf "$AIGW_HOME/audit" && touch "$AIGW_HOME/audit" # no directory: nothing can be recorded
+	CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	assert_answers 503
+	assert_output --partial audit_not_writable
+	assert_equal "$(used environments.production tokens_per_day)" 0
+	assert_provider_saw 0
+}

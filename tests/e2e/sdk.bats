@@ -141,3 +141,26 @@ refused stream: $1 403"
 	sdk bedrock 'invoke stream'
 	assert_log_says_the_same
 }
+
+# The first two do not try again; the others do so with 429, whoever says it.
+@test 'a limit is the rate limit error of each package' {
+	local name class
+	start_server aimock
+	write_policy "{
+  \"version\": 1,
+  \"audit\": { \"recipients\": [\"$RECIPIENT\"] },
+  \"environments\": { \"test\": { \"limits\": { \"tokens_per_day\": 0 } } },
+  \"default_environment\": \"test\"
+}"
+	for name in openai:RateLimitError anthropic:RateLimitError google:ApiError bedrock:ThrottlingException \
+		cohere:TooManyRequestsError; do
+		class=${name#*:}
+		sdk "${name%:*}" plain
+		assert_equal "$name $(jq -r '"\(.error) \(.status)"' said)" "$name $class 429"
+	done
+	run records 'map(.decision.rule + " " + .provider) | group_by(.) | map("\(length) \(.[0])") | .[]'
+	assert_line '1 environments.test.limits.tokens_per_day openai'
+	assert_line '1 environments.test.limits.tokens_per_day anthropic'
+	stop_server
+	assert_equal "$(wc -l <seen) requests" '0 requests'
+}

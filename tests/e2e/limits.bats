@@ -81,7 +81,7 @@ alerts() {
 }
 
 @test 'what the provider refuses costs nothing but the request' {
-	the_limits_are '{ "tokens_per_day": 5000, "requests_per_minute": 10 }'
+	the_limits_are '{ "tokens_per_day": 5000, "requests_per_minute": 2 }'
 	run chat -H 'x-provider: error-400' -d "$(body gpt-5)"
 	assert_answers 400
 	run chat -H 'x-provider: no-usage' -d "$(body gpt-5 ',"max_tokens":100')"

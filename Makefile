@@ -23,7 +23,7 @@ CPP = -std=c11 -D_GNU_SOURCE -DAIGW_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(B
 ALLFLAGS = $(CPP) $(WARN) $(HARD) $(CFLAGS) $(SANFLAGS) -fPIC -fvisibility=hidden \
 	-ffunction-sections -fdata-sections -MMD -MP
 
-FLOORS = base wire llm limits policy audit
+FLOORS = base wire llm limits policy audit keys
 ROOMS = $(sort $(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
 SHIM = $(sort $(wildcard src/shim/*.c))
 TOOL = $(sort $(wildcard tools/aigw/*.c))
@@ -351,7 +351,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 UNITS = aigwd.service aigwd.socket
 SHARED = policy/policy.schema.json policy/providers.json policy/prices.json $(READY:%=policy/%.json)
 READY = observe strict hipaa developer-laptop
-DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/architecture.md docs/CHANGES.md
+DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/keys.md docs/architecture.md docs/CHANGES.md
 USER_UNITS = $(sort $(wildcard systemd/user/*))
 D = $(DESTDIR)$(PREFIX)
 

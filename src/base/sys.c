@@ -205,6 +205,27 @@ void sys_unmap(void *at, size_t len)
 	CALL(SYS_munmap, at, len);
 }
 
+void *sys_map_secret(size_t len)
+{
+	void *at = sys_map(len);
+
+	if (at && CALL(SYS_madvise, at, len, MADV_DONTDUMP) < 0) {
+		sys_unmap(at, len);
+		return NULL;
+	}
+	if (at)
+		(void)CALL(SYS_mlock, at, len);
+	return at;
+}
+
+void sys_unmap_secret(void *at, size_t len)
+{
+	if (!at)
+		return;
+	wipe(at, len);
+	sys_unmap(at, len);
+}
+
 int sys_wipe_on_fork(void *at, size_t len)
 {
 	return (int)CALL(SYS_madvise, at, len, MADV_WIPEONFORK);

@@ -51,6 +51,10 @@ bool sys_is_writable(int fd);
 bool sys_can_read(const void *at, size_t len);
 void *sys_map(size_t len); /* anonymous, private, zeroed; NULL when refused */
 void sys_unmap(void *at, size_t len);
+/* The same for secrets: in no core dump (MADV_DONTDUMP), and kept from swap (mlock) as far as the
+ * process' limit goes. Given back wiped; NULL is fine. */
+void *sys_map_secret(size_t len);
+void sys_unmap_secret(void *at, size_t len);
 int sys_wipe_on_fork(void *at, size_t len); /* MADV_WIPEONFORK: the child finds zeros */
 
 pid_t sys_getpid(void); /* always asks the kernel */

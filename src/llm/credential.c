@@ -174,7 +174,7 @@ enum err credential_put_header(struct buf *out, struct bytes name, struct bytes 
 	return e;
 }
 
-static bool is_parameter(struct bytes name)
+bool credential_is_parameter(struct bytes name)
 {
 	for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
 		if (bytes_equal_nocase(name, bytes_str(parameters[i])))
@@ -219,7 +219,7 @@ enum err credential_put_target(struct buf *out, struct bytes target)
 		rest = bytes_from(rest, whole.len + 1);
 		e = buf_put_u8(out, before);
 		before = '&';
-		if (!e && value.len && is_parameter(name)) {
+		if (!e && value.len && credential_is_parameter(name)) {
 			e = buf_put(out, name);
 			if (!e)
 				e = buf_put(out, BYTES("="));

@@ -15,6 +15,9 @@
 /* A header whose value is a secret or holds one. Any case. */
 bool credential_is_header(struct bytes name);
 
+/* A query parameter likewise, or one that bears the name of such a header. Any case. */
+bool credential_is_parameter(struct bytes name);
+
 /* The key itself in such a header's value, or among the subprotocols of a WebSocket: "Bearer sk-1"
  * and "realtime, openai-insecure-api-key.sk-1" give "sk-1"; empty for cookies. */
 struct bytes credential_of_header(struct bytes name, struct bytes value);

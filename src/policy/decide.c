@@ -71,14 +71,15 @@ static const struct environment *choose(const struct policy *p, const struct pro
 }
 
 void decide_scope(const struct policy *p, const struct process_facts *facts,
-		  struct bytes *ret_environment, struct bytes *ret_application)
+		  const struct key_scope *key, struct bytes *ret_environment,
+		  struct bytes *ret_application)
 {
 	const struct application *application;
 
 	*ret_environment = *ret_application = BYTES_NONE;
 	if (!p)
 		return;
-	const struct environment *environment = choose(p, facts, NULL, &application);
+	const struct environment *environment = choose(p, facts, key, &application);
 	if (environment)
 		*ret_environment = environment->name;
 	if (application)
@@ -279,6 +280,21 @@ static void ask_rules(const struct matter *m, look_fn *look, void *context, stru
 	}
 }
 
+/* Its environment does not exist. */
+static void refuse_homeless(struct decision *d, const struct key_scope *key)
+{
+	char rule[RULE_BYTES_MAX];
+	struct phrase p;
+
+	phrase_init(&p, rule, sizeof rule);
+	phrase_put(&p, "keys.");
+	phrase_put_bytes(&p, key->name);
+	phrase_put(&p, ".environment");
+	decide_refuse(d, 403, "policy_denied", rule,
+		      "the gateway key is for an environment that the policy does not have; use "
+		      "a key of one that exists");
+}
+
 /* True: the matter can be put to the rules. */
 static bool set_matter(const struct policy *p, const struct question *q, struct matter *m,
 		       struct decision *d)
@@ -293,9 +309,7 @@ static bool set_matter(const struct policy *p, const struct question *q, struct 
 	if (m->application)
 		d->application = m->application->name;
 	if (!m->environment && q->key) {
-		decide_refuse(d, 403, "policy_denied", "keys",
-			      "the gateway key is for an environment that the policy does not "
-			      "have; use a key of one that exists");
+		refuse_homeless(d, q->key);
 		return false;
 	}
 	if (!q->provider || !m->environment) {

@@ -33,7 +33,8 @@ struct key_scope {
 /* What is to be decided. All borrowed for the call. */
 struct question {
 	const struct process_facts *facts; /* NULL: nothing is known of the process */
-	const struct key_scope *key;       /* NULL: no key of ours */
+	const struct key_scope *key;       /* NULL: no (valid) key of ours */
+	bool raw_key;                      /* it holds a key that is none of ours */
 	const struct provider *provider;
 	const struct call *call;         /* NULL: an unknown endpoint */
 	const struct features *features; /* NULL: none; see policy->wants_features */
@@ -79,10 +80,11 @@ struct decision {
 /* Days before an agreement's end from which on decisions tell of it. */
 #define AGREEMENT_WARNING_DAYS 30
 
-/* Which environment and application this process is in, without a key. Part of decide, also useful
- * alone. */
+/* Which environment and application this process is in, with a key or (NULL) without one. Part of
+ * decide, also useful alone. */
 void decide_scope(const struct policy *p, const struct process_facts *facts,
-		  struct bytes *ret_environment, struct bytes *ret_application);
+		  const struct key_scope *key, struct bytes *ret_environment,
+		  struct bytes *ret_application);
 
 /* Never fails, never allocates; every input gives a decision. An outer scope's refusal is never
  * lifted by an inner one. What decides a call without a model: docs/policy.md, models. `p` NULL (no

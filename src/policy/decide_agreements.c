@@ -190,12 +190,16 @@ bool decide_refuses_require(const struct matter *m, const struct scope *s, struc
 		if ((s->rules->require & 1u << kind) &&
 		    refuses_agreement(m, s, (enum agreement_kind)kind, d))
 			return true;
-	if (!(s->rules->require & REQUIRE_MANAGED_KEY) || m->question->key)
+	if (!(s->rules->require & REQUIRE_MANAGED_KEY) ||
+	    (m->question->key && !m->question->raw_key))
 		return false;
 	begin(d, s, "managed_key", &p);
-	d->code = "policy_denied";
-	phrase_put(&p, "the request has the provider's own key or none; use a gateway key "
-		       "(\"aigw key create\")");
+	d->code = "managed_key_required";
+	phrase_put(&p, m->question->raw_key
+			       ? "the request holds a key of the provider's own; use a gateway key "
+				 "instead (\"aigw key create\")"
+			       : "the request holds no gateway key; give the program one "
+				 "(\"aigw key create\")");
 	return true;
 }
 

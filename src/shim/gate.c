@@ -263,7 +263,7 @@ static void refuse_for(struct gate *g, int status, const char *code, const char 
 	memset(&d, 0, sizeof d);
 	if (g->rules && g->rules->policy) {
 		const struct self *s = journal_self(g->rules);
-		decide_scope(g->rules->policy, &s->facts, &d.environment, &d.application);
+		decide_scope(g->rules->policy, &s->facts, NULL, &d.environment, &d.application);
 	}
 	decide_refuse(&d, status, code, rule, reason);
 	refuse(g, NULL, &d);
@@ -802,7 +802,7 @@ static void release_head(struct gate *g)
 	memset(&d, 0, sizeof d);
 	if (g->rules->policy) {
 		const struct self *s = journal_self(g->rules);
-		decide_scope(g->rules->policy, &s->facts, &d.environment, &d.application);
+		decide_scope(g->rules->policy, &s->facts, NULL, &d.environment, &d.application);
 	}
 	d.action = ACTION_ALLOW;
 	static const char why[] =

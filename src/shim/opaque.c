@@ -66,7 +66,7 @@ static void decide_opaque(const struct rules *r, enum opaque_kind kind, struct d
 {
 	memset(ret, 0, sizeof *ret);
 	if (r && r->policy)
-		decide_scope(r->policy, &journal_self(r)->facts, &ret->environment,
+		decide_scope(r->policy, &journal_self(r)->facts, NULL, &ret->environment,
 			     &ret->application);
 	if (!r) {
 		decide_refuse(ret, 0, "internal_error", "aigw.memory",

@@ -247,7 +247,7 @@ static void without_a_policy_every_call_is_refused_with_503(void)
 	CHECK_STR(d.code, "no_policy");
 	CHECK_U64(d.environment.len, 0);
 	CHECK(strstr(d.reason, "aigw init") && strstr(d.reason, "aigw policy check"));
-	decide_scope(NULL, &facts, &environment, &application);
+	decide_scope(NULL, &facts, NULL, &environment, &application);
 	CHECK_U64(environment.len + application.len, 0);
 }
 

@@ -401,8 +401,8 @@ static void a_reason_says_which_field_would_cover_it(void)
 		 "environment baa requires baa, and an endpoint that is not known of provider "
 		 "openai is not known to be covered; use a known one"},
 		{"env=managed",
-		 "environment managed requires managed_key, and the request has the provider's own "
-		 "key or none; use a gateway key (\"aigw key create\")"},
+		 "environment managed requires managed_key, and the request holds no gateway key; "
+		 "give the program one (\"aigw key create\")"},
 		{"env=no-web features=mcp", "the request uses mcp, which is denied in environment "
 					    "no-web; leave it out or have "
 					    "environments.no-web.features.deny changed"},

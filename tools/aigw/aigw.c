@@ -32,6 +32,7 @@ static const struct command commands[] = {
 	{"export", cmd_export, "write the log for other programs, with a signed manifest"},
 	{"evidence", cmd_evidence, "one record with the proof of its place in the log"},
 	{"audit-key", cmd_audit_key, "who can read the log: make, list, add, remove keys, rewrap"},
+	{"key", cmd_key, "gateway keys: what programs hold in place of the providers' keys"},
 	{"retain", cmd_retain, "remove what is older than the policy's retain_days"},
 	{"hold", cmd_hold, "keep parts of the log whatever their age"},
 	{"usage", cmd_usage, "add up requests, tokens and cost; compare with an invoice"},

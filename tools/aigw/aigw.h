@@ -31,6 +31,7 @@ int cmd_limits(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_providers(int argc, char **argv);
 int cmd_audit_key(int argc, char **argv);
+int cmd_key(int argc, char **argv);
 int cmd_retain(int argc, char **argv);
 int cmd_hold(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

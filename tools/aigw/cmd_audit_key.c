@@ -10,11 +10,11 @@
 #include "args.h"
 #include "audit/verify.h"
 #include "base/sys.h"
+#include "key_change.h"
 #include "passphrase.h"
 #include "policy_edit.h"
 #include "print.h"
 #include "recipients.h"
-#include "recording.h"
 #include "rewrap.h"
 #include "setup.h"
 
@@ -83,17 +83,9 @@ static bool agreed(const struct wish *w)
 	return false;
 }
 
-/* ---- what was done stands in the log too ---- */
-
 static void record_change(const struct places *places, const char *action, const char *recipient)
 {
-	struct buf record = {0};
-
-	need(record_put(&record, F_KEY_ACTION, bytes_str(action)));
-	need(record_put(&record, F_KEY_RECIPIENT, bytes_str(recipient)));
-	need(record_put(&record, F_POLICY_PATH, bytes_str(places->policy)));
-	recording_put(places, REC_KEY_CHANGE, buf_view(&record));
-	buf_done(&record);
+	key_change_record(places, action, F_KEY_RECIPIENT, recipient);
 }
 
 /* ---- add, remove ---- */

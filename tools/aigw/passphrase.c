@@ -149,6 +149,11 @@ int passphrase_get_new(const char *file, struct buf *ret_passphrase)
 	return status;
 }
 
+bool passphrase_ask(const char *prompt, char *ret_at, size_t cap, size_t *ret_len)
+{
+	return ask(prompt, false, ret_at, cap, ret_len);
+}
+
 bool passphrase_confirm(const char *question)
 {
 	char line[8];

@@ -20,6 +20,9 @@ int passphrase_get(const char *file, const char *prompt, struct buf *ret_passphr
 #define PASSPHRASE_CHARS_MIN 8
 int passphrase_get_new(const char *file, struct buf *ret_passphrase);
 
+/* One line from the terminal, not shown; at most `cap` bytes, without a NUL. False: none. */
+bool passphrase_ask(const char *prompt, char *ret_at, size_t cap, size_t *ret_len);
+
 /* Asks a question that is answered "yes" on the terminal; without one the answer is no. */
 bool passphrase_confirm(const char *question);
 

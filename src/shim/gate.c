@@ -12,6 +12,7 @@
 #include "shim/asked.h"
 #include "shim/explain.h"
 #include "shim/fds.h"
+#include "shim/gate_key.h"
 #include "shim/gate_record.h"
 #include "shim/journal.h"
 #include "shim/notice.h"
@@ -50,6 +51,7 @@ struct gate {
 	size_t released; /* bytes of it that have gone out */
 	/* on the way out: stays put until the library has taken all of it */
 	struct bytes out;
+	struct bytes rest; /* what goes out behind it */
 	struct buf staged;
 	size_t consumed; /* bytes of the program's blocked write that were taken before it blocked
 			  */
@@ -66,6 +68,7 @@ struct gate {
 	struct buf asked;       /* by the requests whose answers are awaited */
 	struct buf tickets;     /* for what they took of the limits */
 	uint64_t retry_after_s; /* of the refusal */
+	struct gate_key key;
 	/* an answer whose usage we asked for */
 	struct usage_drop drop;
 	bool changing; /* drop is at work, or bytes of it wait here: the answer is not as it came */
@@ -229,17 +232,28 @@ static struct request_facts facts_of(struct gate *g, const struct call *call,
 		.held_ns = sys_monotonic_ns() - g->started_ns,
 		.with_body = keeps_payloads(g->rules),
 		.changes = buf_view(&g->force.changes),
+		.key = &g->key,
 		.usage_asked = g->usage_asked,
 		.codings_limited = g->usage_asked &&
 				   body_edit_limits_codings(exchange_request(g->exchange)),
 	};
 }
 
+/* Where a decision that is not made by the rules stands. */
+static void set_scope(const struct gate *g, struct decision *d)
+{
+	memset(d, 0, sizeof *d);
+	if (g->rules && g->rules->policy)
+		decide_scope(g->rules->policy, &journal_self(g->rules)->facts,
+			     gate_key_scope(&g->key), &d->environment, &d->application);
+}
+
 /* The decision is "no": it is recorded where that can be, answered, and nothing more goes out. */
 static void refuse(struct gate *g, const struct call *call, const struct decision *d)
 {
-	g->usage_asked = false; /* nothing goes out */
+	g->usage_asked = g->key.replaced = false; /* nothing goes out */
 	force_done(&g->force);
+	gate_key_wipe(&g->key);
 	quota_give_back(&g->tickets, g->id);
 	if (g->rules) {
 		struct request_facts f = facts_of(g, call, d);
@@ -260,11 +274,7 @@ static void refuse_for(struct gate *g, int status, const char *code, const char 
 {
 	struct decision d;
 
-	memset(&d, 0, sizeof d);
-	if (g->rules && g->rules->policy) {
-		const struct self *s = journal_self(g->rules);
-		decide_scope(g->rules->policy, &s->facts, NULL, &d.environment, &d.application);
-	}
+	set_scope(g, &d);
 	decide_refuse(&d, status, code, rule, reason);
 	refuse(g, NULL, &d);
 }
@@ -575,6 +585,41 @@ static bool stage_request(struct gate *g)
 	return true;
 }
 
+/* Which keys the request holds, and what they are worth. False: it was refused. */
+static bool read_key(struct gate *g)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+	struct bytes head = bytes_slice(buf_view(&q->raw), 0, q->head_bytes);
+	const struct gate_key_question question = {g->rules, &journal_self(g->rules)->facts,
+						   g->provider, dialect_of(g)};
+	struct gate_key_fault fault;
+
+	if (gate_key_read(&g->key, &question, head, &fault))
+		return true;
+	refuse_for(g, fault.status, fault.code, fault.rule, fault.reason);
+	return false;
+}
+
+/* The beginning of a request, with its whole head, is put on its way, with the provider's key in
+ * the place of a gateway key. */
+static void send_out(struct gate *g, struct bytes out)
+{
+	enum err e = gate_key_put(&g->key, out, g->sent_before, g->provider, dialect_of(g), &g->out,
+				  &g->rest);
+
+	if (!e)
+		return;
+	g->out = g->rest = BYTES_NONE;
+	if (exchange_awaited(g->exchange))
+		exchange_withdraw(g->exchange);
+	if (e == ERR_STATE)
+		refuse_for(g, 400, "key_sent", "keys",
+			   "a part of the gateway key went out before it was known whom it is for; "
+			   "write the request's first line at once, or send the key in a header");
+	else
+		refuse_for(g, 503, "internal_error", "aigw.memory", "no memory; try again");
+}
+
 /* Puts the question for token counts into g->staged, where the policy wants it and nothing speaks
  * against it. Answers that come before would have to be told from this one's, and a bare socket has
  * no way to say that more bytes wait than it holds: there it is not asked. */
@@ -630,6 +675,8 @@ static void ask(struct gate *g, const struct request_view *view, const struct ca
 	struct bytes host = bytes_str(name_of(g));
 	struct question q = {
 		.facts = &journal_self(g->rules)->facts,
+		.key = gate_key_scope(&g->key),
+		.raw_key = g->key.raw,
 		.provider = g->provider,
 		.call = call,
 		.method = view->method,
@@ -678,7 +725,7 @@ static void handle_request(struct gate *g)
 	struct fault fault = {0};
 	struct decision d;
 
-	if (!check_ground(g))
+	if (!check_ground(g) || !read_key(g))
 		return;
 	exchange_view(g->exchange, &view);
 	enum err e = provider_read_call(g->provider, &view, &call, &fault);
@@ -698,7 +745,7 @@ static void handle_request(struct gate *g)
 	if (!force_into(g, &call, &d) || !within_limits(g, &view, &call, &d))
 		return;
 	ask_usage(g, &view, &call);
-	if (g->usage_asked)
+	if (g->usage_asked || g->key.given)
 		d.action = ACTION_REWRITE;
 	if (!recorded(g, &call, &d, COVERAGE_FULL))
 		return;
@@ -716,6 +763,7 @@ static void handle_request(struct gate *g)
 		g->out = BYTES_NONE;
 		return;
 	}
+	send_out(g, g->out);
 	if (g->usage_asked) {
 		usage_drop_begin(&g->drop);
 		__atomic_store_n(&g->changing, true, __ATOMIC_RELEASE);
@@ -797,13 +845,9 @@ static void release_head(struct gate *g)
 	struct bytes raw = buf_view(&q->raw), line;
 	enum err e;
 
-	if (g->head_released || !check_ground(g))
+	if (g->head_released || !check_ground(g) || !read_key(g))
 		return;
-	memset(&d, 0, sizeof d);
-	if (g->rules->policy) {
-		const struct self *s = journal_self(g->rules);
-		decide_scope(g->rules->policy, &s->facts, NULL, &d.environment, &d.application);
-	}
+	set_scope(g, &d);
 	d.action = ACTION_ALLOW;
 	static const char why[] =
 		"the head was let out because the program waits for 100 Continue; "
@@ -839,7 +883,7 @@ static void release_head(struct gate *g)
 	if (e)
 		refuse_for(g, 503, "internal_error", "aigw.memory", "no memory; try again");
 	else
-		g->out = buf_view(&g->staged);
+		send_out(g, buf_view(&g->staged));
 }
 
 /* ---- the program writes ---- */
@@ -871,7 +915,8 @@ static enum gate_answer flush(struct gate *g)
 		(void)again; /* fails only for a signal handler inside our own steps */
 		switch (carried) {
 		case CARRIED:
-			g->out = BYTES_NONE;
+			g->out = g->rest;
+			g->rest = BYTES_NONE;
 			break;
 		case CARRIED_PART:
 			g->out = bytes_from(g->out, done);
@@ -879,13 +924,15 @@ static enum gate_answer flush(struct gate *g)
 		case BLOCKED:
 			return GATE_BLOCKED;
 		case BROKEN:
-			g->out = BYTES_NONE;
+			g->out = g->rest = BYTES_NONE;
+			gate_key_wipe(&g->key);
 			if (exchange_request(g->exchange)->complete)
 				quota_give_back(&g->tickets, g->id); /* it never left whole */
 			exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
 			return GATE_BROKEN;
 		}
 	}
+	gate_key_wipe(&g->key);
 	g->sent_before = g->beginning;
 	g->beginning = 0;
 	if (g->staged.cap > RECORD_IDLE_MAX)
@@ -895,6 +942,23 @@ static enum gate_answer flush(struct gate *g)
 		use_the_wait(g);
 	}
 	return g->opening ? GATE_OPENED : GATE_TAKEN;
+}
+
+/* A gateway key is on its way to somebody who is no provider, or to something else that a
+ * provider's host serves: it is worth nothing there, and is nobody's business. */
+static bool key_leaves(struct gate *g)
+{
+	const struct http1_request *q = exchange_request(g->exchange);
+
+	if (!q->head_bytes || g->released ||
+	    !gate_key_is_in(bytes_slice(buf_view(&q->raw), 0, q->head_bytes)))
+		return false;
+	g->passes = false;
+	refuse_for(g, 403, "key_not_for_host", "keys.host",
+		   "the request holds a gateway key and goes to a host or path that is no model "
+		   "provider's; the key is good for providers alone, and may have to be revoked "
+		   "(\"aigw key revoke\") if it has gone there before");
+	return true;
 }
 
 /* The policy names this host with a port, and the connection went to another one, directly: that
@@ -938,6 +1002,8 @@ static size_t take(struct gate *g, struct bytes data)
 		host = HOST_NOT_OURS; /* not HTTP, or nothing in it names a provider */
 	else if (!is_sniffing(g) && e && e != ERR_MORE && is_something_else(g))
 		host = HOST_NOT_OURS;
+	if ((host == HOST_NOT_OURS || host == HOST_PASSES) && key_leaves(g))
+		return used;
 	if (host == HOST_NOT_OURS) {
 		open_up(g, bytes_from(data, used));
 		return data.len;
@@ -1252,6 +1318,7 @@ void gate_free(struct gate *g)
 	buf_done(&g->refusal);
 	buf_done(&g->record);
 	buf_done(&g->asked);
+	gate_key_done(&g->key);
 	usage_drop_done(&g->drop);
 	buf_done(&g->clean);
 	force_done(&g->force);

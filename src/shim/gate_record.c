@@ -7,6 +7,7 @@
 #include "audit/seal.h"
 #include "base/sys.h"
 #include "llm/credential.h"
+#include "llm/credential_place.h"
 #include "llm/price_list.h"
 #include "policy/pricing.h"
 
@@ -50,29 +51,43 @@ static enum err put_target(struct buf *r, const struct http1_request *q)
 	return e;
 }
 
+/* The first key of the request, without which scheme or place: empty when there is none. */
+static struct bytes first_key(const struct request_facts *f, const struct http1_request *q)
+{
+	struct credential_scan s;
+	struct credential_place place;
+
+	if (!q->head_bytes)
+		return BYTES_NONE;
+	credential_scan_init(&s, bytes_slice(buf_view(&q->raw), 0, q->head_bytes), f->provider,
+			     f->dialect);
+	while (credential_scan_next(&s, &place))
+		if (!f->key->given || gateway_key_claims(place.key))
+			return place.key;
+	return BYTES_NONE;
+}
+
 static enum err put_key(struct buf *r, const struct request_facts *f, const struct http1_request *q)
 {
+	struct bytes key = first_key(f, q);
 	uint8_t digest[32];
 	struct buf hex = {0};
-	enum err e = OK;
+	enum err e;
 
-	for (size_t i = 0; i < q->field_count; i++) {
-		struct bytes key = credential_of_header(http1_field_name(q, i),
-							http1_field_value(q, i));
-		if (key.len == 0)
-			continue;
-		TRY(record_put_bool(r, F_KEY_MANAGED, false));
-		TRY(record_put_if(r, F_KEY_PREFIX, credential_prefix(key)));
-		if (!f->self->has_fingerprint_key)
-			return OK;
-		seal_keyed_digest(f->self->fingerprint_key, key, digest);
-		e = buf_put_hex(&hex, bytes_of(digest, FINGERPRINT_BYTES));
-		if (!e)
-			e = record_put(r, F_KEY_FINGERPRINT, buf_view(&hex));
-		buf_done(&hex);
-		return e;
-	}
-	return OK;
+	if (key.len == 0)
+		return OK;
+	TRY(record_put_bool(r, F_KEY_MANAGED, gate_key_scope(f->key) && !f->key->raw));
+	TRY(record_put_if(r, F_KEY_NAME, gate_key_name(f->key)));
+	TRY(record_put_if(r, F_KEY_PREFIX,
+			  gateway_key_claims(key) ? BYTES("aigw") : credential_prefix(key)));
+	if (!f->self->has_fingerprint_key)
+		return OK;
+	seal_keyed_digest(f->self->fingerprint_key, key, digest);
+	e = buf_put_hex(&hex, bytes_of(digest, FINGERPRINT_BYTES));
+	if (!e)
+		e = record_put(r, F_KEY_FINGERPRINT, buf_view(&hex));
+	buf_done(&hex);
+	return e;
 }
 
 static enum err put_connection(struct buf *r, const struct request_facts *f)
@@ -85,6 +100,7 @@ static enum err put_connection(struct buf *r, const struct request_facts *f)
 	return f->link->plain ? OK : record_put_bool(r, F_VERIFIED, f->link->verified);
 }
 
+/* One more of a list of texts, which stand NUL-separated. */
 static enum err put_item(struct buf *list, const char *text)
 {
 	enum err e = list->len ? buf_put_u8(list, '\0') : OK;
@@ -92,16 +108,27 @@ static enum err put_item(struct buf *list, const char *text)
 	return e ? e : buf_put_str(list, text);
 }
 
+static enum err list_changes(struct buf *list, const struct request_facts *f)
+{
+	TRY(buf_put(list, f->changes));
+	if (f->usage_asked)
+		TRY(put_item(list, "/stream_options/include_usage: absent -> true"));
+	if (f->usage_asked && f->codings_limited)
+		TRY(put_item(list, "accept-encoding: as written -> identity"));
+	if (gate_key_scope(f->key) && f->decision->action == ACTION_REWRITE) {
+		TRY(put_item(list, f->key->place));
+		TRY(buf_put_str(list, ": gateway key -> key of "));
+		TRY(buf_put_str(list, f->provider->name));
+	}
+	return OK;
+}
+
 /* What goes out differs from what the program wrote, which is what is recorded. */
 static enum err put_changes(struct buf *r, const struct request_facts *f)
 {
 	struct buf list = {0};
-	enum err e = buf_put(&list, f->changes);
+	enum err e = list_changes(&list, f);
 
-	if (!e && f->usage_asked)
-		e = put_item(&list, "/stream_options/include_usage: absent -> true");
-	if (!e && f->usage_asked && f->codings_limited)
-		e = put_item(&list, "accept-encoding: as written -> identity");
 	if (!e)
 		e = record_put_if(r, F_CHANGES, buf_view(&list));
 	buf_done(&list);

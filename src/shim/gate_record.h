@@ -10,6 +10,7 @@
 #include "policy/decide.h"
 #include "shim/asked.h"
 #include "shim/gate.h"
+#include "shim/gate_key.h"
 #include "shim/rules.h"
 #include "shim/self.h"
 
@@ -33,6 +34,7 @@ struct request_facts {
 	uint64_t held_ns;
 	bool with_body;
 	struct bytes changes; /* to its body, for the record; NUL-separated */
+	const struct gate_key *key;
 	bool usage_asked;     /* the request goes out with the question for token counts */
 	bool codings_limited; /* and with no offer of content codings */
 };

@@ -13,6 +13,7 @@
 #include "shim/explain.h"
 #include "shim/gnutls.h"
 #include "shim/journal.h"
+#include "shim/keyring.h"
 #include "shim/opaque.h"
 #include "shim/opening.h"
 #include "shim/plain.h"
@@ -31,10 +32,12 @@ static void before_fork(void)
 	quota_before_fork();
 	journal_before_fork();
 	rules_before_fork();
+	keyring_before_fork();
 }
 
 static void after_fork(void)
 {
+	keyring_after_fork();
 	rules_after_fork();
 	journal_after_fork();
 	quota_after_fork();
@@ -45,6 +48,7 @@ static void in_child(void)
 	journal_in_child();
 	rules_in_child();
 	quota_in_child();
+	keyring_in_child();
 	conn_reset_locks();
 	opaque_in_child();
 	opening_in_child();

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "keys/gateway_key.h"
 #include "shim/fds.h"
 #include "shim/hello.h"
 #include "shim/init.h"
@@ -293,6 +294,32 @@ static enum opening_answer decide_http2(struct question *q)
 	return refuse_or_pass(q, OPAQUE_HTTP2, provider, name);
 }
 
+static bool has_gateway_key(struct bytes data)
+{
+	return bytes_find(data, BYTES(GATEWAY_KEY_PREFIX)) != SIZE_MAX;
+}
+
+/* Could a gateway key be in what is known of the head? Then the gate looks, whoever it is for. What
+ * begins in one piece and ends in the next is not seen. Only bytes that were fed are looked at. */
+static bool may_hold_gateway_key(const struct question *q)
+{
+	const struct progress *before = q->o ? &q->o->progress : NULL;
+	size_t left = q->p->fed;
+
+	if (q->o && has_gateway_key(bytes_of(q->o->kept, q->o->kept_bytes)))
+		return true;
+	if (before && before->proxied == q->p->proxied && before->fed <= left)
+		left -= before->fed;
+	for (size_t i = 0; i < q->s->count && left; i++) {
+		struct bytes part = bytes_of(q->s->parts[i].iov_base, q->s->parts[i].iov_len);
+		part = bytes_slice(part, 0, left);
+		if (has_gateway_key(part))
+			return true;
+		left -= part.len;
+	}
+	return false;
+}
+
 /* The head of a request is complete, or is none that can be read: then the gate, which has all the
  * means to, finds out whose it is. */
 static enum opening_answer decide_http1(struct question *q, bool readable)
@@ -309,7 +336,7 @@ static enum opening_answer decide_http1(struct question *q, bool readable)
 	if (!host.len)
 		host = target_of(q->p);
 	provider = peer_find_provider(policy_of(q), host, port, direct ? &q->peer : NULL);
-	if (readable && !provider)
+	if (readable && !provider && !may_hold_gateway_key(q))
 		return OPENING_PASSES;
 	if (!direct)
 		fds_set(q->s->fd, FDS_PROXIED);

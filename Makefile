@@ -115,7 +115,7 @@ TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TES
 
 # Rooms of the shim that do not need its constructor, and of the daemon that do not need its loop,
 # are unit-tested like the floors.
-TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked) \
+TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder local_socket) \
 	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender)
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
@@ -135,7 +135,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 TESTBINS = provider tls_client gnutls_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
 	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
-	start_bench call_bench scan_bench collect_client collect_bench limits-hammer $(WRITERTESTS) $(STATICBINS)
+	start_bench call_bench scan_bench keys_bench collect_client collect_bench limits-hammer $(WRITERTESTS) $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -263,6 +263,11 @@ $(BUILD)/tests/scan_bench: tests/bench/scan_bench.c $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
 
+# Asks as the shim does.
+$(BUILD)/tests/keys_bench: tests/bench/keys_bench.c $(BUILD)/src/shim/key_holder.o $(OBJ) $(LLOBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
+
 $(BUILD)/tests/%_bench: tests/bench/%_bench.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto
@@ -348,7 +353,7 @@ MAN5 = $(sort $(wildcard docs/man/*.5))
 MAN7 = $(sort $(wildcard docs/man/*.7))
 MAN8 = $(sort $(wildcard docs/man/*.8))
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-UNITS = aigwd.service aigwd.socket
+UNITS = aigwd.service aigwd.socket aigwd-keys.service aigwd-keys.socket
 SHARED = policy/policy.schema.json policy/providers.json policy/prices.json $(READY:%=policy/%.json)
 READY = observe strict hipaa developer-laptop
 DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/keys.md docs/architecture.md docs/CHANGES.md
@@ -359,8 +364,9 @@ install: all ## install below DESTDIR/PREFIX
 	install -d $(D)/bin $(D)/lib/aigw $(D)/share/aigw/examples $(D)/share/doc/aigw \
 		$(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man7 $(D)/share/man/man8 $(DESTDIR)$(UNITDIR)
 	install -m 755 $(BUILD)/aigw $(BUILD)/aigwd $(D)/bin
-	sed 's|@PREFIX@|$(PREFIX)|' src/daemon/aigwd.service.in >$(BUILD)/aigwd.service
-	install -m 644 $(BUILD)/aigwd.service src/daemon/aigwd.socket $(DESTDIR)$(UNITDIR)
+	for unit in aigwd aigwd-keys; do \
+		sed 's|@PREFIX@|$(PREFIX)|' src/daemon/$$unit.service.in >$(BUILD)/$$unit.service && \
+		install -m 644 $(BUILD)/$$unit.service src/daemon/$$unit.socket $(DESTDIR)$(UNITDIR) || exit 1; done
 	install -m 644 $(BUILD)/libaigw.so $(D)/lib/aigw/libaigw.so
 	install -m 644 $(SHARED) $(D)/share/aigw
 	install -m 644 $(wildcard policy/examples/*.json) $(D)/share/aigw/examples

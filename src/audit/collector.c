@@ -2,7 +2,6 @@
 #include "audit/collector.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,14 +9,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "audit/message.h"
+#include "base/local_socket.h"
 #include "base/sys.h"
-
-#define FD_MIN        900 /* out of the program's way, as the journal's */
-#define NS_PER_S      1000000000u
-#define RETRY_WAIT_NS 1000000u /* while the collector's line of new connections is full */
 
 static struct {
 	int fd_plus_one; /* 0: none */
@@ -45,59 +40,7 @@ void collector_close(void)
 	link.fd_plus_one = 0;
 }
 
-static int move_up(int fd)
-{
-	long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_MIN, 0, 0, 0);
-
-	if (high < 0)
-		return fd;
-	sys_close(fd);
-	return (int)high;
-}
-
-/* ---- waiting ---- */
-
-static struct timespec time_left(uint64_t deadline_ns)
-{
-	uint64_t now_ns = sys_monotonic_ns();
-	uint64_t left = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-
-	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
-}
-
-/* Until the socket is ready for `events`, or has an end or an error to tell. */
-static enum err wait_for(int fd, short events, uint64_t deadline_ns)
-{
-	for (;;) {
-		struct pollfd one = {.fd = fd, .events = events};
-		struct timespec left = time_left(deadline_ns);
-		long n = sys_call(SYS_ppoll, (long)&one, 1, (long)&left, 0, 0, 0);
-		if (n > 0)
-			return OK;
-		if (n != -EINTR || sys_monotonic_ns() >= deadline_ns)
-			return ERR_IO;
-	}
-}
-
 /* ---- connecting ---- */
-
-static enum err connect_to(int fd, const char *path, uint64_t deadline_ns)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timespec pause = {0, RETRY_WAIT_NS};
-
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	for (;;) {
-		long n = sys_call(SYS_connect, fd, (long)&address, sizeof address, 0, 0, 0);
-		if (n == 0)
-			return OK;
-		if (n == -ENOENT || n == -ECONNREFUSED)
-			return ERR_MISSING;
-		if ((n != -EAGAIN && n != -EINTR) || sys_monotonic_ns() >= deadline_ns)
-			return n == -EAGAIN ? ERR_STATE : err_from_errno(n);
-		sys_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, (long)&pause, 0, 0, 0);
-	}
-}
 
 static enum err make_link(const char *path, uint64_t deadline_ns)
 {
@@ -107,17 +50,12 @@ static enum err make_link(const char *path, uint64_t deadline_ns)
 
 	if (strlen(path) >= sizeof link.socket)
 		return ERR_LIMIT;
-	fd = (int)sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0,
-			   0, 0);
-	if (fd < 0)
-		return err_from_errno(fd);
-	fd = move_up(fd);
-	e = connect_to(fd, path, deadline_ns);
-	if (!e && sys_fstat(fd, &st) < 0)
-		e = ERR_IO;
-	if (e) {
-		sys_close(fd);
+	e = local_socket_connect(path, deadline_ns, &fd);
+	if (e)
 		return e;
+	if (sys_fstat(fd, &st) < 0) {
+		sys_close(fd);
+		return ERR_IO;
 	}
 	link.fd_plus_one = fd + 1;
 	link.device = (uint64_t)st.st_dev;
@@ -144,7 +82,7 @@ static enum err send_message(const struct message *m, uint64_t deadline_ns)
 		if (n == -EPIPE || n == -ECONNRESET || n == -ENOTCONN)
 			return ERR_END;
 		if (n == -EAGAIN) {
-			enum err e = wait_for(fd, POLLOUT, deadline_ns);
+			enum err e = local_socket_wait(fd, POLLOUT, deadline_ns);
 			if (e)
 				return e;
 		} else if (n != -EINTR) {
@@ -188,7 +126,7 @@ static enum err read_answer(uint64_t deadline_ns, bool *ret_counted)
 	struct message m;
 
 	for (;;) {
-		enum err e = wait_for(fd, POLLIN, deadline_ns);
+		enum err e = local_socket_wait(fd, POLLIN, deadline_ns);
 		if (e)
 			return e;
 		long n = sys_call(SYS_recvfrom, fd, (long)room, sizeof room, MSG_DONTWAIT, 0, 0);
@@ -237,7 +175,7 @@ enum err collector_append(const struct collector_record *r, bool *ret_counted)
 	e = read_answer(deadline_ns, ret_counted);
 	/* What comes later on this connection would be taken for the answer to something else; and
 	 * where it could not be moved up, it would be in the program's way. */
-	if ((e == ERR_IO && !*ret_counted) || link.fd_plus_one <= FD_MIN)
+	if ((e == ERR_IO && !*ret_counted) || link.fd_plus_one <= LOCAL_SOCKET_FD_MIN)
 		collector_close();
 	return e;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * aigwd: the collector of a shared host. Options, the socket, signals; the rest is collect.
+ * aigwd: the collector of a shared host, or its key holder. Options, the socket, signals; the rest
+ * is collect, or hold_keys.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -15,8 +16,10 @@
 #include <unistd.h>
 
 #include "aigw/collect.h"
+#include "aigw/keyhold.h"
 #include "base/sys.h"
 #include "daemon/collect.h"
+#include "daemon/hold_keys.h"
 #include "daemon/note.h"
 #include "daemon/supervisor.h"
 
@@ -26,21 +29,28 @@
 
 static const char usage[] =
 	"Usage: aigwd [--foreground] [--socket PATH] [--directory DIR] [--policy FILE]\n"
+	"       aigwd --hold-keys [--foreground] [--socket PATH] [--store DIR]\n"
 	"\n"
 	"Collects the audit records of all programs on this host, adds who sent them, and keeps\n"
-	"them where no user can touch them. aigwd(8) says more.\n"
+	"them where no user can touch them. With --hold-keys: hands providers' keys to processes\n"
+	"that show a gateway key which is meant for them. aigwd(8) says more.\n"
 	"\n"
 	"  --foreground      for a terminal: messages without the journal's priorities\n"
-	"  --socket PATH     where programs connect; default " COLLECT_SOCKET "\n"
+	"  --socket PATH     where programs connect; default " COLLECT_SOCKET ",\n"
+	"                    with --hold-keys " KEYHOLD_SOCKET "\n"
 	"                    (a socket that systemd hands over comes first)\n"
 	"  --directory DIR   where the log is kept; default: the policy's, else " COLLECT_DIRECTORY
 	"\n"
 	"  --policy FILE     default " DEFAULT_POLICY "\n"
+	"  --hold-keys       be the key holder instead of the collector\n"
+	"  --store DIR       where its keys are; default " KEYHOLD_DIRECTORY "\n"
 	"  --help, --version\n";
 
 struct wishes {
-	const char *socket;
+	const char *socket; /* NULL: the default one */
+	const char *store;
 	struct keeper_options keeper;
+	bool holds_keys;
 	bool foreground;
 	bool answered; /* --help or --version: nothing else is to be done */
 };
@@ -59,6 +69,8 @@ static int parse(int argc, char **argv, struct wishes *ret_wishes)
 		{"socket", required_argument, NULL, 's'},
 		{"directory", required_argument, NULL, 'd'},
 		{"policy", required_argument, NULL, 'p'},
+		{"hold-keys", no_argument, NULL, 'k'},
+		{"store", required_argument, NULL, 'k' + 1},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{0},
@@ -75,6 +87,10 @@ static int parse(int argc, char **argv, struct wishes *ret_wishes)
 			ret_wishes->keeper.directory = optarg;
 		else if (option == 'p')
 			ret_wishes->keeper.policy = optarg;
+		else if (option == 'k')
+			ret_wishes->holds_keys = true;
+		else if (option == 'k' + 1)
+			ret_wishes->store = optarg;
 		else if (option == 'h' || option == 'v')
 			say(option == 'h' ? usage : "aigwd " AIGW_VERSION "\n");
 		else
@@ -179,9 +195,29 @@ static void settle_process(void)
 	}
 }
 
-static enum err collect_all(const struct wishes *w)
+static enum err collect_all(const struct wishes *w, int fd, int signal_fd)
 {
 	static struct keeper keeper;
+	bool handed_over = fd >= 0;
+	enum err e = keeper_open(&keeper, &w->keeper);
+
+	if (!e && !handed_over)
+		e = bind_socket(w->socket, &fd);
+	if (!e)
+		e = collect_run(&keeper, fd, signal_fd);
+	keeper_close(&keeper);
+	return e;
+}
+
+static enum err hold_all(const struct wishes *w, int fd, int signal_fd)
+{
+	enum err e = fd >= 0 ? OK : bind_socket(w->socket, &fd);
+
+	return e ? e : hold_keys_run(w->store, fd, signal_fd);
+}
+
+static enum err serve(const struct wishes *w)
+{
 	int fd = -1, signal_fd = take_signals();
 	enum err e = seal_init();
 	bool handed_over;
@@ -195,12 +231,7 @@ static enum err collect_all(const struct wishes *w)
 		return e;
 	}
 	handed_over = fd >= 0;
-	e = keeper_open(&keeper, &w->keeper);
-	if (!e && !handed_over)
-		e = bind_socket(w->socket, &fd);
-	if (!e)
-		e = collect_run(&keeper, fd, signal_fd);
-	keeper_close(&keeper);
+	e = w->holds_keys ? hold_all(w, fd, signal_fd) : collect_all(w, fd, signal_fd);
 	if (!e && !handed_over)
 		(void)unlink(w->socket);
 	return e;
@@ -208,13 +239,15 @@ static enum err collect_all(const struct wishes *w)
 
 int main(int argc, char **argv, char **environment)
 {
-	struct wishes wishes = {.socket = COLLECT_SOCKET, .keeper.policy = DEFAULT_POLICY};
+	struct wishes wishes = {.store = KEYHOLD_DIRECTORY, .keeper.policy = DEFAULT_POLICY};
 	int status = parse(argc, argv, &wishes);
 
 	if (status || wishes.answered)
 		return status;
+	if (!wishes.socket)
+		wishes.socket = wishes.holds_keys ? KEYHOLD_SOCKET : COLLECT_SOCKET;
 	note_init(!wishes.foreground);
 	settle_process();
 	supervisor_init(environment);
-	return err_exit_status(collect_all(&wishes));
+	return err_exit_status(serve(&wishes));
 }

@@ -231,6 +231,58 @@ static enum err parse_secret(struct cursor *c, struct arena *arena, struct key_s
 	return ret->cipher.len ? OK : ERR_BAD;
 }
 
+/* ---- which key a hash is of ---- */
+
+/* A table with a place for each hash, by its first bytes, which are as good as random: the next
+ * free one from there on. A place is 0, or twice the key's number plus 1, plus 1 for a previous
+ * hash. At least half of the places are free. */
+#define SLOTS_PER_KEY 4
+
+_Static_assert(2 * KEY_STORE_KEYS_MAX < UINT16_MAX, "a place has room");
+
+static size_t slot_of(const struct key_store *s, const uint8_t hash[KEY_HASH_BYTES])
+{
+	return (hash[0] | (size_t)hash[1] << 8 | (size_t)hash[2] << 16) % s->slot_count;
+}
+
+static void put_slot(struct key_store *s, const uint8_t hash[KEY_HASH_BYTES], uint16_t value)
+{
+	size_t at = slot_of(s, hash);
+
+	while (s->slots[at])
+		at = (at + 1) % s->slot_count;
+	s->slots[at] = value;
+}
+
+static enum err make_slots(struct key_store *s)
+{
+	s->slot_count = (s->key_count + 1) * SLOTS_PER_KEY;
+	s->slots = arena_take(&s->arena, s->slot_count, sizeof *s->slots);
+	if (!s->slots)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < s->key_count; i++) {
+		put_slot(s, s->keys[i].hash, (uint16_t)(2 * i + 1));
+		if (s->keys[i].previous_until)
+			put_slot(s, s->keys[i].previous, (uint16_t)(2 * i + 2));
+	}
+	return OK;
+}
+
+/* NULL: of none. */
+static const struct key_entry *find_hash(const struct key_store *s,
+					 const uint8_t hash[KEY_HASH_BYTES], bool *ret_previous)
+{
+	for (size_t at = slot_of(s, hash); s->slots[at]; at = (at + 1) % s->slot_count) {
+		const struct key_entry *e = &s->keys[(s->slots[at] - 1) / 2];
+		bool previous = s->slots[at] % 2 == 0;
+		if (!seal_equal(hash, previous ? e->previous : e->hash))
+			continue;
+		*ret_previous = previous;
+		return e;
+	}
+	return NULL;
+}
+
 static enum err parse_items(struct cursor *c, struct key_store *s)
 {
 	size_t key_count = cursor_u32(c), secret_count = cursor_u32(c);
@@ -253,7 +305,7 @@ static enum err parse_items(struct cursor *c, struct key_store *s)
 	s->key_count = key_count;
 	s->secrets = secrets;
 	s->secret_count = secret_count;
-	return cursor_left(c) ? ERR_BAD : OK;
+	return cursor_left(c) ? ERR_BAD : make_slots(s);
 }
 
 /* Authenticated before anything in it is believed. */
@@ -355,21 +407,17 @@ enum key_verdict key_store_judge(const struct key_store *s, const struct key_hos
 	enum key_verdict verdict = KEY_UNKNOWN;
 	uint8_t hash[KEY_HASH_BYTES];
 	struct bytes environment;
+	bool previous = false;
 
 	*ret_entry = NULL;
 	if (gateway_key_parse(text, &environment))
 		return KEY_MISTYPED;
 	key_hash(host, text, hash);
-	for (size_t i = 0; s && i < s->key_count && !*ret_entry; i++) {
-		const struct key_entry *e = &s->keys[i];
-		bool is_now = seal_equal(hash, e->hash);
-		if (!is_now && !(e->previous_until && seal_equal(hash, e->previous)))
-			continue;
-		*ret_entry = e;
-		verdict = key_entry_state(e, now);
-		if (verdict == KEY_VALID && !is_now && now >= e->previous_until)
-			verdict = KEY_ROTATED;
-	}
+	*ret_entry = s ? find_hash(s, hash, &previous) : NULL;
+	if (*ret_entry)
+		verdict = key_entry_state(*ret_entry, now);
+	if (verdict == KEY_VALID && previous && now >= (*ret_entry)->previous_until)
+		verdict = KEY_ROTATED;
 	wipe(hash, sizeof hash);
 	return verdict;
 }

@@ -58,8 +58,10 @@ struct key_store {
 	size_t key_count, secret_count;
 	const struct key_entry *keys;
 	const struct key_secret *secrets;
-	/* private */
+	/* private; of a parsed store */
 	struct arena arena;
+	uint16_t *slots; /* which key a hash is of: see key_store_judge */
+	size_t slot_count;
 };
 
 /* *ret_store is the caller's (key_store_free). ERR_BAD: no store, or one that says what no store
@@ -82,7 +84,7 @@ const char *key_verdict_name(enum key_verdict v);
 const char *key_verdict_text(enum key_verdict v);
 
 /* Is that the text of a key that may be used now? *ret_entry is the one it is or was; NULL with
- * KEY_MISTYPED and KEY_UNKNOWN. `s` may be NULL: there are none. */
+ * KEY_MISTYPED and KEY_UNKNOWN. `s` was parsed; it may be NULL: there are none. */
 enum key_verdict key_store_judge(const struct key_store *s, const struct key_host *host,
 				 struct bytes text, uint64_t now,
 				 const struct key_entry **ret_entry);

@@ -27,6 +27,7 @@ enum on_failure { FAIL_REFUSE, FAIL_ALLOW };
 enum payloads { PAYLOADS_FULL, PAYLOADS_NONE };
 enum durability { DURABLE_WRITTEN, DURABLE_SYNCED };
 enum via { VIA_FILES, VIA_COLLECTOR };
+enum keys_via { KEYS_FILE, KEYS_HOLDER };
 enum min_tls { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 }; /* the wire's version numbers */
 
 /* Model patterns are kept in lower case (policy/pattern.h says how they are compared). */
@@ -162,6 +163,10 @@ struct policy {
 		bool quic_refuse;
 		bool websocket_refuse;
 	} transport;
+	struct {
+		enum keys_via via;   /* where gateway keys are looked up */
+		struct bytes socket; /* of the holder; empty: the default place */
+	} keys;
 	size_t provider_count;
 	const struct provider *providers;             /* those the policy adds */
 	const struct provider_agreements *agreements; /* one for each of providers */

@@ -240,6 +240,26 @@ static enum err read_usage(struct reader *r, const struct member *m, const struc
 	return reader_object(r, members, READER_COUNT(members), v, r->policy);
 }
 
+static const struct choice keys_choices[] = {{"file", KEYS_FILE}, {"holder", KEYS_HOLDER}, {0}};
+
+static enum err read_keys_socket(struct reader *r, const struct member *m, const struct value *v,
+				 void *into)
+{
+	return read_path(r, v, "an absolute path (\"/run/aigw/keys.sock\")", SOCKET_BYTES_MAX,
+			 into);
+}
+
+static enum err read_keys(struct reader *r, const struct member *m, const struct value *v,
+			  void *into)
+{
+	static const struct member members[] = {
+		READER_KEY("via", reader_choice, READER_IN(struct policy, keys.via),
+			   .choices = keys_choices),
+		READER_KEY("socket", read_keys_socket, READER_IN(struct policy, keys.socket)),
+	};
+	return reader_object(r, members, READER_COUNT(members), v, r->policy);
+}
+
 static enum err read_environment(struct reader *r, const struct value *v, struct bytes name,
 				 size_t name_start, void *element)
 {
@@ -281,6 +301,7 @@ enum err sections_read(struct reader *r, const struct value *v)
 		READER_KEY("providers", section_providers_read),
 		READER_KEY("prices", section_prices_read),
 		READER_KEY("usage", read_usage),
+		READER_KEY("keys", read_keys),
 		READER_KEY("mode", reader_choice, READER_IN(struct policy, mode),
 			   .choices = section_scope_modes),
 		READER_KEY("organization", section_scope_read,
@@ -291,7 +312,6 @@ enum err sections_read(struct reader *r, const struct value *v)
 			   READER_IN(struct policy, default_environment), .required = true),
 		READER_KEY("trust_environment", reader_bool,
 			   READER_IN(struct policy, trust_environment)),
-		READER_LATER("keys"),
 		READER_LATER("drains"),
 	};
 	struct policy *p = r->policy;

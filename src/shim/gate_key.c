@@ -9,6 +9,7 @@
 
 #define TOGETHER_BYTES (16u << 10) /* so much of a body goes out in one write with its head */
 #define ROOM_STEP      4096u
+#define SECRET_ROOM    (KEY_SECRET_BYTES_MAX + GATEWAY_KEY_BYTES_MAX)
 
 /* ---- what is wrong ---- */
 
@@ -97,7 +98,8 @@ static bool fault_no_secret(struct gate_key_fault *f, const struct keyring_use *
 static void forget(struct gate_key *k)
 {
 	gate_key_wipe(k);
-	keyring_drop(&k->use);
+	if (!keyring_is_held(&k->use))
+		keyring_drop(&k->use);
 	k->given = k->raw = k->replaced = false;
 	k->place[0] = '\0';
 }
@@ -136,15 +138,37 @@ static bool collect(struct gate_key *k, struct bytes head, const struct provider
 	return true;
 }
 
-static bool check_caller(const struct key_entry *e, const struct process_facts *caller,
-			 struct gate_key_fault *f)
+static bool is_still_good(const struct gate_key *k, const struct gate_key_question *q,
+			  struct bytes key)
 {
-	bool is_user = !e->user.len || bytes_equal(e->user, caller->user);
-	bool is_exe = !e->exe.len || (caller->exe.len && bytes_match(e->exe, caller->exe, false));
+	return bytes_equal(bytes_of(k->secret + KEY_SECRET_BYTES_MAX, k->text_bytes), key) &&
+	       keyring_is_fresh(&k->use, q->rules, q->provider);
+}
+
+/* Takes the key's worth and the secret, unless they are here from the request before. */
+static bool take(struct gate_key *k, const struct gate_key_question *q, struct bytes key,
+		 struct gate_key_fault *f)
+{
+	char problem[KEYRING_PROBLEM_BYTES];
+
+	if (is_still_good(k, q, key))
+		return true;
+	wipe(k->secret, SECRET_ROOM);
+	keyring_drop(&k->use);
+	k->text_bytes = 0;
+	if (keyring_take(q->rules, key, q->provider, k->secret, &k->use, problem))
+		return fault(f, 503, "key_store", "keys", problem);
+	if (!keyring_is_held(&k->use) || key.len > GATEWAY_KEY_BYTES_MAX)
+		return true;
+	memcpy(k->secret + KEY_SECRET_BYTES_MAX, key.at, key.len);
+	k->text_bytes = key.len;
+	return true;
+}
+
+static bool fault_not_theirs(struct gate_key_fault *f, const struct key_entry *e, bool is_user)
+{
 	struct phrase p;
 
-	if (is_user && is_exe)
-		return true;
 	(void)fault(f, 403, "policy_denied", "keys.",
 		    is_user ? "the gateway key is for another program than this; use one that is "
 			      "for it"
@@ -157,22 +181,34 @@ static bool check_caller(const struct key_entry *e, const struct process_facts *
 	return false;
 }
 
+static bool check_caller(const struct key_entry *e, const struct process_facts *caller,
+			 struct gate_key_fault *f)
+{
+	uint64_t uid;
+	bool is_user = !e->user.len || bytes_equal(e->user, caller->user) ||
+		       (!bytes_parse_u64(e->user, UINT32_MAX, &uid) && uid == sys_getuid());
+	bool is_exe = !e->exe.len || (caller->exe.len && bytes_match(e->exe, caller->exe, false));
+
+	return (is_user && is_exe) || fault_not_theirs(f, e, is_user);
+}
+
 /* Of the key that was found. */
 static bool use_key(struct gate_key *k, const struct gate_key_question *q, struct bytes key,
 		    struct gate_key_fault *f)
 {
-	char problem[KEYRING_PROBLEM_BYTES];
-
 	if (!k->secret)
-		k->secret = sys_map_secret(KEY_SECRET_BYTES_MAX);
+		k->secret = sys_map_secret(SECRET_ROOM);
 	if (!k->secret)
 		return fault(f, 503, "internal_error", "aigw.memory",
 			     "no memory for the provider's key; try again");
-	if (keyring_take(q->rules, key, q->provider, k->secret, &k->use, problem))
-		return fault(f, 503, "key_store", "keys", problem);
+	if (!take(k, q, key, f))
+		return false;
+	if (k->use.status != KEYHOLD_JUDGED && k->use.entry)
+		return fault_not_theirs(f, k->use.entry, k->use.status == KEYHOLD_OTHER_PROGRAM);
 	if (k->use.verdict != KEY_VALID)
 		return fault_verdict(f, &k->use);
-	if (!check_caller(k->use.entry, q->caller, f))
+	/* A holder has looked, with better eyes. */
+	if (!keyring_is_held(&k->use) && !check_caller(k->use.entry, q->caller, f))
 		return false;
 	return k->use.secret_bytes ? true : fault_no_secret(f, &k->use, q->provider);
 }
@@ -196,7 +232,7 @@ const struct key_scope *gate_key_scope(const struct gate_key *k)
 
 struct bytes gate_key_name(const struct gate_key *k)
 {
-	return k->use.entry ? k->use.entry->scope.name : BYTES_NONE;
+	return k->given && k->use.entry ? k->use.entry->scope.name : BYTES_NONE;
 }
 
 bool gate_key_is_in(struct bytes head)
@@ -290,7 +326,7 @@ enum err gate_key_put(struct gate_key *k, struct bytes out, size_t sent,
 
 void gate_key_wipe(struct gate_key *k)
 {
-	if (k->secret)
+	if (k->secret && !keyring_is_held(&k->use))
 		wipe(k->secret, k->use.secret_bytes);
 	if (k->room)
 		wipe(k->room, k->used_bytes);
@@ -300,7 +336,7 @@ void gate_key_wipe(struct gate_key *k)
 void gate_key_done(struct gate_key *k)
 {
 	keyring_drop(&k->use);
-	sys_unmap_secret(k->secret, KEY_SECRET_BYTES_MAX);
+	sys_unmap_secret(k->secret, SECRET_ROOM);
 	sys_unmap_secret(k->room, k->room_bytes);
 	memset(k, 0, sizeof *k);
 }

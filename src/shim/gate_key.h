@@ -2,7 +2,8 @@
  *
  * gate_key: the keys of one request: which there are, what they are worth, and the provider's
  * secret in the place of a gateway key in what goes out. The secret exists, decrypted, between the
- * look at a request and its last byte out, in memory that is in no core dump (sys_map_secret).
+ * look at a request and its last byte out, in memory that is in no core dump (sys_map_secret); what
+ * a key holder handed out, as long as the connection.
  */
 #ifndef AIGW_SHIM_GATE_KEY_H
 #define AIGW_SHIM_GATE_KEY_H
@@ -18,8 +19,9 @@ struct gate_key {
 	struct keyring_use use;
 	char place[64]; /* where the key stands: the name of a header or parameter; cut */
 	/* private */
-	uint8_t *secret; /* KEY_SECRET_BYTES_MAX */
-	uint8_t *room;   /* the beginning of what goes out, with the secret in it */
+	uint8_t *secret; /* KEY_SECRET_BYTES_MAX; behind it the text of the key it was had for */
+	size_t text_bytes;
+	uint8_t *room; /* the beginning of what goes out, with the secret in it */
 	size_t room_bytes, used_bytes;
 };
 

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "keys/key_file.h"
 #include "policy/phrase.h"
+#include "shim/key_holder.h"
 
 #define LOOK_AGAIN_NS 250000000u
 #define FORK_WAIT_NS  100000000u
@@ -14,10 +15,16 @@
 
 struct keyring_hold {
 	uint32_t users;
-	struct key_store *store; /* NULL: there is none */
-	enum err trouble;        /* it cannot be read */
-	uint64_t *touched_ns;    /* of each key, when its use was noted; atomic */
-	char directory[PATH_MAX_BYTES];
+	struct key_store *store;        /* NULL: there is none */
+	enum err trouble;               /* it cannot be read */
+	uint64_t *touched_ns;           /* of each key, when its use was noted; atomic */
+	char directory[PATH_MAX_BYTES]; /* or the holder's socket */
+	/* of a key holder's answer */
+	bool held;
+	uint64_t asked_ns;
+	char provider[GATEWAY_KEY_NAME_MAX + 1];
+	struct key_entry entry;
+	struct arena arena;
 };
 
 static struct lock lock;
@@ -33,6 +40,7 @@ static void drop(struct keyring_hold *h)
 		return;
 	key_store_free(h->store);
 	free(h->touched_ns);
+	arena_done(&h->arena);
 	free(h);
 }
 
@@ -101,6 +109,17 @@ static enum err take_hold(const struct rules *r, struct keyring_hold **ret_hold)
 
 /* ---- using ---- */
 
+static void tell_no_holder(const char *socket, enum err e, char *ret_problem)
+{
+	struct phrase p;
+
+	phrase_init(&p, ret_problem, KEYRING_PROBLEM_BYTES);
+	phrase_put(&p, "the key holder at ");
+	phrase_put(&p, socket);
+	phrase_put(&p, e == ERR_MISSING ? " does not run" : " does not answer");
+	phrase_put(&p, " (aigwd --hold-keys; \"systemctl status aigwd-keys\" says more)");
+}
+
 static void tell_trouble(const struct keyring_hold *h, enum err e, char *ret_problem)
 {
 	struct phrase p;
@@ -147,13 +166,84 @@ static enum err judge(struct keyring_hold *h, struct bytes text, const struct pr
 	return e;
 }
 
+/* ---- by a key holder ---- */
+
+static bool is_by_holder(const struct rules *r)
+{
+	return r->policy && r->policy->keys.via == KEYS_HOLDER;
+}
+
+static void put_socket(const struct rules *r, char ret_path[PATH_MAX_BYTES])
+{
+	struct bytes path = r->policy->keys.socket;
+
+	if (!path.len || path.len >= PATH_MAX_BYTES)
+		path = BYTES(KEYHOLD_SOCKET);
+	memcpy(ret_path, path.at, path.len);
+	ret_path[path.len] = '\0';
+}
+
+static enum err ask_holder(const struct rules *r, struct bytes text,
+			   const struct provider *provider, uint8_t *ret_secret,
+			   struct keyring_use *ret_use, char *ret_problem)
+{
+	struct keyring_hold *h = calloc(1, sizeof *h);
+	struct bytes name = bytes_str(provider->name);
+	struct key_answer a;
+	enum err e = h && name.len < sizeof h->provider ? OK : ERR_NOMEM;
+
+	if (h)
+		put_socket(r, h->directory);
+	if (!e)
+		e = key_holder_ask(h->directory, text, name, ret_secret, &h->arena, &a, &h->entry);
+	if (!e && a.status == KEYHOLD_TROUBLE)
+		e = ERR_IO;
+	if (e) {
+		tell_no_holder(h ? h->directory : "memory", e, ret_problem);
+		if (h)
+			arena_done(&h->arena);
+		free(h);
+		return e;
+	}
+	h->users = 1;
+	h->held = true;
+	h->asked_ns = sys_monotonic_ns();
+	memcpy(h->provider, name.at, name.len);
+	*ret_use = (struct keyring_use){a.verdict, a.entry_bytes ? &h->entry : NULL, a.secret_bytes,
+					a.status, h};
+	return OK;
+}
+
+bool keyring_is_held(const struct keyring_use *use)
+{
+	return use->hold && use->hold->held;
+}
+
+bool keyring_is_fresh(const struct keyring_use *use, const struct rules *r,
+		      const struct provider *provider)
+{
+	char socket[PATH_MAX_BYTES];
+
+	if (!keyring_is_held(use) || !is_by_holder(r) ||
+	    sys_monotonic_ns() - use->hold->asked_ns > KEYRING_FRESH_NS)
+		return false;
+	put_socket(r, socket);
+	return strcmp(use->hold->provider, provider->name) == 0 &&
+	       strcmp(use->hold->directory, socket) == 0;
+}
+
+/* ---- either way ---- */
+
 enum err keyring_take(const struct rules *r, struct bytes text, const struct provider *provider,
 		      uint8_t *ret_secret, struct keyring_use *ret_use,
 		      char ret_problem[KEYRING_PROBLEM_BYTES])
 {
 	struct keyring_use u = {.verdict = KEY_UNKNOWN};
-	enum err e = take_hold(r, &u.hold);
+	enum err e;
 
+	if (is_by_holder(r))
+		return ask_holder(r, text, provider, ret_secret, ret_use, ret_problem);
+	e = take_hold(r, &u.hold);
 	if (!e)
 		e = u.hold->trouble;
 	if (!e)

@@ -3,13 +3,15 @@
  * keyring: the gateway keys that this process may use, kept current: the store is looked at again
  * at most four times a second, when a request with such a key needs it. Thread-safe; allocates.
  *
+ * Or, where the policy says so (keys.via), the host's key holder is asked instead.
+ *
  * The host key lies in memory of its own (sys_map_secret). Providers' secrets stay encrypted until
  * one is asked for.
  */
 #ifndef AIGW_SHIM_KEYRING_H
 #define AIGW_SHIM_KEYRING_H
 
-#include "keys/key_store.h"
+#include "keys/key_message.h"
 #include "shim/rules.h"
 
 struct keyring_hold; /* one version of what is known of keys; counted */
@@ -19,7 +21,8 @@ struct keyring_use {
 	enum key_verdict verdict;
 	const struct key_entry *entry; /* the key it is or was; NULL: not known */
 	size_t secret_bytes;           /* of the provider's secret; 0: there is none */
-	struct keyring_hold *hold;     /* that the entry is in */
+	enum keyhold_status status; /* KEYHOLD_JUDGED but where a holder knows who else it is for */
+	struct keyring_hold *hold;  /* that the entry is in */
 };
 
 #define KEYRING_PROBLEM_BYTES 320
@@ -33,6 +36,15 @@ MUST_USE enum err keyring_take(const struct rules *r, struct bytes text,
 			       struct keyring_use *ret_use,
 			       char ret_problem[KEYRING_PROBLEM_BYTES]);
 void keyring_drop(struct keyring_use *use); /* zeroed is fine; zeroes it */
+
+/* A key holder's answer counts for so long: then it is asked again, and knows what was revoked. */
+#define KEYRING_FRESH_NS 500000000u
+/* It comes from a key holder: the secret is kept as long as the connection, and asked for again
+ * when it is needed and not fresh any more. */
+bool keyring_is_held(const struct keyring_use *use);
+/* May what was taken be used for another request, to this provider under these rules? */
+bool keyring_is_fresh(const struct keyring_use *use, const struct rules *r,
+		      const struct provider *provider);
 
 /* fork: before, in the parent after, in the child after. */
 void keyring_before_fork(void);

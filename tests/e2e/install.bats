@@ -25,6 +25,8 @@ files_below() {
 	assert [ -f "$dest/usr/lib/systemd/system/aigwd.socket" ]
 	run -0 grep '^ExecStart=' "$dest/usr/lib/systemd/system/aigwd.service"
 	assert_output ExecStart=/usr/bin/aigwd
+	run -0 grep '^ExecStart=' "$dest/usr/lib/systemd/system/aigwd-keys.service"
+	assert_output 'ExecStart=/usr/bin/aigwd --hold-keys'
 	into uninstall PREFIX=/usr DESTDIR="$dest"
 	files_below "$dest" >"$BATS_TEST_TMPDIR/after"
 	run -0 diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"

@@ -14,6 +14,7 @@
 #include "audit/seal.h"
 #include "base/sys.h"
 #include "keys/key_file.h"
+#include "keys/key_message.h"
 #include "tap.h"
 
 #define NOW 1800000000u
@@ -151,7 +152,11 @@ static void make_store(const struct key_host *host, struct buf *ret_file)
 		{.provider = BYTES("openai")},
 		{.provider = BYTES("openai"), .environment = BYTES("production")},
 	};
-	const struct key_store store = {7, 2, 2, keys, secrets, {0}};
+	const struct key_store store = {.generation = 7,
+					.key_count = 2,
+					.secret_count = 2,
+					.keys = keys,
+					.secrets = secrets};
 
 	make_text(BYTES("production"), 1, text);
 	key_hash(host, bytes_str(text), keys[0].hash);
@@ -316,6 +321,123 @@ static void a_key_is_worth_what_its_entry_says_at_that_time(void)
 		CHECK(key_verdict_name(v)[0] && (v == KEY_VALID) == !key_verdict_text(v)[0]);
 	key_store_free(s);
 	buf_done(&file);
+}
+
+static void every_key_of_a_full_store_is_found(void)
+{
+	struct key_host host = host_of(1);
+	struct key_entry *keys = calloc(KEY_STORE_KEYS_MAX, sizeof *keys);
+	struct key_store store = {.keys = keys, .key_count = KEY_STORE_KEYS_MAX}, *s = NULL;
+	char text[GATEWAY_KEY_BYTES_MAX + 1], names[KEY_STORE_KEYS_MAX][8];
+	uint8_t secret[GATEWAY_KEY_SECRET_BYTES] = {0};
+	const struct key_entry *e;
+	struct buf file = {0};
+	size_t found = 0;
+
+	for (size_t i = 0; i < KEY_STORE_KEYS_MAX; i++) {
+		snprintf(names[i], sizeof names[i], "k%zu", i);
+		keys[i].scope.name = bytes_str(names[i]);
+		keys[i].scope.environment = BYTES("test");
+		memcpy(secret, &i, 2);
+		secret[2] = 0;
+		CHECK_ERR(gateway_key_put(BYTES("test"), secret, text), OK);
+		key_hash(&host, bytes_str(text), keys[i].hash);
+		secret[2] = 1;
+		CHECK_ERR(gateway_key_put(BYTES("test"), secret, text), OK);
+		key_hash(&host, bytes_str(text), keys[i].previous);
+		keys[i].previous_until = NOW;
+	}
+	CHECK_ERR(key_store_put(&store, &host, &file), OK);
+	CHECK_ERR(key_store_parse(buf_view(&file), &host, &s), OK);
+	for (size_t i = 0; i < KEY_STORE_KEYS_MAX; i++)
+		for (uint8_t previous = 0; previous < 2; previous++) {
+			memcpy(secret, &i, 2);
+			secret[2] = previous;
+			CHECK_ERR(gateway_key_put(BYTES("test"), secret, text), OK);
+			found += key_store_judge(s, &host, bytes_str(text), NOW - 1, &e) ==
+					 KEY_VALID &&
+				 e == &s->keys[i];
+		}
+	CHECK_U64(found, 2 * KEY_STORE_KEYS_MAX);
+	secret[2] = 2;
+	CHECK_ERR(gateway_key_put(BYTES("test"), secret, text), OK);
+	CHECK_U64(key_store_judge(s, &host, bytes_str(text), NOW, &e), KEY_UNKNOWN);
+	key_store_free(s);
+	free(keys);
+	buf_done(&file);
+}
+
+/* ---- what a key holder is asked, and answers ---- */
+
+static void a_question_is_read_back_and_nothing_else_is_one(void)
+{
+	struct buf ask = {0};
+	struct bytes key, provider;
+	uint8_t long_text[GATEWAY_KEY_BYTES_MAX + 1] = {0};
+
+	CHECK_ERR(key_ask_put(&ask, BYTES("aigw-test-x"), BYTES("openai")), OK);
+	CHECK_ERR(key_ask_parse(tap_guarded(buf_view(&ask)), &key, &provider), OK);
+	CHECK_BYTES(key, "aigw-test-x");
+	CHECK_BYTES(provider, "openai");
+	for (size_t i = 0; i < ask.len; i++)
+		CHECK_ERR(key_ask_parse(tap_guarded(bytes_of(ask.at, i)), &key, &provider),
+			  ERR_BAD);
+	ask.at[4] = 2;
+	CHECK_ERR(key_ask_parse(buf_view(&ask), &key, &provider), ERR_UNSUPPORTED);
+	ask.at[4] = 1;
+	ask.at[6] = KEYHOLD_ANSWER;
+	CHECK_ERR(key_ask_parse(buf_view(&ask), &key, &provider), ERR_BAD);
+	ask.at[6] = KEYHOLD_ASK;
+	CHECK_ERR(buf_put_u8(&ask, 0), OK);
+	CHECK_ERR(key_ask_parse(buf_view(&ask), &key, &provider), ERR_BAD);
+	CHECK_ERR(key_ask_put(&ask, bytes_of(long_text, sizeof long_text), BYTES("p")), ERR_LIMIT);
+	CHECK_ERR(key_ask_put(&ask, BYTES("k"), bytes_of(long_text, GATEWAY_KEY_NAME_MAX + 1)),
+		  ERR_LIMIT);
+	buf_reset(&ask);
+	CHECK_ERR(key_ask_put(&ask, bytes_of(long_text, GATEWAY_KEY_BYTES_MAX),
+			      bytes_of(long_text, GATEWAY_KEY_NAME_MAX)),
+		  OK);
+	CHECK_U64(ask.len, KEY_ASK_BYTES_MAX);
+	CHECK_ERR(key_ask_parse(buf_view(&ask), &key, &provider), OK);
+	buf_done(&ask);
+}
+
+static void an_answer_gives_a_secret_for_a_valid_key_alone(void)
+{
+	static const struct {
+		struct key_answer answer;
+		size_t entry_bytes;
+		enum err err;
+	} rows[] = {
+		{{KEYHOLD_JUDGED, KEY_VALID, 35, 100}, 100, OK},
+		{{KEYHOLD_JUDGED, KEY_VALID, KEYHOLD_SECRET_BYTES, 100}, 100, OK},
+		{{KEYHOLD_JUDGED, KEY_VALID, KEYHOLD_SECRET_BYTES + 1, 100}, 100, ERR_BAD},
+		{{KEYHOLD_JUDGED, KEY_VALID, 35, 100}, 99, ERR_BAD},
+		{{KEYHOLD_JUDGED, KEY_VALID, 35, 0}, 0, ERR_BAD},
+		{{KEYHOLD_JUDGED, KEY_REVOKED, 0, 100}, 100, OK},
+		{{KEYHOLD_JUDGED, KEY_REVOKED, 1, 100}, 100, ERR_BAD},
+		{{KEYHOLD_JUDGED, KEY_UNKNOWN, 0, 0}, 0, OK},
+		{{KEYHOLD_OTHER_USER, KEY_VALID, 0, 100}, 100, OK},
+		{{KEYHOLD_OTHER_USER, KEY_VALID, 1, 100}, 100, ERR_BAD},
+		{{KEYHOLD_TROUBLE, KEY_UNKNOWN, 0, 0}, 0, OK},
+		{{KEYHOLD_TROUBLE + 1, KEY_UNKNOWN, 0, 0}, 0, ERR_BAD},
+		{{KEYHOLD_JUDGED, KEY_ROTATED + 1, 0, 0}, 0, ERR_BAD},
+	};
+	struct keyhold_head head;
+	struct key_answer back;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		key_answer_make(&rows[i].answer, &head);
+		CHECK_ERR(key_answer_parse(&head, rows[i].entry_bytes, &back), rows[i].err);
+		if (!rows[i].err)
+			CHECK(back.status == rows[i].answer.status &&
+			      back.verdict == rows[i].answer.verdict &&
+			      back.secret_bytes == rows[i].answer.secret_bytes);
+	}
+	head.version = 2;
+	CHECK_ERR(key_answer_parse(&head, 0, &back), ERR_UNSUPPORTED);
+	head.magic[0] = 0;
+	CHECK_ERR(key_answer_parse(&head, 0, &back), ERR_BAD);
 }
 
 /* ---- secrets ---- */
@@ -485,6 +607,9 @@ int main(void)
 		  TEST(without_memory_a_store_is_not_read_in_part),
 		  TEST(a_store_holds_so_much_and_not_more),
 		  TEST(a_key_is_worth_what_its_entry_says_at_that_time),
+		  TEST(every_key_of_a_full_store_is_found),
+		  TEST(a_question_is_read_back_and_nothing_else_is_one),
+		  TEST(an_answer_gives_a_secret_for_a_valid_key_alone),
 		  TEST(a_secret_opens_for_its_provider_and_environment_alone),
 		  TEST(a_secret_is_one_word_of_visible_characters),
 		  TEST(a_store_on_disk_is_private_and_replaced_as_a_whole),

@@ -1,4 +1,5 @@
 """Looks for texts in what a core dump of a process would hold: secret_scan.py PID TEXT...
+(@FILE: what stands in it)
 
 All memory that the process can write, but for what it has marked MADV_DONTDUMP ("dd" in smaps).
 Prints "found TEXT-NUMBER at MAPPING" for each text and mapping; and how many mappings were marked.
@@ -6,7 +7,7 @@ Prints "found TEXT-NUMBER at MAPPING" for each text and mapping; and how many ma
 import re
 import sys
 
-pid, texts = sys.argv[1], [t.encode() for t in sys.argv[2:]]
+pid, texts = sys.argv[1], [open(t[1:], "rb").read() if t[0] == "@" else t.encode() for t in sys.argv[2:]]
 mappings, marked = [], 0
 with open(f"/proc/{pid}/smaps") as smaps:
     for line in smaps:

@@ -359,7 +359,8 @@ static enum err begin(struct holder *h)
 	h->secret = sys_map_secret(KEYHOLD_SECRET_BYTES);
 	if (!h->host || !h->secret)
 		return ERR_NOMEM;
-	/* The stack has what is asked. Not what is mapped later: an allocation must not fail for it. */
+	/* The stack has what is asked. Not what is mapped later: an allocation must not fail for
+	 * it. */
 	(void)mlockall(MCL_CURRENT);
 	h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (h->epoll_fd < 0 ||

@@ -116,7 +116,7 @@ enum err key_file_host(const char *directory, bool make, struct key_host *ret_ho
 {
 	struct buf path = {0};
 	uint8_t master[HOST_BYTES + 1];
-	struct stat st;
+	struct stat st = {0};
 	size_t len = 0;
 	int fd = -1;
 	enum err e = put_path(&path, directory, KEY_FILE_HOST);
@@ -145,7 +145,7 @@ enum err key_file_load(const char *directory, const struct key_host *host,
 		       struct key_store **ret_store)
 {
 	struct buf path = {0}, file = {0};
-	struct stat st;
+	struct stat st = {0};
 	int fd = -1;
 	enum err e = put_path(&path, directory, KEY_FILE_STORE);
 

@@ -76,7 +76,7 @@ static bool fault_verdict(struct gate_key_fault *f, const struct keyring_use *us
 	return false;
 }
 
-static bool fault_no_secret(struct gate_key_fault *f, const struct keyring_use *use,
+static bool fault_no_secret(struct gate_key_fault *f, const struct key_entry *e,
 			    const struct provider *provider)
 {
 	struct phrase p;
@@ -86,7 +86,7 @@ static bool fault_no_secret(struct gate_key_fault *f, const struct keyring_use *
 	phrase_put(&p, "there is no key of provider ");
 	phrase_put(&p, provider->name);
 	phrase_put(&p, " to put in the place of the gateway key, for environment ");
-	phrase_put_quoted(&p, use->entry->scope.environment);
+	phrase_put_quoted(&p, e->scope.environment);
 	phrase_put(&p, " or for all; store one with \"aigw key import --provider ");
 	phrase_put(&p, provider->name);
 	phrase_put(&p, "\"");
@@ -203,14 +203,15 @@ static bool use_key(struct gate_key *k, const struct gate_key_question *q, struc
 			     "no memory for the provider's key; try again");
 	if (!take(k, q, key, f))
 		return false;
-	if (k->use.status != KEYHOLD_JUDGED && k->use.entry)
-		return fault_not_theirs(f, k->use.entry, k->use.status == KEYHOLD_OTHER_PROGRAM);
-	if (k->use.verdict != KEY_VALID)
+	const struct key_entry *e = k->use.entry;
+	if (e && k->use.status != KEYHOLD_JUDGED)
+		return fault_not_theirs(f, e, k->use.status == KEYHOLD_OTHER_PROGRAM);
+	if (!e || k->use.verdict != KEY_VALID)
 		return fault_verdict(f, &k->use);
 	/* A holder has looked, with better eyes. */
-	if (!keyring_is_held(&k->use) && !check_caller(k->use.entry, q->caller, f))
+	if (!keyring_is_held(&k->use) && !check_caller(e, q->caller, f))
 		return false;
-	return k->use.secret_bytes ? true : fault_no_secret(f, &k->use, q->provider);
+	return k->use.secret_bytes ? true : fault_no_secret(f, e, q->provider);
 }
 
 bool gate_key_read(struct gate_key *k, const struct gate_key_question *q, struct bytes head,

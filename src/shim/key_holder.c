@@ -70,7 +70,7 @@ enum err key_holder_ask(const char *socket, struct bytes key, struct bytes provi
 {
 	uint64_t deadline_ns = sys_monotonic_ns() + KEY_HOLDER_WAIT_NS;
 	struct buf ask = {0}, entry = {0};
-	struct keyhold_head head;
+	struct keyhold_head head = {{0}, 0, 0, 0, 0, 0, 0};
 	int fd = -1;
 	enum err e = key_ask_put(&ask, key, provider);
 

@@ -57,7 +57,7 @@ static enum err load(struct keyring_hold *h)
 	e = key_file_host(h->directory, false, host);
 	if (!e)
 		e = key_file_load(h->directory, host, &h->store);
-	if (!e) {
+	if (!e && h->store) {
 		size_t count = h->store->key_count;
 		h->touched_ns = calloc(count ? count : 1, sizeof *h->touched_ns);
 		if (!h->touched_ns)

@@ -6,15 +6,23 @@ load helper
 SECRET=sk-real-mK4wQ9xT2vB7nL0pR5sD8fG3hJ6 # the provider's
 WRONG='0000000000000000000000000000000000000000000'
 
-setup() {
-	start_provider
+# Once: a home with the providers' keys and one gateway key, which each test gets a copy of.
+setup_file() {
+	export AIGW_HOME=$BATS_FILE_TMPDIR/home
 	initialised
 	the_policy_allows 'openai/gpt-5*' 'anthropic/claude-haiku-*'
-	printf '%s\n' "$SECRET" | aigw key import --provider openai >"$BATS_TEST_TMPDIR/import.out"
-	printf '%s\n' "$SECRET" >"$BATS_TEST_TMPDIR/secret"
-	aigw key import --provider anthropic --file "$BATS_TEST_TMPDIR/secret" >/dev/null
-	rm "$BATS_TEST_TMPDIR/secret"
+	printf '%s\n' "$SECRET" | aigw key import --provider openai >/dev/null
+	printf '%s\n' "$SECRET" >"$BATS_FILE_TMPDIR/secret"
+	aigw key import --provider anthropic --file "$BATS_FILE_TMPDIR/secret" >/dev/null
 	new_key intake
+	export GIVEN_KEY=$KEY
+}
+
+setup() {
+	start_provider
+	cp -r "$BATS_FILE_TMPDIR/home" "$AIGW_HOME"
+	RECIPIENT=$(recipient)
+	export KEY=$GIVEN_KEY API_KEY=$GIVEN_KEY
 	cd "$BATS_TEST_TMPDIR"
 	body gpt-5 >call
 }
@@ -61,39 +69,34 @@ works() {
 		'["intake",true,"aigw","test","rewrite","complete"]'
 	assert_equal "$(jq -r '.decision.changes[0] | ascii_downcase' record)" \
 		"$header: gateway key -> key of $(jq -r .provider record)"
+	start_provider
+}
+
+@test 'Python requests and httpx: the provider sees its own key only' {
+	works authorization "Bearer $SECRET" $PYTHON "$CLIENTS/py_requests.py" "$OPENAI/chat/completions" call
+	works authorization "Bearer $SECRET" $PYTHON "$CLIENTS/py_httpx.py" "$OPENAI/chat/completions" call
 	assert_nothing_leaked
 }
 
-@test 'Python requests: the provider sees its own key only' {
-	works authorization "Bearer $SECRET" $PYTHON "$CLIENTS/py_requests.py" "$OPENAI/chat/completions" call
-}
-
-@test 'Python httpx: the provider sees its own key only' {
-	works authorization "Bearer $SECRET" $PYTHON "$CLIENTS/py_httpx.py" "$OPENAI/chat/completions" call
-}
-
-@test 'the package openai: the provider sees its own key only' {
+@test 'the packages openai and @anthropic-ai/sdk: the provider sees its own key only' {
 	[[ $(uname -m) = x86_64 ]] || skip 'detours are for x86-64 only'
 	export NODE_PACKAGES=$NODES/packages
 	works authorization "Bearer $SECRET Bearer $SECRET" \
 		"$NODES/22/node" "$CLIENTS/node/openai.mjs" "$OPENAI" create stream
-}
-
-@test 'the package @anthropic-ai/sdk: the provider sees its own key only' {
-	[[ $(uname -m) = x86_64 ]] || skip 'detours are for x86-64 only'
-	export NODE_PACKAGES=$NODES/packages
 	works authorization "Bearer $SECRET" "$NODES/22/node" "$CLIENTS/node/anthropic.mjs" "${ANTHROPIC%/v1}" create
+	assert_nothing_leaked
 }
 
 @test 'curl: a body of 1 MB arrives as it was, whatever went out before it' {
 	big_body gpt-5 $((1 << 20)) >call
-	works authorization "Bearer $SECRET" "$CLIENTS/curl.sh" "$OPENAI/chat/completions" call
+	governed "$CLIENTS/curl.sh" "$OPENAI/chat/completions" call >said
+	assert_equal "$(got authorization)" "Bearer $SECRET"
 	assert_equal "$(provider_saw '.[] | select(.event == "request").body_sha256')" "$(sha256sum <call | cut -d' ' -f1)"
+	assert_nothing_leaked
 }
 
 @test 'in each place where a provider takes a key: x-api-key, x-goog-api-key, ?key=, api-key' {
 	local url
-	initialised
 	write_policy "{ \"version\": 1, \"audit\": { \"recipients\": [\"$RECIPIENT\"] },
 		\"providers\": { \"ours\": { \"dialect\": \"google\", \"hosts\": [\"plain.example.test\"] },
 			\"theirs\": { \"dialect\": \"azure-openai\", \"hosts\": [\"other.example.test\"] } },

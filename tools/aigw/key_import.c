@@ -127,7 +127,8 @@ int key_import(struct key_work *k)
 		remove_secret(&k->edit, s);
 	} else {
 		secret = sys_map_secret(KEY_SECRET_BYTES_MAX + 1);
-		need(secret ? OK : ERR_NOMEM);
+		if (!secret)
+			return print_problem(ERR_NOMEM, "a place for the key");
 		if (!s) {
 			s = &k->edit.secrets[k->edit.secret_count++];
 			*s = (struct key_secret){.provider = provider, .environment = environment};

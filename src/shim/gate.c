@@ -610,7 +610,7 @@ static void send_out(struct gate *g, struct bytes out)
 	if (!e)
 		return;
 	g->out = g->rest = BYTES_NONE;
-	if (exchange_awaited(g->exchange))
+	if (!g->head_released) /* else refuse does it */
 		exchange_withdraw(g->exchange);
 	if (e == ERR_STATE)
 		refuse_for(g, 400, "key_sent", "keys",

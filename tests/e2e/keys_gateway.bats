@@ -234,6 +234,8 @@ refused_as() {
 	API_KEY=$new
 	run chat --data-binary @call
 	refused_as 401 rotated_key
+	run aigw usage --by key --json
+	assert_output --partial '"intake"'
 	assert_provider_saw 3
 }
 

@@ -107,5 +107,8 @@ void usage_put_name(struct buf *out, const struct log_entry *entry, enum usage_b
 		put_or_dash(out, entry_text(entry, F_PROVIDER));
 		need(buf_put_u8(out, '/'));
 	}
-	put_or_dash(out, entry_text(entry, fields[by]));
+	/* A gateway key has a name, which stays when the key is rotated. */
+	if (by == BY_KEY && entry_text(entry, F_KEY_NAME).len)
+		by = BY_COUNT;
+	put_or_dash(out, entry_text(entry, by == BY_COUNT ? F_KEY_NAME : fields[by]));
 }

@@ -115,7 +115,7 @@ TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TES
 
 # Rooms of the shim that do not need its constructor, and of the daemon that do not need its loop,
 # are unit-tested like the floors.
-TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder local_socket) \
+TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder) \
 	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender)
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)

@@ -120,7 +120,7 @@ static void kinds_have_names(void)
 	CHECK_STR(record_kind_name(REC_CONNECTION), "connection");
 	CHECK_STR(record_kind_name(REC_ACCESS), "access");
 	CHECK_STR(record_kind_name(REC_RETENTION), "retention");
-	CHECK(record_kind_name(REC_NOTICE + 1) == NULL);
+	CHECK(record_kind_name(REC_LIMIT + 1) == NULL);
 }
 
 /* The example of github.com/ulid/spec: 1469918176385 is 01ARYZ6S41. */

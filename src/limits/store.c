@@ -15,6 +15,7 @@
 #include "limits/rows.h"
 
 #define PATH_BYTES_MAX 1100
+#define FD_MIN         900 /* where a kept descriptor is moved to, out of the program's way */
 #define LOCK_PAUSE_NS  20000
 #define LOCK_PAUSE_MAX 1000000
 #define BUCKET_METERS  8 /* read at once: 2 KiB of a foreign stack */
@@ -88,18 +89,52 @@ static bool may_write(void)
 	       limit.rlim_cur >= LIMITS_FILE_BYTES;
 }
 
-/* Open, checked, locked, of full length. Closing it drops the lock. */
-static enum err open_store(const char *directory, int *ret_fd)
+/* ---- the descriptor that is kept ---- */
+
+/* The program may have closed it, and the number may be of a file of its own now: then it is
+ * forgotten, and not touched. */
+static int kept_descriptor(struct limits_kept *k, const char *directory, struct stat *ret_st)
+{
+	int fd = k->fd_plus_one - 1;
+
+	if (fd < 0)
+		return -1;
+	if (sys_fstat(fd, ret_st) < 0 || ret_st->st_dev != k->device ||
+	    ret_st->st_ino != k->inode) {
+		k->fd_plus_one = 0;
+		return -1;
+	}
+	if (ret_st->st_nlink == 1 && !(ret_st->st_mode & (S_IWGRP | S_IWOTH)) &&
+	    sys_monotonic_ns() - k->since_ns < LIMITS_KEEP_NS &&
+	    rows_hash(bytes_str(directory)) == k->directory_hash)
+		return fd;
+	k->fd_plus_one = 0;
+	sys_close(fd);
+	return -1;
+}
+
+/* Moves it out of the program's way to stay there; where there is no room, it serves once. */
+static int keep_descriptor(struct limits_kept *k, const char *directory, const struct stat *st,
+			   int fd)
+{
+	long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_MIN, 0, 0, 0);
+
+	if (high < 0)
+		return fd;
+	sys_close(fd);
+	*k = (struct limits_kept){(int)high + 1, st->st_dev, st->st_ino, sys_monotonic_ns(),
+				  rows_hash(bytes_str(directory))};
+	return (int)high;
+}
+
+static enum err open_path(const char *directory, struct stat *ret_st, int *ret_fd)
 {
 	char path[PATH_BYTES_MAX];
 	enum err e = OK;
-	struct stat st;
 	int fd = -1;
 
 	if (!put_path(path, directory))
 		return ERR_IO;
-	if (!may_write())
-		return ERR_FULL;
 	fd = sys_open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd == -ENOENT)
 		fd = create(directory, path, &e);
@@ -107,17 +142,47 @@ static enum err open_store(const char *directory, int *ret_fd)
 		return e                                               ? e
 		       : fd == -ELOOP || fd == -EISDIR || fd == -ENXIO ? ERR_ACCESS
 								       : err_from_errno(fd);
-	if (sys_fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1 || !is_private(&st))
-		e = ERR_ACCESS;
-	if (!e)
-		e = lock_file(fd, F_WRLCK);
+	*ret_fd = fd;
+	if (sys_fstat(fd, ret_st) == 0 && S_ISREG(ret_st->st_mode) && ret_st->st_nlink <= 1 &&
+	    is_private(ret_st))
+		return OK;
+	sys_close(fd);
+	return ERR_ACCESS;
+}
+
+/* Drops the lock. */
+static void finish(const struct limits_kept *k, int fd)
+{
+	if (k->fd_plus_one != fd + 1)
+		sys_close(fd);
+	else
+		(void)!lock_file(fd, F_UNLCK);
+}
+
+/* Open, checked, locked, of full length; to be given back by finish. */
+static enum err open_store(struct limits_kept *k, const char *directory, int *ret_fd)
+{
+	enum err e = OK;
+	struct stat st;
+	int fd;
+
+	if (!may_write())
+		return ERR_FULL;
+	fd = kept_descriptor(k, directory, &st);
+	if (fd < 0) {
+		e = open_path(directory, &st, &fd);
+		if (e)
+			return e;
+		fd = keep_descriptor(k, directory, &st, fd);
+	}
+	e = lock_file(fd, F_WRLCK);
 	/* Another process may have done this meanwhile: it is the same length. */
 	if (!e && st.st_size < LIMITS_FILE_BYTES) {
 		long n = sys_call(SYS_ftruncate, fd, LIMITS_FILE_BYTES, 0, 0, 0, 0);
 		e = n < 0 ? err_from_errno(n) : OK;
 	}
 	if (e)
-		sys_close(fd);
+		finish(k, fd);
 	else
 		*ret_fd = fd;
 	return e;
@@ -304,9 +369,9 @@ static void put_ticket(const struct work *w, const struct limits_process *me,
 	}
 }
 
-enum err limits_take(const char *directory, const struct limits_process *me,
-		     const struct limits_scope *scopes, size_t count,
-		     const struct limits_amounts *wanted, uint64_t now_ns,
+enum err limits_take(struct limits_kept *kept, const char *directory,
+		     const struct limits_process *me, const struct limits_scope *scopes,
+		     size_t count, const struct limits_amounts *wanted, uint64_t now_ns,
 		     struct limits_ticket *ret_ticket, struct limits_refusal *ret_refusal)
 {
 	struct limits_scope with[LIMITS_SCOPES_MAX];
@@ -322,7 +387,7 @@ enum err limits_take(const char *directory, const struct limits_process *me,
 		put_ticket(&w, me, wanted, ret_ticket);
 		return OK;
 	}
-	e = open_store(directory, &w.fd);
+	e = open_store(kept, directory, &w.fd);
 	if (e)
 		return e;
 	e = load(&w, now_ns);
@@ -335,7 +400,7 @@ enum err limits_take(const char *directory, const struct limits_process *me,
 	}
 	if (!e)
 		e = charge(&w, me, wanted, now_ns);
-	sys_close(w.fd);
+	finish(kept, w.fd);
 	if (!e)
 		put_ticket(&w, me, wanted, ret_ticket);
 	return e;
@@ -375,9 +440,10 @@ static enum err settle_one(int fd, const struct limits_ticket *t, size_t i,
 	return e;
 }
 
-enum err limits_settle(const char *directory, const struct limits_ticket *ticket,
-		       const struct limits_amounts *used, uint64_t now_ns,
-		       struct limits_alert ret_alerts[LIMITS_ALERTS_MAX], size_t *ret_alert_count)
+enum err limits_settle(struct limits_kept *kept, const char *directory,
+		       const struct limits_ticket *ticket, const struct limits_amounts *used,
+		       uint64_t now_ns, struct limits_alert ret_alerts[LIMITS_ALERTS_MAX],
+		       size_t *ret_alert_count)
 {
 	enum err e, first = OK;
 	int fd = -1;
@@ -385,7 +451,7 @@ enum err limits_settle(const char *directory, const struct limits_ticket *ticket
 	*ret_alert_count = 0;
 	if (!ticket->count)
 		return OK;
-	e = open_store(directory, &fd);
+	e = open_store(kept, directory, &fd);
 	if (e)
 		return e;
 	for (size_t i = 0; i < ticket->count && i < LIMITS_SCOPES_MAX; i++) {
@@ -393,7 +459,7 @@ enum err limits_settle(const char *directory, const struct limits_ticket *ticket
 		if (!first)
 			first = e;
 	}
-	sys_close(fd);
+	finish(kept, fd);
 	return first;
 }
 

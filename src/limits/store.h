@@ -2,19 +2,21 @@
  *
  * store: what all processes of a user have used of their limits together, in one file of fixed size
  * below the state directory: meters (limits/meter) and, for limits on what is under way, who
- * holds how much. No daemon. System calls through base/sys; nothing is allocated, nothing is kept
- * open between two calls, errno is not touched.
+ * holds how much. No daemon. System calls through base/sys; nothing is allocated, errno is not
+ * touched.
  *
  * Why it is read and written, and not mapped: whoever shortens a mapped file, or a full disk under
  * a sparse one, kills every program that touches it (SIGBUS), and a preloaded library may neither
  * catch that signal nor die of it. Here a short read is zeros, which are an empty meter, and a
  * failed write is an error.
  *
- * Each call opens the file, takes a record lock (fcntl) on its first byte, reads and writes whole
- * records, and closes it. The lock belongs to the process: a fork does not inherit it, and the end
- * of its holder, by kill -9 too, ends it. It is not waited for longer than LIMITS_WAIT_NS (its
- * holder may have been stopped): then the limits cannot be kept, and the caller decides. Threads
- * of one process must take turns: the lock does not hold between them.
+ * Each call takes a record lock (fcntl) on the file's first byte, and reads and writes whole
+ * records. The descriptor is kept for LIMITS_KEEP_NS, high up and close-on-exec, and looked at
+ * before each use: the program may have closed it and have a file of its own there. The lock
+ * belongs to the process: a fork does not inherit it, and the end of its holder, by kill -9 too,
+ * ends it. It is not waited for longer than LIMITS_WAIT_NS (its holder may have been stopped): then
+ * the limits cannot be kept, and the caller decides. Threads of one process must take turns: the
+ * lock does not hold between them.
  *
  * A process that is killed at any point leaves whole records: each is written by one call and lies
  * within a page. What it had taken and not settled stays taken: that is what was in flight. What it
@@ -35,6 +37,7 @@
 
 #define LIMITS_FILE_NAME   "limits"
 #define LIMITS_WAIT_NS     UINT64_C(2000000000)
+#define LIMITS_KEEP_NS     UINT64_C(1000000000)
 #define LIMITS_RECOUNT_NS  UINT64_C(1000000000)
 #define LIMITS_STRANGER_NS UINT64_C(3600000000000)
 #define LIMITS_METERS_MAX                                                                          \
@@ -52,6 +55,13 @@ struct limits_process {
 
 /* This one. Reads /proc: to be kept, and asked anew after fork. */
 void limits_process_self(struct limits_process *ret_process);
+
+/* A descriptor that is kept from one call to the next: zero-initialised, one per process (a forked
+ * child may go on with its copy), for one thread at a time. All of it is the store's business. */
+struct limits_kept {
+	int fd_plus_one;
+	uint64_t device, inode, since_ns, directory_hash;
+};
 
 /* What a call has taken: needed to settle it. A plain value. */
 struct limits_ticket {
@@ -72,9 +82,9 @@ struct limits_refusal {
  * ERR_LIMIT: *ret_refusal is the limit that holds for longest. All else means that the limits
  * cannot be kept, and nothing was taken: ERR_ACCESS, ERR_IO (also: the lock is not to be had),
  * ERR_FULL (no record is free, or no space), ERR_USAGE (too many scopes), ERR_LIMIT never. */
-MUST_USE enum err limits_take(const char *directory, const struct limits_process *me,
-			      const struct limits_scope *scopes, size_t count,
-			      const struct limits_amounts *wanted, uint64_t now_ns,
+MUST_USE enum err limits_take(struct limits_kept *kept, const char *directory,
+			      const struct limits_process *me, const struct limits_scope *scopes,
+			      size_t count, const struct limits_amounts *wanted, uint64_t now_ns,
 			      struct limits_ticket *ret_ticket, struct limits_refusal *ret_refusal);
 
 /* A budget that has come to 50, 80 or 100 %. Each is told once per window. */
@@ -88,7 +98,8 @@ struct limits_alert {
 
 /* Puts what was used in place of what was taken, and ends what was under way. `used` all 0: all is
  * given back. To be called once per ticket. On failure what was taken stays taken. */
-MUST_USE enum err limits_settle(const char *directory, const struct limits_ticket *ticket,
+MUST_USE enum err limits_settle(struct limits_kept *kept, const char *directory,
+				const struct limits_ticket *ticket,
 				const struct limits_amounts *used, uint64_t now_ns,
 				struct limits_alert ret_alerts[LIMITS_ALERTS_MAX],
 				size_t *ret_alert_count);

@@ -29,6 +29,7 @@ struct ticket {
 static struct lock lock;
 static __thread bool fork_locked __attribute__((tls_model("initial-exec")));
 static struct limits_process me;
+static struct limits_kept kept;
 
 static const struct limits_process *myself(void)
 {
@@ -307,7 +308,7 @@ static enum err take(const struct limits_scope *scopes, size_t count,
 
 	if (!lock_take(&lock))
 		return ERR_STATE;
-	e = limits_take(t->directory, myself(), scopes, count, wanted, now_ns, &t->limits,
+	e = limits_take(&kept, t->directory, myself(), scopes, count, wanted, now_ns, &t->limits,
 			ret_refusal);
 	lock_drop(&lock);
 	return e;
@@ -376,7 +377,7 @@ static void settle(struct rules *rules, const struct ticket *t, const struct lim
 
 	if (t->limits.who.pid != (uint32_t)sys_process() || !lock_take(&lock))
 		return;
-	(void)!limits_settle(t->directory, &t->limits, used, sys_now_ns(), alerts, &count);
+	(void)!limits_settle(&kept, t->directory, &t->limits, used, sys_now_ns(), alerts, &count);
 	lock_drop(&lock);
 	for (size_t i = 0; rules && i < count; i++)
 		record_alert(rules, t->limits.scopes[alerts[i].scope].name, &alerts[i]);

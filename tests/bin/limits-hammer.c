@@ -26,6 +26,8 @@ struct told {
 	uint32_t ready;
 };
 
+static struct limits_kept descriptor;
+
 static struct limits_scope budget(uint64_t tokens)
 {
 	struct limits_scope s;
@@ -52,12 +54,13 @@ static void hammer(const char *directory, uint64_t tokens, unsigned seed, struct
 		size_t count;
 		used.tokens = (uint64_t)rand_r(&seed) % USED_MAX;
 		__atomic_store_n(&told->in_flight, USED_MAX, __ATOMIC_SEQ_CST);
-		enum err e = limits_take(directory, &me, &s, 1, &wanted, sys_now_ns(), &t, &r);
+		enum err e = limits_take(&descriptor, directory, &me, &s, 1, &wanted, sys_now_ns(),
+					 &t, &r);
 		told->refused += e == ERR_LIMIT;
 		told->failed += e != OK && e != ERR_LIMIT;
 		if (e)
 			break;
-		e = limits_settle(directory, &t, &used, sys_now_ns(), alerts, &count);
+		e = limits_settle(&descriptor, directory, &t, &used, sys_now_ns(), alerts, &count);
 		told->failed += e != OK;
 		__atomic_store_n(&told->settled, told->settled + used.tokens, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&told->pairs, told->pairs + 1, __ATOMIC_SEQ_CST);
@@ -129,8 +132,10 @@ static int measure(const char *directory, unsigned pairs)
 			s.values.given &= ~(1u << LIMIT_CONCURRENT_REQUESTS);
 		uint64_t begun_ns = sys_monotonic_ns();
 		for (unsigned i = 0; i < pairs; i++)
-			if (limits_take(directory, &me, &s, 1, &wanted, sys_now_ns(), &t, &r) ||
-			    limits_settle(directory, &t, &wanted, sys_now_ns(), alerts, &count))
+			if (limits_take(&descriptor, directory, &me, &s, 1, &wanted, sys_now_ns(),
+					&t, &r) ||
+			    limits_settle(&descriptor, directory, &t, &wanted, sys_now_ns(), alerts,
+					  &count))
 				return 3;
 		printf("%.2f us for taking and settling%s\n",
 		       (double)(sys_monotonic_ns() - begun_ns) / 1000 / pairs,

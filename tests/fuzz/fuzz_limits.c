@@ -17,6 +17,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static struct limits_kept kept;
+
 static void check(enum err e)
 {
 	if (e != OK && e != ERR_LIMIT && e != ERR_FULL)
@@ -87,10 +89,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	close(fd);
 	limits_process_self(&me);
-	enum err e = limits_take(directory, &me, &s, 1, &wanted, NOON, &t, &r);
+	enum err e = limits_take(&kept, directory, &me, &s, 1, &wanted, NOON, &t, &r);
 	check(e);
 	if (!e)
-		check(limits_settle(directory, &t, &wanted, NOON, alerts, &count));
+		check(limits_settle(&kept, directory, &t, &wanted, NOON, alerts, &count));
 	unlink(file);
 	rmdir(directory);
 	directory[0] = '\0';

@@ -24,6 +24,7 @@
 #define DAY    (86400 * SECOND)
 #define NOON   (UINT64_C(20781) * DAY + DAY / 2)
 
+static struct limits_kept kept;
 static char root[32], directory[64], file[96];
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -72,7 +73,7 @@ static enum err take(const struct limits_scope *scopes, size_t count, struct lim
 	const struct limits_process me = self();
 
 	memset(r, 0, sizeof *r);
-	return limits_take(directory, &me, scopes, count, &wanted, now_ns, t, r);
+	return limits_take(&kept, directory, &me, scopes, count, &wanted, now_ns, t, r);
 }
 
 static enum err settle(const struct limits_ticket *t, struct limits_amounts used, uint64_t now_ns)
@@ -80,7 +81,7 @@ static enum err settle(const struct limits_ticket *t, struct limits_amounts used
 	struct limits_alert alerts[LIMITS_ALERTS_MAX];
 	size_t count;
 
-	return limits_settle(directory, t, &used, now_ns, alerts, &count);
+	return limits_settle(&kept, directory, t, &used, now_ns, alerts, &count);
 }
 
 static struct meter read_meter(const char *name, uint64_t now_ns)
@@ -167,13 +168,13 @@ static void alerts_come_with_what_settles(void)
 
 	begin();
 	CHECK_ERR(take(&s, 1, (struct limits_amounts){1, 90, 0}, NOON, &t, &r), OK);
-	CHECK_ERR(limits_settle(directory, &t, &used, NOON, alerts, &count), OK);
+	CHECK_ERR(limits_settle(&kept, directory, &t, &used, NOON, alerts, &count), OK);
 	CHECK_U64(count, 1);
 	CHECK_U64(alerts[0].percent, 80);
 	CHECK_U64(alerts[0].used, 85);
 	CHECK_U64(alerts[0].resets_ns, NOON + DAY / 2);
 	CHECK_ERR(take(&s, 1, (struct limits_amounts){1, 5, 0}, NOON, &t, &r), OK);
-	CHECK_ERR(limits_settle(directory, &t, &used, NOON, alerts, &count), OK);
+	CHECK_ERR(limits_settle(&kept, directory, &t, &used, NOON, alerts, &count), OK);
 	CHECK_U64(count, 1);
 	CHECK_U64(alerts[0].percent, 100);
 	end();
@@ -232,8 +233,8 @@ static void the_next_process_of_that_number_is_another(void)
 	before.start--;
 	elsewhere.space++;
 	begin();
-	CHECK_ERR(limits_take(directory, &before, &s, 1, &one, NOON, &t, &r), OK);
-	CHECK_ERR(limits_take(directory, &elsewhere, &s, 1, &one, NOON, &t, &r), OK);
+	CHECK_ERR(limits_take(&kept, directory, &before, &s, 1, &one, NOON, &t, &r), OK);
+	CHECK_ERR(limits_take(&kept, directory, &elsewhere, &s, 1, &one, NOON, &t, &r), OK);
 	/* Of another namespace nothing is known: it counts for an hour. */
 	CHECK_ERR(take(&s, 1, one, NOON + 2 * SECOND, &t, &r), ERR_LIMIT);
 	CHECK_ERR(take(&s, 1, one, NOON + LIMITS_STRANGER_NS + 2 * SECOND, &t, &r), OK);
@@ -283,6 +284,59 @@ static void a_file_that_was_shortened_begins_anew(void)
 	}
 	CHECK(unlink(file) == 0);
 	CHECK_ERR(settle(&t, (struct limits_amounts){1, 1, 0}, NOON), OK);
+	end();
+}
+
+static void the_programs_own_files_are_left_alone(void)
+{
+	const struct limits_scope s = scope(PRODUCTION, LIMIT_TOKENS_PER_DAY, 100);
+	const struct limits_amounts one = {1, 1, 0};
+	struct limits_ticket t;
+	struct limits_refusal r;
+	char other[128];
+	struct stat st;
+
+	begin();
+	CHECK_ERR(take(&s, 1, one, NOON, &t, &r), OK);
+	int fd = kept.fd_plus_one - 1;
+	CHECK(fd >= 900 && fcntl(fd, F_GETFD) == FD_CLOEXEC);
+	/* It closes what it does not know, and opens a file of its own, locked, in that place. */
+	snprintf(other, sizeof other, "%s/other", directory);
+	int own = open(other, O_RDWR | O_CREAT, 0600);
+	CHECK(own >= 0 && dup2(own, fd) == fd && close(own) == 0);
+	CHECK_ERR(take(&s, 1, one, NOON, &t, &r), OK);
+	CHECK_ERR(settle(&t, one, NOON), OK);
+	CHECK(fcntl(fd, F_GETFD) >= 0 && fstat(fd, &st) == 0 && st.st_size == 0);
+	CHECK(kept.fd_plus_one - 1 != fd);
+	CHECK_U64(spent(PRODUCTION, LIMIT_TOKENS_PER_DAY), 2);
+	close(fd);
+	/* Closed, and nothing in its place. */
+	close(kept.fd_plus_one - 1);
+	CHECK_ERR(take(&s, 1, one, NOON, &t, &r), OK);
+	/* Deleted: a new one is begun, not the old one carried on. */
+	CHECK(unlink(file) == 0);
+	CHECK_ERR(take(&s, 1, one, NOON, &t, &r), OK);
+	CHECK_U64(spent(PRODUCTION, LIMIT_TOKENS_PER_DAY), 1);
+	end();
+}
+
+static void a_child_and_its_parent_do_not_share_a_lock(void)
+{
+	const struct limits_scope s = scope(PRODUCTION, LIMIT_TOKENS_PER_DAY, 100000);
+	struct limits_ticket t;
+	struct limits_refusal r;
+	int status = -1;
+
+	begin();
+	CHECK_ERR(take(&s, 1, (struct limits_amounts){1, 1, 0}, NOON, &t, &r), OK);
+	pid_t pid = fork();
+	for (int i = 0; i < 1000; i++)
+		if (take(&s, 1, (struct limits_amounts){1, 1, 0}, NOON, &t, &r))
+			_exit(1);
+	if (pid == 0)
+		_exit(0);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	CHECK_U64(spent(PRODUCTION, LIMIT_TOKENS_PER_DAY), 2001);
 	end();
 }
 
@@ -448,6 +502,8 @@ int main(void)
 		  TEST(only_so_many_are_under_way), TEST(a_dead_process_holds_nothing),
 		  TEST(the_next_process_of_that_number_is_another), TEST(unused_scopes_make_room),
 		  TEST(a_file_that_was_shortened_begins_anew),
+		  TEST(the_programs_own_files_are_left_alone),
+		  TEST(a_child_and_its_parent_do_not_share_a_lock),
 		  TEST(what_is_no_private_file_is_not_used),
 		  TEST(a_limit_on_file_sizes_kills_nobody),
 		  TEST(a_holder_that_was_stopped_is_not_waited_for_for_ever),

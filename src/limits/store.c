@@ -163,7 +163,7 @@ static void finish(const struct limits_kept *k, int fd)
 static enum err open_store(struct limits_kept *k, const char *directory, int *ret_fd)
 {
 	enum err e = OK;
-	struct stat st;
+	struct stat st = {0};
 	int fd;
 
 	if (!may_write())

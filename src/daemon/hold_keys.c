@@ -26,6 +26,7 @@
 
 #define EVENTS_MAX       64
 #define ACCEPTS_MAX      64 /* in one turn */
+#define ASKS_MAX         16 /* likewise, of one client: who asks without end does not stop others */
 #define TICK_NS          1000000000u
 #define NS_PER_MS        1000000u
 #define SECOND_NS        1000000000u
@@ -175,7 +176,8 @@ static const struct key_entry *judge(struct holder *h, const struct client *c, s
 		a->status = KEYHOLD_OTHER_USER;
 	else if (e->exe.len && !is_program(e->exe, c))
 		a->status = KEYHOLD_OTHER_PROGRAM;
-	if (a->status != KEYHOLD_JUDGED)
+	/* What a key is for is not left to who asks: for another provider there is no secret. */
+	if (a->status != KEYHOLD_JUDGED || !key_entry_is_for(e, provider))
 		return e;
 	note_use(h, e);
 	secret = key_store_secret(h->store, provider, e->scope.environment);
@@ -238,13 +240,13 @@ static void close_client(struct client *c)
 	memset(c, 0, sizeof *c);
 }
 
-/* Everything that has been asked so far. */
+/* What has been asked so far; what is left comes with the next turn. */
 static void serve(struct holder *h, struct client *c)
 {
 	uint8_t ask[KEY_ASK_BYTES_MAX + 1];
 	bool open = true;
 
-	while (open) {
+	for (int i = 0; open && i < ASKS_MAX; i++) {
 		ssize_t n = recv(c->fd_plus_one - 1, ask, sizeof ask, MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -105,7 +105,7 @@ enum err key_answer_parse(const struct keyhold_head *head, size_t entry_bytes,
 		return ERR_BAD;
 	/* A secret comes with a valid key alone, and such a key with what it is for. */
 	if ((a.secret_bytes && (status != KEYHOLD_JUDGED || verdict != KEY_VALID)) ||
-	    (status == KEYHOLD_JUDGED && verdict == KEY_VALID && !a.entry_bytes))
+	    (status != KEYHOLD_TROUBLE && verdict == KEY_VALID && !a.entry_bytes))
 		return ERR_BAD;
 	*ret_answer = a;
 	return OK;

@@ -400,6 +400,16 @@ enum key_verdict key_entry_state(const struct key_entry *e, uint64_t now)
 	return e->expires && now >= e->expires ? KEY_EXPIRED : KEY_VALID;
 }
 
+bool key_entry_is_for(const struct key_entry *e, struct bytes provider)
+{
+	const struct patterns *list = &e->scope.providers;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (bytes_equal(list->at[i], provider))
+			return true;
+	return !list->given;
+}
+
 enum key_verdict key_store_judge(const struct key_store *s, const struct key_host *host,
 				 struct bytes text, uint64_t now,
 				 const struct key_entry **ret_entry)

@@ -90,6 +90,8 @@ enum key_verdict key_store_judge(const struct key_store *s, const struct key_hos
 				 const struct key_entry **ret_entry);
 /* What an entry is worth by itself: KEY_VALID, KEY_EXPIRED or KEY_REVOKED. */
 enum key_verdict key_entry_state(const struct key_entry *e, uint64_t now);
+/* May it be used with that provider? Where it may not, nobody gets the provider's secret for it. */
+bool key_entry_is_for(const struct key_entry *e, struct bytes provider);
 
 /* The first of that name; NULL: none. */
 const struct key_entry *key_store_find(const struct key_store *s, struct bytes name);

@@ -192,6 +192,26 @@ static bool check_caller(const struct key_entry *e, const struct process_facts *
 	return (is_user && is_exe) || fault_not_theirs(f, e, is_user);
 }
 
+/* Said here, and not by the rules alone, because a head may go out before these are asked. */
+static bool fault_provider(struct gate_key_fault *f, const struct key_entry *e,
+			   const struct provider *provider)
+{
+	struct phrase p;
+
+	(void)fault(f, 403, "policy_denied", "", "");
+	phrase_init(&p, f->rule, sizeof f->rule);
+	phrase_put(&p, "keys.");
+	phrase_put_bytes(&p, e->scope.name);
+	phrase_put(&p, ".providers");
+	phrase_init(&p, f->reason, sizeof f->reason);
+	phrase_put(&p, "the gateway key ");
+	phrase_put_bytes(&p, e->scope.name);
+	phrase_put(&p, " is not for provider ");
+	phrase_put(&p, provider->name);
+	phrase_put(&p, "; use a key that is");
+	return false;
+}
+
 /* Of the key that was found. */
 static bool use_key(struct gate_key *k, const struct gate_key_question *q, struct bytes key,
 		    struct gate_key_fault *f)
@@ -211,6 +231,8 @@ static bool use_key(struct gate_key *k, const struct gate_key_question *q, struc
 	/* A holder has looked, with better eyes. */
 	if (!keyring_is_held(&k->use) && !check_caller(e, q->caller, f))
 		return false;
+	if (!key_entry_is_for(e, bytes_str(q->provider->name)))
+		return fault_provider(f, e, q->provider);
 	return k->use.secret_bytes ? true : fault_no_secret(f, e, q->provider);
 }
 

@@ -155,9 +155,10 @@ static enum err judge(struct keyring_hold *h, struct bytes text, const struct pr
 	if (!lock_take(&lock))
 		return ERR_STATE;
 	u->verdict = key_store_judge(h->store, host, text, sys_now_ns() / SECOND_NS, &u->entry);
-	secret = u->verdict == KEY_VALID ? key_store_secret(h->store, bytes_str(provider->name),
-							    u->entry->scope.environment)
-					 : NULL;
+	secret = u->verdict == KEY_VALID && key_entry_is_for(u->entry, bytes_str(provider->name))
+			 ? key_store_secret(h->store, bytes_str(provider->name),
+					    u->entry->scope.environment)
+			 : NULL;
 	if (secret)
 		e = key_secret_open(secret, host, ret_secret);
 	if (secret && !e)

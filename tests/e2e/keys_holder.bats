@@ -135,6 +135,11 @@ def ask(key, provider="openai", line=None):
 	new_key nobody --user 4711
 	run ask_raw 'print(*ask(sys.argv[2]))'
 	assert_output '1 0 0'
+	printf %s sk-ant-of-another >secret
+	key import --provider anthropic <secret >/dev/null
+	new_key narrow --provider openai
+	run ask_raw 'print(*ask(sys.argv[2]), *ask(sys.argv[2], "anthropic"))'
+	assert_output '0 0 35 0 0 0'
 	new_key elsewhere --exe /usr/bin/other
 	run ask_raw 'print(*ask(sys.argv[2]))'
 	assert_output '2 0 0'

@@ -53,6 +53,7 @@ static inline bool limit_given(const struct limit_values *v, enum limit_kind kin
 struct limits_scope {
 	char name[LIMITS_NAME_BYTES_MAX];
 	struct limit_values values;
+	bool observed; /* refuses nothing: what passes its limits is told */
 };
 
 /* What a call takes, or is expected to. Larger amounts count as LIMITS_AMOUNT_MAX. */

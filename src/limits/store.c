@@ -305,11 +305,16 @@ static enum err refuse_if_met(struct work *w, const struct limits_amounts *wante
 	struct meter_refusal r;
 	bool refused = false;
 
+	ret_refusal->observed = false;
 	for (size_t i = 0; i < w->count; i++) {
+		bool observed = w->scopes[i].observed;
 		if (meter_allows(&w->after[i], &w->scopes[i].values, wanted, now_ns, &r))
 			continue;
-		if (!refused || r.resets_ns > ret_refusal->at.resets_ns)
-			*ret_refusal = (struct limits_refusal){i, r, false};
+		if (refused && observed && !ret_refusal->observed)
+			continue;
+		if (!refused || observed != ret_refusal->observed ||
+		    r.resets_ns > ret_refusal->at.resets_ns)
+			*ret_refusal = (struct limits_refusal){i, r, false, observed};
 		refused = true;
 	}
 	if (!refused)
@@ -318,7 +323,7 @@ static enum err refuse_if_met(struct work *w, const struct limits_amounts *wante
 	ret_refusal->alert = meter_tell_refusal(a, ret_refusal->at.kind);
 	if (ret_refusal->alert)
 		(void)!write_meter(w->fd, a, w->places[ret_refusal->scope].at);
-	return ERR_LIMIT;
+	return ret_refusal->observed ? OK : ERR_LIMIT;
 }
 
 /* Who holds is written before what is held: what a killed process leaves is never too little. */
@@ -369,6 +374,16 @@ static void put_ticket(const struct work *w, const struct limits_process *me,
 	}
 }
 
+/* Of the scopes that were given, those without limits too. */
+static size_t place_among(const struct limits_scope *scopes, size_t count, const char *name)
+{
+	size_t i = 0;
+
+	while (i + 1 < count && strcmp(scopes[i].name, name) != 0)
+		i++;
+	return i;
+}
+
 enum err limits_take(struct limits_kept *kept, const char *directory,
 		     const struct limits_process *me, const struct limits_scope *scopes,
 		     size_t count, const struct limits_amounts *wanted, uint64_t now_ns,
@@ -383,6 +398,7 @@ enum err limits_take(struct limits_kept *kept, const char *directory,
 	for (size_t i = 0; i < count; i++)
 		if (scopes[i].values.given)
 			with[w.count++] = scopes[i];
+	ret_refusal->observed = false;
 	if (!w.count) {
 		put_ticket(&w, me, wanted, ret_ticket);
 		return OK;
@@ -391,13 +407,10 @@ enum err limits_take(struct limits_kept *kept, const char *directory,
 	if (e)
 		return e;
 	e = load(&w, now_ns);
-	if (!e && (e = refuse_if_met(&w, wanted, now_ns, ret_refusal)) == ERR_LIMIT) {
-		for (size_t i = 0; i < count; i++)
-			if (strcmp(scopes[i].name, with[ret_refusal->scope].name) == 0) {
-				ret_refusal->scope = i;
-				break;
-			}
-	}
+	if (!e)
+		e = refuse_if_met(&w, wanted, now_ns, ret_refusal);
+	if (e == ERR_LIMIT || (!e && ret_refusal->observed))
+		ret_refusal->scope = place_among(scopes, count, with[ret_refusal->scope].name);
 	if (!e)
 		e = charge(&w, me, wanted, now_ns);
 	finish(kept, w.fd);

@@ -76,10 +76,12 @@ struct limits_refusal {
 	size_t scope; /* index */
 	struct meter_refusal at;
 	bool alert; /* the first refusal by this budget in its window: an alert of 100 % is due */
+	bool observed; /* by a scope that only observes: all was taken */
 };
 
-/* Takes `wanted` from every scope, or from none. Scopes without any limit are passed over. OK;
- * ERR_LIMIT: *ret_refusal is the limit that holds for longest. All else means that the limits
+/* Takes `wanted` from every scope, or from none. Scopes without any limit are passed over. OK: only
+ * when ret_refusal->observed is set, the rest of it is, too. ERR_LIMIT: *ret_refusal is the limit
+ * that holds for longest. All else means that the limits
  * cannot be kept, and nothing was taken: ERR_ACCESS, ERR_IO (also: the lock is not to be had),
  * ERR_FULL (no record is free, or no space), ERR_USAGE (too many scopes), ERR_LIMIT never. */
 MUST_USE enum err limits_take(struct limits_kept *kept, const char *directory,

@@ -236,8 +236,7 @@ static void tell(look_fn *look, void *context, const struct rule_kind *kind, con
 	look(context, &l);
 }
 
-/* The refusal of a scope that only observes: the first one is told, the call goes on. */
-static void note_observed(struct decision *d, const struct decision *found)
+void decide_observe(struct decision *d, const struct decision *found)
 {
 	struct phrase p;
 
@@ -267,7 +266,7 @@ static void ask_rules(const struct matter *m, look_fn *look, void *context, stru
 			if (!refuses || refused)
 				continue;
 			if (s->observed) {
-				note_observed(d, &found);
+				decide_observe(d, &found);
 				continue;
 			}
 			found.environment = d->environment;
@@ -332,6 +331,15 @@ static bool set_matter(const struct policy *p, const struct question *q, struct 
 	return true;
 }
 
+static void put_limited(const struct matter *m, struct decision *d)
+{
+	for (size_t i = 0; i < m->scope_count; i++) {
+		const struct scope *s = &m->scopes[i];
+		if (s->rules->limits.given && d->limited_count < LIMITED_MAX)
+			d->limited[d->limited_count++] = (struct limited){s->rules, s->observed};
+	}
+}
+
 void decide_explain(const struct policy *p, const struct question *q, look_fn *look, void *context,
 		    struct decision *ret_decision)
 {
@@ -356,6 +364,8 @@ void decide_explain(const struct policy *p, const struct question *q, look_fn *l
 	if (d->action != ACTION_REFUSE && !d->observed)
 		decide_allow_models(&m, d);
 	decide_settle_agreements(&m, d);
+	if (d->action != ACTION_REFUSE)
+		put_limited(&m, d);
 }
 
 void decide(const struct policy *p, const struct question *q, struct decision *ret_decision)

@@ -21,6 +21,7 @@ const char *action_name(enum action a); /* "allow", "rewrite", "refuse" */
 #define RULE_BYTES_MAX   200
 #define REASON_BYTES_MAX 400
 #define FORCED_MAX       8 /* fields forced into one request */
+#define LIMITED_MAX      3 /* scopes with limits: organization, environment, application */
 
 /* What a gateway key may be used for. Borrowed. */
 struct key_scope {
@@ -43,6 +44,12 @@ struct question {
 	bool websocket;                  /* it asks for one: what is said there is not decided on */
 	uint64_t body_bytes;
 	int64_t now_s; /* since 1970, UTC */
+};
+
+/* A scope whose limits an allowed call is under. Borrowed from the policy. */
+struct limited {
+	const struct scope_rules *rules;
+	bool observed; /* what they forbid is let through, and told */
 };
 
 /* What became of the fields by which the provider is told what to do with the data. */
@@ -71,6 +78,8 @@ struct decision {
 	const struct forced *forced[FORCED_MAX]; /* borrowed; the outermost scope's first */
 	bool unalterable_tagged;                 /* where they cannot be forced: go on, and tell */
 	enum receipt receipt;
+	size_t limited_count;
+	struct limited limited[LIMITED_MAX]; /* the outermost first */
 	/* an agreement that was needed and ends soon */
 	const struct agreement *ending; /* NULL: none */
 	enum agreement_kind ending_kind;
@@ -104,6 +113,9 @@ typedef void look_fn(void *context, const struct look *look);
 /* The same, and tells of each rule that had something to say, also behind the first refusal. */
 void decide_explain(const struct policy *p, const struct question *q, look_fn *look, void *context,
 		    struct decision *ret_decision);
+
+/* What `found` refuses is only observed: *d tells of it, unless it tells of another already. */
+void decide_observe(struct decision *d, const struct decision *found);
 
 /* A refusal for a reason outside the rules (malformed request, audit not writable...). `rule`,
  * `reason` are copied, cut at their limits at a character boundary; environment and application of

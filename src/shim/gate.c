@@ -706,8 +706,10 @@ static bool within_limits(struct gate *g, const struct request_view *view, const
 	struct decision met = *d;
 	enum err e = quota_take(&g->tickets, &q, &met, &g->retry_after_s);
 
-	if (!e)
+	if (!e) {
+		*d = met; /* it may tell of a limit that is only observed */
 		return true;
+	}
 	if (e != ERR_LIMIT && g->rules->policy->audit.on_failure == FAIL_ALLOW) {
 		quota_put_unkept(d, e);
 		return true;

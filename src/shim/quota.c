@@ -40,43 +40,29 @@ static const struct limits_process *myself(void)
 
 /* ---- which limits hold ---- */
 
-static void put_name(struct limits_scope *s, const char *kind, struct bytes name)
+static size_t scopes_of(const struct decision *d, struct limits_scope scopes[LIMITS_SCOPES_MAX])
 {
+	_Static_assert(LIMITED_MAX <= LIMITS_SCOPES_MAX, "room for all");
 	struct phrase p;
 
-	phrase_init(&p, s->name, sizeof s->name);
-	phrase_put(&p, kind);
-	phrase_put_bytes(&p, name);
+	for (size_t i = 0; i < d->limited_count; i++) {
+		struct limits_scope *s = &scopes[i];
+		memset(s, 0, sizeof *s);
+		phrase_init(&p, s->name, sizeof s->name);
+		phrase_put_bytes(&p, d->limited[i].rules->where);
+		s->values = d->limited[i].rules->limits;
+		s->observed = d->limited[i].observed;
+	}
+	return d->limited_count;
 }
 
-static void add_scope(struct limits_scope *scopes, size_t *count, const char *kind,
-		      struct bytes name, const struct limit_values *values)
+static bool all_observed(const struct limits_scope *scopes, size_t count)
 {
-	struct limits_scope *s = &scopes[*count];
+	bool all = true;
 
-	if (!values->given)
-		return;
-	memset(s, 0, sizeof *s);
-	put_name(s, kind, name);
-	s->values = *values;
-	(*count)++;
-}
-
-static size_t scopes_of(const struct policy *p, const struct decision *d,
-			struct limits_scope scopes[LIMITS_SCOPES_MAX])
-{
-	size_t count = 0;
-
-	add_scope(scopes, &count, "organization", BYTES_NONE, &p->organization.limits);
-	for (size_t i = 0; i < p->environment_count; i++)
-		if (bytes_equal(p->environments[i].name, d->environment))
-			add_scope(scopes, &count, "environments.", d->environment,
-				  &p->environments[i].rules.limits);
-	for (size_t i = 0; d->application.len && i < p->application_count; i++)
-		if (bytes_equal(p->applications[i].name, d->application))
-			add_scope(scopes, &count, "applications.", d->application,
-				  &p->applications[i].rules.limits);
-	return count;
+	for (size_t i = 0; i < count; i++)
+		all = all && scopes[i].observed;
+	return all;
 }
 
 /* ---- what a call takes ---- */
@@ -218,8 +204,11 @@ static uint64_t wait_of(const struct meter_refusal *r, uint64_t now_ns)
 static void set_refusal(struct decision *d, int status, const char *code)
 {
 	d->action = ACTION_REFUSE;
+	d->observed = false; /* what was, is not told any more: this is */
 	d->status = status;
 	d->code = code;
+	if (d->receipt != RECEIPT_NONE)
+		d->receipt = RECEIPT_REFUSED;
 }
 
 static void refuse(struct decision *d, const char *scope, const struct meter_refusal *r,
@@ -314,11 +303,32 @@ static enum err take(const struct limits_scope *scopes, size_t count,
 	return e;
 }
 
+static void alert_of(struct rules *rules, const struct limits_scope *scope,
+		     const struct limits_refusal *r)
+{
+	const struct limits_alert alert = {r->scope,   r->at.kind,  100,
+					   r->at.used, r->at.limit, r->at.resets_ns};
+
+	if (r->alert)
+		record_alert(rules, scope->name, &alert);
+}
+
+/* The call goes, and its decision says which limit it would not have gone by. */
+static void observe(struct rules *rules, const struct limits_scope *scope,
+		    const struct limits_refusal *r, uint64_t now_ns, struct decision *d)
+{
+	struct decision found = {.code = ""};
+
+	refuse(&found, scope->name, &r->at, wait_of(&r->at, now_ns));
+	decide_observe(d, &found);
+	alert_of(rules, scope, r);
+}
+
 enum err quota_take(struct buf *tickets, const struct quota_call *q, struct decision *d,
 		    uint64_t *ret_retry_after_s)
 {
 	struct limits_scope scopes[LIMITS_SCOPES_MAX];
-	size_t count = scopes_of(q->rules->policy, d, scopes);
+	size_t count = scopes_of(d, scopes);
 	uint64_t now_ns = sys_now_ns();
 	struct limits_refusal refusal = {0};
 	struct limits_amounts wanted;
@@ -335,21 +345,22 @@ enum err quota_take(struct buf *tickets, const struct quota_call *q, struct deci
 	e = buf_reserve(tickets, sizeof t);
 	if (!e)
 		e = take(scopes, count, &wanted, now_ns, &t, &refusal);
+	if (!e && refusal.observed)
+		observe(q->rules, &scopes[refusal.scope], &refusal, now_ns, d);
 	if (!e)
 		return remember(tickets, &t);
+	if (e != ERR_LIMIT && all_observed(scopes, count)) {
+		quota_put_unkept(d, e);
+		return OK;
+	}
 	if (e != ERR_LIMIT) {
 		refuse_unkept(d, scopes[0].name, t.directory, e);
 		return e;
 	}
-	const struct meter_refusal *r = &refusal.at;
-	const char *scope = scopes[refusal.scope].name;
-	*ret_retry_after_s = wait_of(r, now_ns);
-	refuse(d, scope, r, *ret_retry_after_s);
-	if (refusal.alert) {
-		const struct limits_alert alert = {refusal.scope, r->kind,  100,
-						   r->used,       r->limit, r->resets_ns};
-		record_alert(q->rules, scope, &alert);
-	}
+	const struct limits_scope *scope = &scopes[refusal.scope];
+	*ret_retry_after_s = wait_of(&refusal.at, now_ns);
+	refuse(d, scope->name, &refusal.at, *ret_retry_after_s);
+	alert_of(q->rules, scope, &refusal);
 	return ERR_LIMIT;
 }
 

@@ -35,9 +35,10 @@ struct quota_call {
 };
 
 /* Takes what `q` may use and remembers it in *tickets under its id. `d` is the call's decision; OK
- * leaves it alone. ERR_LIMIT: a limit is met, and *d is a refusal that says which (429), and
- * *ret_retry_after_s when it is worth trying again (0: never). All else: the limits cannot be kept,
- * and *d is a refusal that says so (503), for the caller to use or not; nothing was taken. */
+ * leaves it alone, but for what scopes that only observe would have refused. ERR_LIMIT: a limit is
+ * met, and *d is a refusal that says which (429), and *ret_retry_after_s when it is worth trying
+ * again (0: never). All else: the limits cannot be kept, and *d is a refusal that says so (503),
+ * for the caller to use or not; nothing was taken. */
 MUST_USE enum err quota_take(struct buf *tickets, const struct quota_call *q, struct decision *d,
 			     uint64_t *ret_retry_after_s);
 

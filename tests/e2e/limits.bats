@@ -51,6 +51,19 @@ alerts() {
 	assert_provider_saw 2
 }
 
+@test 'a limit of a scope that only observes refuses nothing, counts, and is told' {
+	the_limits_are '{ "requests_per_minute": 1 }, "mode": "observe"'
+	run chat -d "$(body gpt-5)"
+	assert_answers 200
+	assert_recorded .decision.action allow .decision.verdict null
+	run chat -d "$(body gpt-5)"
+	assert_answers 200
+	assert_recorded .decision.action allow .decision.verdict refuse .decision.code rate_limit_exceeded \
+		.decision.rule environments.production.limits.requests_per_minute .outcome complete
+	assert_equal "$(last_record '.decision.reason | startswith("only observed, not refused: ")')" true
+	assert_equal "$(used environments.production requests_per_minute)" 2
+}
+
 @test 'a budget is charged by an estimate and settled by what the provider counted' {
 	the_limits_are '{ "tokens_per_day": 5000, "usd_per_month": 1 }' '{ "tokens_per_month": 100000 }'
 	run chat -d "$(body gpt-5 ',"max_completion_tokens":4000')"

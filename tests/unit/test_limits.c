@@ -157,6 +157,34 @@ static void scopes_without_limits_touch_no_file(void)
 	end();
 }
 
+static void what_only_observes_refuses_nothing_and_counts(void)
+{
+	struct limits_scope s[2] = {scope("organization", LIMIT_TOKENS_PER_DAY, 100),
+				    scope(PRODUCTION, LIMIT_TOKENS_PER_DAY, 200)};
+	const struct limits_amounts some = {1, 80, 0};
+	struct limits_ticket t;
+	struct limits_refusal r;
+
+	s[0].observed = true;
+	begin();
+	CHECK_ERR(take(s, 2, some, NOON, &t, &r), OK);
+	CHECK(!r.observed);
+	CHECK_ERR(take(s, 2, some, NOON, &t, &r), OK);
+	CHECK(r.observed && r.scope == 0 && r.alert && r.at.limit == 100);
+	CHECK_U64(spent("organization", LIMIT_TOKENS_PER_DAY), 160);
+	/* Beside one that enforces it has nothing to say. */
+	CHECK_ERR(take(s, 2, some, NOON, &t, &r), ERR_LIMIT);
+	CHECK(!r.observed && r.scope == 1 && r.at.limit == 200);
+	CHECK_U64(spent("organization", LIMIT_TOKENS_PER_DAY), 160);
+	CHECK_U64(spent(PRODUCTION, LIMIT_TOKENS_PER_DAY), 160);
+	s[0].observed = false;
+	s[1].observed = true;
+	CHECK_ERR(take(s, 2, some, NOON, &t, &r), ERR_LIMIT);
+	CHECK(!r.observed && r.scope == 0);
+	CHECK_ERR(settle(&t, some, NOON), OK);
+	end();
+}
+
 static void alerts_come_with_what_settles(void)
 {
 	const struct limits_scope s = scope(PRODUCTION, LIMIT_TOKENS_PER_DAY, 100);
@@ -498,8 +526,10 @@ static void killed_anywhere_it_leaves_what_was_in_flight_at_most(void)
 int main(void)
 {
 	RUN_TESTS(TEST(what_one_call_takes_the_next_finds), TEST(all_scopes_take_or_none_does),
-		  TEST(scopes_without_limits_touch_no_file), TEST(alerts_come_with_what_settles),
-		  TEST(only_so_many_are_under_way), TEST(a_dead_process_holds_nothing),
+		  TEST(scopes_without_limits_touch_no_file),
+		  TEST(what_only_observes_refuses_nothing_and_counts),
+		  TEST(alerts_come_with_what_settles), TEST(only_so_many_are_under_way),
+		  TEST(a_dead_process_holds_nothing),
 		  TEST(the_next_process_of_that_number_is_another), TEST(unused_scopes_make_room),
 		  TEST(a_file_that_was_shortened_begins_anew),
 		  TEST(the_programs_own_files_are_left_alone),

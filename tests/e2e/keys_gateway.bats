@@ -301,6 +301,31 @@ refused_as() {
 	assert_equal "$(got authorization)" "Bearer $API_KEY"
 }
 
+@test 'where gateway keys are required: theirs alone, with forced fields and limits' {
+	write_policy "{ \"version\": 1, \"audit\": { \"recipients\": [\"$RECIPIENT\"] },
+		\"organization\": { \"require\": [\"managed_key\"], \"set\": { \"openai\": { \"store\": false } } },
+		\"environments\": { \"test\": { \"limits\": { \"requests_per_minute\": 1 } }, \"other\": {} },
+		\"default_environment\": \"other\" }"
+	API_KEY=sk-of-the-provider run chat --data-binary @call
+	assert_answers 403
+	assert_recorded .decision.code managed_key_required .decision.rule organization.require .key.managed false
+	API_KEY= run chat --data-binary @call
+	assert_recorded .decision.code managed_key_required
+	run chat -H 'x-api-key: sk-beside' --data-binary @call
+	assert_recorded .decision.code managed_key_required .key.managed false
+	run chat --data-binary @call
+	assert_answers 200
+	assert_recorded .environment test .decision.action rewrite .key.name intake .key.managed true
+	assert_equal "$(last_record '.decision.changes | join(";")')" \
+		'/store: absent -> false;Authorization: gateway key -> key of openai'
+	run chat --data-binary @call
+	assert_answers 429
+	assert_recorded .decision.rule environments.test.limits.requests_per_minute .key.name intake
+	assert_equal "$(got authorization)" "Bearer $SECRET"
+	assert_provider_saw 1
+	assert_nothing_leaked
+}
+
 @test 'plain HTTP: no gateway key goes to a host that is no provider, in one piece or in several' {
 	stop_provider
 	start_provider --plain

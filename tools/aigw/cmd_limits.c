@@ -133,9 +133,11 @@ static void put_scopes(struct report *r, const struct policy *p)
 {
 	put_scope(r, "organization", BYTES_NONE, &p->organization.limits);
 	for (size_t i = 0; i < p->environment_count; i++)
-		put_scope(r, "environments.", p->environments[i].name, &p->environments[i].rules.limits);
+		put_scope(r, "environments.", p->environments[i].name,
+			  &p->environments[i].rules.limits);
 	for (size_t i = 0; i < p->application_count; i++)
-		put_scope(r, "applications.", p->applications[i].name, &p->applications[i].rules.limits);
+		put_scope(r, "applications.", p->applications[i].name,
+			  &p->applications[i].rules.limits);
 }
 
 static int print_report(struct report *r)

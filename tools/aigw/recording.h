@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * recording: what the tool itself puts into the log: who read a collector's log, and what was done
- * to the log by hand (keys, holds, retention, policy). With a collector it is sent there, and the kernel
- * says who did it; else it goes into a segment of the tool's own.
+ * to the log by hand (keys, holds, retention, policy). With a collector it is sent there, and the
+ * kernel says who did it; else it goes into a segment of the tool's own.
  */
 #ifndef AIGW_TOOL_RECORDING_H
 #define AIGW_TOOL_RECORDING_H

@@ -198,7 +198,7 @@ print("refused")' "$PORT" $PYTHON "$CLIENTS/secret_scan.py" "@$T/secret" "$BUILD
 
 @test 'whatever is sent to its socket, the holder answers the next one' {
 	run ask_raw '
-import os
+import os, time
 for garbage in (b"x", b"\xa1gwk", question(sys.argv[2], "openai")[:-1], question(sys.argv[2], "openai") + b"x",
                 b"\xa1gwk\x02\x00" + question(sys.argv[2], "openai")[6:], os.urandom(200), b"\xa1gwk" + b"\xff" * 100,
                 question("k" * 200, "p"), b"y" * 60000):
@@ -216,7 +216,13 @@ except OSError:
     pass
 for one in idle:
     one.close()
-print(*ask(sys.argv[2]))'
+# It may still count those connections as this user has them.
+for attempt in range(1000):
+    try:
+        print(*ask(sys.argv[2]))
+        break
+    except OSError:
+        time.sleep(0.01)'
 	assert_output '0 0 35'
 	run chat --data-binary @call
 	assert_answers 200

@@ -585,6 +585,21 @@ static bool stage_request(struct gate *g)
 	return true;
 }
 
+/* The provider's own key goes to nobody who is not known to be the provider, whatever the policy
+ * lets a program send of its own. */
+static bool may_have_secret(struct gate *g)
+{
+	if (!g->key.given || g->provider->plaintext || (!g->link.plain && g->link.verified))
+		return true;
+	refuse_for(g, 403, "policy_denied", "keys.transport",
+		   g->link.plain ? "the provider's key would go out without TLS, for everybody on "
+				   "the way to read; use https://"
+				 : "the provider's key would go to a server whose certificate the "
+				   "program did not verify; let it verify (no -k, no verify=False, "
+				   "the right CA file)");
+	return false;
+}
+
 /* Which keys the request holds, and what they are worth. False: it was refused. */
 static bool read_key(struct gate *g)
 {
@@ -595,7 +610,7 @@ static bool read_key(struct gate *g)
 	struct gate_key_fault fault;
 
 	if (gate_key_read(&g->key, &question, head, &fault))
-		return true;
+		return may_have_secret(g);
 	refuse_for(g, fault.status, fault.code, fault.rule, fault.reason);
 	return false;
 }

@@ -339,6 +339,25 @@ refused_as() {
 	assert_nothing_leaked
 }
 
+@test 'no secret goes to a server that was not verified, nor out without TLS, though the policy lets programs' {
+	local rules='"environments": { "test": {} }, "default_environment": "test"'
+	write_policy "{ \"version\": 1, \"audit\": { \"recipients\": [\"$RECIPIENT\"] },
+		\"transport\": { \"verify_peer\": false, \"plaintext\": \"allow\" }, $rules }"
+	run governed curl -sSk --cacert /dev/null -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+		--data-binary @call -w '\nHTTP %{http_code}\n' "$OPENAI/chat/completions"
+	assert_answers 403
+	assert_output --partial 'did not verify'
+	stop_provider
+	start_provider --plain
+	run governed curl -sS -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+		--data-binary @call -w '\nHTTP %{http_code}\n' "http://api.openai.com:$PORT/v1/chat/completions"
+	assert_answers 403
+	assert_output --partial 'without TLS'
+	assert_provider_saw 0
+	assert_equal "$(records 'map(.decision.rule) | join(" ")')" 'keys.transport keys.transport'
+	assert_nothing_leaked
+}
+
 # in_pieces TEXT...: written one after the other to a plain socket; what comes back.
 in_pieces() {
 	shimmed $PYTHON -c 'import socket, sys

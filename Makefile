@@ -293,6 +293,8 @@ e2e: all tests-build node-clients ## the end-to-end tests with real programs
 # ---- lint: each file is looked at again only after it changed
 
 LINTED = $(ROOMS) $(SHIM) $(TOOL) $(DAEMON)
+# How far the analyzer follows each function; its own default, 225000, takes three times as long.
+LINT_NODES ?= 50000
 LINT_FLAGS = $(CPP) $(WARN) -I/usr/share/include/llhttp
 
 lint: all lint-files ## the rules of the house, both compilers, static analysis, formatting
@@ -303,7 +305,8 @@ lint-files: $(LINTED:%.c=$(BUILD)/lint/%.ok)
 $(BUILD)/lint/%.ok: %.c
 	@mkdir -p $(@D)
 	@clang $(LINT_FLAGS) -fsyntax-only $<
-	@clang --analyze $(LINT_FLAGS) -Xclang -analyzer-werror -o /dev/null $<
+	@clang --analyze $(LINT_FLAGS) -Xclang -analyzer-werror -Xclang -analyzer-config -Xclang max-nodes=$(LINT_NODES) \
+		-o /dev/null $<
 	@$(if $(findstring clang,$(CC)),gcc $(LINT_FLAGS) -O2 -fsyntax-only $<,:) # the build is gcc's pass already
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=normalCheckLevelMaxBranches --suppress=preprocessorErrorDirective -D__x86_64__ -Isrc $< 

@@ -31,7 +31,7 @@ class CPython(Suite):
              "test_threading test_signal test_ftplib test_poplib test_imaplib test_smtplib").split()
     # Hangs where there is a /dev/vsock with nobody behind it, with us and without.
     ignored = {"test_socket": "*VSOCK*"}
-    quick = "test_ssl test_httplib test_urllib2_localnet test_ftplib".split()
+    quick = "test_ssl test_httplib".split()
 
     @staticmethod
     def read(text):

@@ -14,6 +14,7 @@
 #include "shim/gnutls.h"
 #include "shim/journal.h"
 #include "shim/keyring.h"
+#include "shim/notice.h"
 #include "shim/opaque.h"
 #include "shim/opening.h"
 #include "shim/plain.h"
@@ -49,6 +50,7 @@ static void in_child(void)
 	rules_in_child();
 	quota_in_child();
 	keyring_in_child();
+	notice_in_child();
 	conn_reset_locks();
 	opaque_in_child();
 	opening_in_child();

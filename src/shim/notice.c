@@ -86,3 +86,8 @@ void notice_ending(struct rules *r, const struct provider *provider, const struc
 		(void)!journal_append(r, REC_NOTICE, buf_view(&record));
 	buf_done(&record);
 }
+
+void notice_in_child(void)
+{
+	lock_reset(&lock);
+}

@@ -14,4 +14,6 @@
 void notice_ending(struct rules *r, const struct provider *provider, const struct decision *d,
 		   int64_t now_s);
 
+void notice_in_child(void);
+
 #endif

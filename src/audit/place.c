@@ -158,8 +158,3 @@ enum err place_make(const char *directory, const char *host, uint64_t pid, uint6
 	put_chars(&path, ".aigw", 5);
 	return path.full ? ERR_LIMIT : OK;
 }
-
-bool place_process_start(uint64_t pid, uint64_t *ret_ticks)
-{
-	return sys_process_start(pid, ret_ticks);
-}

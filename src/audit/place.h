@@ -27,8 +27,4 @@ MUST_USE enum err place_make(const char *directory, const char *host, uint64_t p
 void place_put_day(uint64_t day, char ret_text[PLACE_DAY_CHARS + 1]);
 MUST_USE enum err place_parse_day(struct bytes text, uint64_t *ret_day);
 
-/* When a process started, in clock ticks after boot (/proc/PID/stat field 22); false: there is
- * none, or it has ended. */
-MUST_USE bool place_process_start(uint64_t pid, uint64_t *ret_ticks);
-
 #endif

@@ -307,7 +307,7 @@ static bool is_alive(const struct run *v, const struct candidate *c)
 
 	if (c->boot_id[0] && strcmp(c->boot_id, v->boot_id) != 0)
 		return false;
-	return place_process_start(c->pid, &start) &&
+	return sys_process_start(c->pid, &start) &&
 	       (c->process_start == 0 || c->process_start == start);
 }
 

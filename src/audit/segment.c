@@ -383,7 +383,7 @@ static enum err build_header(struct segment_writer *w, const struct segment_conf
 	uint8_t secret[SEAL_KEY_BYTES];
 	enum err e = sys_random(secret, sizeof secret);
 
-	if (!place_process_start((uint64_t)w->pid, &header.process_start))
+	if (!sys_process_start((uint64_t)w->pid, &header.process_start))
 		header.process_start = 0; /* unknown */
 	header.header_bytes = (uint32_t)(sizeof header +
 					 config->recipient_count * sizeof(struct format_recipient) +

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "audit/place.h"
 #include "base/files.h"
+#include "base/sys.h"
 
 /* All that the ledger says about one segment. */
 struct ledger_view {
@@ -20,7 +20,7 @@ static bool is_alive(const struct run *v, const struct walked *w)
 
 	if (w->boot_id[0] && strcmp(w->boot_id, v->boot_id) != 0)
 		return false;
-	if (!place_process_start(w->pid, &start))
+	if (!sys_process_start(w->pid, &start))
 		return false;
 	return w->process_start == 0 || w->process_start == start;
 }

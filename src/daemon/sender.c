@@ -124,7 +124,7 @@ static bool has_ended(const struct sender *s)
 
 	if (s->pidfd_plus_one)
 		return poll(&one, 1, 0) != 0;
-	return !place_process_start((uint64_t)s->who.pid, &start) || start != s->start_ticks;
+	return !sys_process_start((uint64_t)s->who.pid, &start) || start != s->start_ticks;
 }
 
 static void forget(struct sender *s)
@@ -269,7 +269,7 @@ static enum err gather(struct sender *s, uint64_t now_ns)
 	s->gone = true;
 	read_exe(s->who.pid, &s->exe);
 	read_proc(s->who.pid, "status", &status);
-	if (s->who.pid > 0 && place_process_start((uint64_t)s->who.pid, &start) &&
+	if (s->who.pid > 0 && sys_process_start((uint64_t)s->who.pid, &start) &&
 	    is_uid_of(buf_view(&status), s->who.uid)) {
 		s->start_ticks = start;
 		(void)!record_put_u64(&s->facts, F_PROCESS_START, start);

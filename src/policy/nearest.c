@@ -51,3 +51,12 @@ void nearest_offer(struct nearest *n, struct bytes candidate)
 	n->distance = distance;
 	n->best = candidate;
 }
+
+void nearest_put(const struct nearest *n, struct phrase *p)
+{
+	if (!n->best.len)
+		return;
+	phrase_put(p, "; did you mean ");
+	phrase_put_quoted(p, n->best);
+	phrase_put(p, "?");
+}

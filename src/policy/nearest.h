@@ -5,7 +5,7 @@
 #ifndef AIGW_POLICY_NEAREST_H
 #define AIGW_POLICY_NEAREST_H
 
-#include "base/bytes.h"
+#include "policy/phrase.h"
 
 #define NEAREST_BYTES_MAX 32 /* longer words get no suggestion */
 
@@ -17,5 +17,7 @@ struct nearest {
 
 struct nearest nearest_to(struct bytes word);
 void nearest_offer(struct nearest *n, struct bytes candidate);
+/* Appends `; did you mean "word"?`, or nothing when none is near. */
+void nearest_put(const struct nearest *n, struct phrase *p);
 
 #endif

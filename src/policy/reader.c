@@ -87,11 +87,7 @@ static enum err unknown_member(struct reader *r, const struct member *members, s
 	phrase_put_quoted(p, name);
 	phrase_put(p, " in ");
 	reader_put_path(r, p);
-	if (nearest.best.len) {
-		phrase_put(p, "; did you mean ");
-		phrase_put_quoted(p, nearest.best);
-		phrase_put(p, "?");
-	}
+	nearest_put(&nearest, p);
 	phrase_put(p, nearest.best.len ? " Expected: " : "; expected: ");
 	bool first = true;
 	for (size_t i = 0; i < count; i++) {

@@ -29,11 +29,7 @@ enum err section_applications_environment(struct reader *r, const struct member 
 	}
 	struct phrase *p = reader_problem_with(r, v->token.start, text);
 	phrase_put(p, " is not an environment of this policy");
-	if (nearest.best.len) {
-		phrase_put(p, "; did you mean ");
-		phrase_put_quoted(p, nearest.best);
-		phrase_put(p, "?");
-	}
+	nearest_put(&nearest, p);
 	phrase_put(p, nearest.best.len ? " Expected one of: " : "; expected one of: ");
 	for (size_t i = 0; i < policy->environment_count; i++) {
 		phrase_put(p, i ? ", " : "");

@@ -16,11 +16,7 @@ static enum err unknown_provider(struct reader *r, size_t start, struct bytes pa
 	phrase_put(p, " names the provider ");
 	phrase_put_quoted(p, provider);
 	phrase_put(p, ", which is neither built in nor under \"providers\"");
-	if (nearest.best.len) {
-		phrase_put(p, "; did you mean ");
-		phrase_put_quoted(p, nearest.best);
-		phrase_put(p, "?");
-	}
+	nearest_put(&nearest, p);
 	return ERR_BAD;
 }
 

@@ -134,11 +134,7 @@ static enum err check_new_provider(struct reader *r, const struct provider *got,
 	struct phrase *p = reader_problem(r, name_start);
 	phrase_put_bytes(p, reader_path(r));
 	phrase_put(p, " is not in the catalogue, so it needs \"dialect\" and \"hosts\"");
-	if (nearest.best.len) {
-		phrase_put(p, "; did you mean ");
-		phrase_put_quoted(p, nearest.best);
-		phrase_put(p, "?");
-	}
+	nearest_put(&nearest, p);
 	return ERR_BAD;
 }
 

@@ -46,11 +46,7 @@ static enum err unknown_name(struct reader *r, const struct value *v, struct byt
 		nearest_offer(&nearest, bytes_str(name_at(i)));
 	phrase_put(p, " is not ");
 	phrase_put(p, what);
-	if (nearest.best.len) {
-		phrase_put(p, "; did you mean ");
-		phrase_put_quoted(p, nearest.best);
-		phrase_put(p, "?");
-	}
+	nearest_put(&nearest, p);
 	phrase_put(p, nearest.best.len ? " Expected: " : "; expected: ");
 	for (size_t i = 0; name_at(i); i++) {
 		phrase_put(p, i ? ", " : "");

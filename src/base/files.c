@@ -12,6 +12,7 @@
 #include "base/sys.h"
 
 #define READ_FLAGS    (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+#define TOUCH_FLAGS   (O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY)
 #define ENTRIES_BYTES 8192
 
 #define HUGE_PAGE_BYTES (2u << 20)
@@ -145,4 +146,47 @@ const char *files_next_name(const struct buf *names, size_t *at)
 	name = (const char *)names->at + *at;
 	*at += strlen(name) + 1;
 	return name;
+}
+
+static enum err put_path_of(struct buf *path, const char *directory, struct bytes name)
+{
+	enum err e = buf_put_str(path, directory);
+
+	if (!e)
+		e = buf_put_u8(path, '/');
+	if (!e)
+		e = buf_put(path, name);
+	return e ? e : buf_put_u8(path, '\0');
+}
+
+enum err files_touch(const char *directory, struct bytes name)
+{
+	struct buf path = {0};
+	enum err e = put_path_of(&path, directory, name);
+	long n = -ENOENT;
+
+	if (!e)
+		n = sys_call(SYS_utimensat, AT_FDCWD, (long)path.at, 0, AT_SYMLINK_NOFOLLOW, 0, 0);
+	if (!e && n == -ENOENT) {
+		e = sys_make_directories(directory, 0700) ? ERR_IO : OK;
+		if (!e)
+			n = sys_open((const char *)path.at, TOUCH_FLAGS, 0600);
+		if (!e && n >= 0)
+			sys_close((int)n);
+	}
+	buf_done(&path);
+	return !e && n < 0 ? err_from_errno(n) : e;
+}
+
+uint64_t files_touched(const char *directory, struct bytes name)
+{
+	struct buf path = {0};
+	struct stat st = {0};
+	uint64_t when = 0;
+
+	if (!put_path_of(&path, directory, name) && sys_stat((const char *)path.at, &st) == 0 &&
+	    st.st_mtim.tv_sec > 0)
+		when = (uint64_t)st.st_mtim.tv_sec;
+	buf_done(&path);
+	return when;
 }

@@ -26,4 +26,10 @@ MUST_USE enum err files_size(const char *path, uint64_t *ret_bytes);
 /* The next name of a list of files_list, or NULL; starts at *at = 0. */
 const char *files_next_name(const struct buf *names, size_t *at);
 
+/* Sets the time of DIRECTORY/NAME, an empty file that says when something was done, to now; makes
+ * it (0600) and the directories (0700) when they are missing. A link is not followed. */
+MUST_USE enum err files_touch(const char *directory, struct bytes name);
+/* Its time, in seconds since 1970; 0: never, or it cannot be known. */
+uint64_t files_touched(const char *directory, struct bytes name);
+
 #endif

@@ -7,7 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "audit/place.h"
 #include "audit/record.h"
 #include "base/sys.h"
 #include "llm/credential.h"

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/files.h"
 #include "base/sys.h"
 
 #define HOST_BYTES 32
@@ -192,47 +193,22 @@ void key_file_version(const char *directory, struct file_version *ret_version)
 
 /* ---- last used ---- */
 
-static enum err put_used_path(struct buf *path, const char *state, struct bytes name)
-{
-	enum err e = buf_put_str(path, state);
-
-	if (!e)
-		e = buf_put_str(path, "/" USED "/");
-	if (!e)
-		e = buf_put(path, name);
-	return e ? e : buf_put_u8(path, '\0');
-}
-
 void key_file_touch(const char *state, struct bytes name)
 {
-	struct buf path = {0}, directory = {0};
-	int fd;
+	struct buf directory = {0};
 
-	if (!gateway_key_is_name(name) || put_used_path(&path, state, name))
-		goto out;
-	if (sys_call(SYS_utimensat, AT_FDCWD, (long)path.at, 0, AT_SYMLINK_NOFOLLOW, 0, 0) !=
-	    -ENOENT)
-		goto out;
-	if (put_path(&directory, state, USED) ||
-	    sys_make_directories((const char *)directory.at, 0700))
-		goto out;
-	fd = sys_open((const char *)path.at, NEW_FLAGS, 0600);
-	if (fd >= 0)
-		sys_close(fd);
-out:
-	buf_done(&path);
+	if (gateway_key_is_name(name) && !put_path(&directory, state, USED))
+		(void)!files_touch((const char *)directory.at, name);
 	buf_done(&directory);
 }
 
 uint64_t key_file_used(const char *state, struct bytes name)
 {
-	struct buf path = {0};
-	struct stat st = {0};
+	struct buf directory = {0};
 	uint64_t used = 0;
 
-	if (!put_used_path(&path, state, name) && sys_stat((const char *)path.at, &st) == 0 &&
-	    st.st_mtim.tv_sec > 0)
-		used = (uint64_t)st.st_mtim.tv_sec;
-	buf_done(&path);
+	if (!put_path(&directory, state, USED))
+		used = files_touched((const char *)directory.at, name);
+	buf_done(&directory);
 	return used;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "audit/record.h"
+#include "base/files.h"
 #include "base/sys.h"
 #include "policy/phrase.h"
 #include "shim/journal.h"
@@ -11,6 +12,7 @@
 #define SECONDS_PER_DAY 86400
 #define TOLD_MAX        32 /* agreements that are remembered; of more the oldest is told again */
 #define TEXT_BYTES_MAX  300
+#define NOTICES         "notices"
 #define NAME_BYTES_MAX  96 /* "providers.NAME.zero_retention" */
 
 static struct lock lock;
@@ -43,6 +45,23 @@ static bool is_due(struct bytes name, int64_t day)
 	return due;
 }
 
+/* Another process of this user may have told already. Two that come together both do. */
+static bool is_first(const struct rules *r, struct bytes name, int64_t day)
+{
+	struct buf directory = {0};
+	bool first = true;
+
+	if (!buf_put_str(&directory, r->places.state) && !buf_put_str(&directory, "/" NOTICES) &&
+	    !buf_put_u8(&directory, '\0')) {
+		const char *path = (const char *)directory.at;
+		first = (int64_t)(files_touched(path, name) / SECONDS_PER_DAY) != day;
+		if (first)
+			(void)!files_touch(path, name);
+	}
+	buf_done(&directory);
+	return first;
+}
+
 static void put_text(struct phrase *p, struct bytes name, const struct decision *d)
 {
 	phrase_put(p, "the agreement ");
@@ -65,6 +84,7 @@ void notice_ending(struct rules *r, const struct provider *provider, const struc
 		   int64_t now_s)
 {
 	char name[NAME_BYTES_MAX], text[TEXT_BYTES_MAX];
+	int64_t day = now_s / SECONDS_PER_DAY;
 	struct phrase named, said;
 	struct buf record = {0};
 
@@ -75,7 +95,7 @@ void notice_ending(struct rules *r, const struct provider *provider, const struc
 	phrase_put(&named, provider->name);
 	phrase_put(&named, ".");
 	phrase_put(&named, agreement_name(d->ending_kind));
-	if (!is_due(bytes_of(name, named.len), now_s / SECONDS_PER_DAY))
+	if (!is_due(bytes_of(name, named.len), day) || !is_first(r, bytes_of(name, named.len), day))
 		return;
 	phrase_init(&said, text, sizeof text);
 	put_text(&said, bytes_of(name, named.len), d);

@@ -192,10 +192,17 @@ in_days() {
 	body gpt-5 >body
 	run shimmed "$CLIENTS/curl.sh" "$OPENAI/chat/completions" body body
 	assert_answers 200 200
+	# Nor does the next process say it again.
+	run shimmed "$CLIENTS/curl.sh" "$OPENAI/chat/completions" body
+	assert_answers 200
 	aigw log --all --json >log 2>/dev/null || aigw log --json >log
 	assert_equal "$(jq -rs 'flatten | map(select(.type == "notice")) | length' log)" 1
 	assert_equal "$(jq -rs 'flatten | map(select(.type == "notice"))[0] | [.agreement, .problem] | join(": ")' log)" \
 		'providers.openai.baa: the agreement providers.openai.baa (BAA-7) ends in 12 days; calls that require it are refused afterwards: renew it and change its "until"'
+	touch -d yesterday "$AIGW_HOME"/state/notices/providers.openai.baa
+	run shimmed "$CLIENTS/curl.sh" "$OPENAI/chat/completions" body
+	assert_answers 200
+	assert_equal "$(aigw log --json | jq -rs 'flatten | map(select(.type == "notice")) | length')" 2
 	assert_log_whole
 }
 

@@ -128,7 +128,7 @@ static void put_exchange_column(struct buf *out, const struct log_entry *entry, 
 static void put_other_column(struct buf *out, const struct log_entry *entry, enum column c)
 {
 	const char *name = record_kind_name(entry->kind);
-	static const enum field said[] = {F_SERVER_NAME, F_PROBLEM,     F_ACCESS_COMMAND,
+	static const enum field said[] = {F_AGREEMENT,   F_SERVER_NAME, F_PROBLEM, F_ACCESS_COMMAND,
 					  F_HOLD_ACTION, F_POLICY_PATH, F_REASON};
 	static const enum field more[] = {F_ACCESS_ARGUMENTS, F_HOLD_WHAT};
 

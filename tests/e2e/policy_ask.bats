@@ -71,6 +71,11 @@ explain() {
 	assert_line '  everything: every model; requires baa, no_training, zero_retention, managed_key'
 	assert_line '  observed: openai/gpt-5*; requires baa; observed only'
 	assert_line '  watching: openai/*; watches'
+	sed "s/aigw1example0replaced0by0aigw0init/$RECIPIENT/" "$ROOT/policy/examples/budget.json" >budget.json
+	chmod 600 budget.json
+	run -0 "$BUILD/aigw" policy check budget.json
+	assert_line '  organization: every model; limits usd_per_month'
+	assert_line '  production (default): every model; limits requests_per_minute, concurrent_requests'
 }
 
 @test 'wrong words are wrong usage, and say which' {

@@ -93,6 +93,14 @@ static void put_scope(struct buf *out, const struct scope_rules *rules)
 	}
 	if (rules->require & REQUIRE_MANAGED_KEY)
 		need(buf_put_str(out, first ? "; requires managed_key" : ", managed_key"));
+	first = true;
+	for (unsigned kind = 0; kind < LIMIT_COUNT; kind++) {
+		if (!limit_given(&rules->limits, (enum limit_kind)kind))
+			continue;
+		need(buf_put_str(out, first ? "; limits " : ", "));
+		need(buf_put_str(out, limit_name((enum limit_kind)kind)));
+		first = false;
+	}
 	if (rules->mode == MODE_OBSERVE)
 		need(buf_put_str(out, "; observed only"));
 	if (rules->watch)
@@ -120,7 +128,7 @@ static void print_summary(const char *path, const struct policy *p)
 	for (size_t i = 0; i < p->environment_count; i++)
 		put_environment(&out, p, &p->environments[i]);
 	put_count(&out, "  ", p->application_count, " application, ", " applications, ");
-	put_count(&out, "", p->provider_count, " provider of its own, ", " providers of its own, ");
+	put_count(&out, "", p->provider_count, " provider named, ", " providers named, ");
 	put_count(&out, "log sealed for ", p->audit.recipient_count, " recipient", " recipients");
 	need(buf_put_str(&out, p->audit.payloads == PAYLOADS_FULL ? " with payloads"
 								  : " without payloads"));

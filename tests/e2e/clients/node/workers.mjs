@@ -1,5 +1,6 @@
 // Several threads with connections of their own: workers.mjs URL FILE..., each file posted by each of
 // four threads. Prints what each thread got, sorted.
+import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 
@@ -15,6 +16,8 @@ async function post(file) {
 }
 
 if (isMainThread) {
+	// nss_wrapper loses names when threads are the first to ask it, also without us
+	await lookup(new URL(url).hostname)
 	const lines = await Promise.all(Array.from({ length: 4 }, () => new Promise((resolve, reject) => {
 		const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2), workerData: files })
 		worker.on('message', resolve)

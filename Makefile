@@ -25,17 +25,27 @@ ALLFLAGS = $(CPP) $(WARN) $(HARD) $(CFLAGS) $(SANFLAGS) -fPIC -fvisibility=hidde
 
 FLOORS = base wire llm limits policy audit keys
 ROOMS = $(sort $(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
+# What the tool and the daemon have and the library has not: records as people and other systems read
+# them, and the way there. A folder of drain is a module that is loaded when a sink needs it.
+OUTWARD = $(sort $(wildcard src/report/*.c src/drain/*.c))
+MODULES = $(notdir $(patsubst %/,%,$(dir $(wildcard src/drain/*/module.c))))
+MODULE_FILES = $(sort $(foreach m,$(MODULES),$(wildcard src/drain/$(m)/*.c)))
+MODULE_LIBS_http = -lcurl -lz
+MODULE_LIBS_kafka = -lrdkafka
+MODULE_LIBS_postgres = -lpq
+MODULE_LIBS_syslog = -lssl -lcrypto
 SHIM = $(sort $(wildcard src/shim/*.c))
 TOOL = $(sort $(wildcard tools/aigw/*.c))
 DAEMON = $(sort $(wildcard src/daemon/*.c))
 # Rooms of the tool that are pure are unit-tested and fuzzed like the floors.
 TOOL_PURE = $(BUILD)/tools/aigw/coverage.o $(BUILD)/tools/aigw/elf.o $(patsubst %,$(BUILD)/tools/aigw/%.o,csv tally invoice index signed manifest evidence recipients)
 OBJ = $(ROOMS:%.c=$(BUILD)/%.o) $(BUILD)/gen/catalogue_table.o $(BUILD)/gen/price_table.o
+OUTOBJ = $(OUTWARD:%.c=$(BUILD)/%.o)
 LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a
 HOOKED_LIBC = $(shell sed -nE 's/^(LIBC|LOADER)_HOOK.([^,]*), ([a-z_0-9]*),.*/\3/p' src/shim/hooks.def)
 
-all: $(BUILD)/libaigw.so $(BUILD)/aigw $(BUILD)/aigwd ## build the library, the tool and the collector
+all: $(BUILD)/libaigw.so $(BUILD)/aigw $(BUILD)/aigwd $(MODULES:%=$(BUILD)/modules/aigw-sink-%.so) ## build the library, the tool and the collector
 
 comma = ,
 
@@ -54,15 +64,22 @@ $(BUILD)/gen/exports.map: src/shim/hooks.def
 
 # ---- the tool
 
-$(BUILD)/aigw: $(OBJ) $(TOOL:%.c=$(BUILD)/%.o) $(LLOBJ)
+$(BUILD)/aigw: $(OBJ) $(OUTOBJ) $(TOOL:%.c=$(BUILD)/%.o) $(LLOBJ)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie -Wl,-z,now,-z,relro -Wl,--gc-sections -o $@ $^ \
 		$(STATIC)
 
-# ---- the collector
+# ---- the daemon
 
-$(BUILD)/aigwd: $(OBJ) $(DAEMON:%.c=$(BUILD)/%.o) $(LLOBJ)
+$(BUILD)/aigwd: $(OBJ) $(OUTOBJ) $(DAEMON:%.c=$(BUILD)/%.o) $(LLOBJ)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie -Wl,-z,now,-z,relro -Wl,--gc-sections -o $@ $^ \
 		$(STATIC)
+
+# One symbol goes out of a module, aigw_sink_module; what it needs of the floors it has inside.
+.SECONDEXPANSION:
+$(BUILD)/modules/aigw-sink-%.so: $$(patsubst %.c,$(BUILD)/%.o,$$(sort $$(wildcard src/drain/%/*.c))) $(BUILD)/src/drain/sink.o $(OBJ) $(LLOBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-z,now,-z,relro -Wl,--gc-sections \
+		-Wl,-Bsymbolic $(MODULE_LIBS_$*) $(STATIC)
 
 # ---- generated
 
@@ -118,14 +135,14 @@ TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TES
 TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder) \
 	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender)
 
-$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
 
 $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TESTFLAGS) -c -o $@ $<
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itools $(CFLAGS) $(SANFLAGS) -Wall -o $@ $^ $(TESTLIBS)
 
@@ -292,7 +309,7 @@ e2e: all tests-build node-clients ## the end-to-end tests with real programs
 
 # ---- lint: each file is looked at again only after it changed
 
-LINTED = $(ROOMS) $(SHIM) $(TOOL) $(DAEMON)
+LINTED = $(ROOMS) $(OUTWARD) $(MODULE_FILES) $(SHIM) $(TOOL) $(DAEMON)
 # How far the analyzer follows each function; its own default, 225000, takes three times as long.
 LINT_NODES ?= 50000
 LINT_FLAGS = $(CPP) $(WARN) -I/usr/share/include/llhttp
@@ -328,7 +345,7 @@ fuzz: packages-check ## run the fuzzers (libFuzzer, ASan, UBSan), SECONDS each
 			$(BUILD)-fuzz/corpus/$$f tests/fixtures/fuzz/$${f#fuzz_} 2>&1 | grep -E 'stat::|ERROR|SUMMARY|cov:' | tail -8; \
 	done
 
-$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(TOOL_PURE) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
+$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(TOOL_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -Itools $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TESTLIBS)
 

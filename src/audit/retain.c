@@ -78,7 +78,8 @@ static void tell(struct run *v, enum retain_outcome outcome, const struct candid
 static enum err join(const char *directory, const char *name, const char *suffix,
 		     char ret_path[SEGMENT_PATH_MAX])
 {
-	struct buf path = {(uint8_t *)ret_path, 0, SEGMENT_PATH_MAX, SEGMENT_PATH_MAX};
+	struct buf path = {
+		.at = (uint8_t *)ret_path, .cap = SEGMENT_PATH_MAX, .max = SEGMENT_PATH_MAX};
 	enum err e = buf_put_str(&path, directory);
 
 	if (!e && name[0])

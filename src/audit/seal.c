@@ -445,7 +445,9 @@ enum err seal_lock_identity(const struct identity *i, struct bytes passphrase, u
 {
 	struct locked l = {.recipient = i->recipient, .passes = passes, .memory_kib = memory_kib};
 	char recipient[RECIPIENT_CHARS_MAX], hex[2 * LOCKED_BOX + 1];
-	struct buf line = {(uint8_t *)ret_text, 0, SEAL_LOCKED_CHARS_MAX, SEAL_LOCKED_CHARS_MAX};
+	struct buf line = {.at = (uint8_t *)ret_text,
+			   .cap = SEAL_LOCKED_CHARS_MAX,
+			   .max = SEAL_LOCKED_CHARS_MAX};
 	uint8_t key[SEAL_KEY_BYTES];
 	enum err e;
 

@@ -561,7 +561,9 @@ static enum err close_segment(struct segment_writer *w, const struct segment_con
 	struct ledger_config ledger = ledger_config_of(config);
 	struct ledger_entry closed = {.kind = FORMAT_LEDGER_CLOSED};
 	uint8_t room[END_BYTES_MAX];
-	struct buf end = {room, 0, sizeof room, sizeof room}; /* never grows: no allocation */
+	struct buf end = {.at = room,
+			  .cap = sizeof room,
+			  .max = sizeof room}; /* never grows: no allocation */
 	enum err e = record_put_u64(&end, F_END_RECORDS, w->sequence);
 
 	if (!e)

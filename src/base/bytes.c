@@ -215,11 +215,13 @@ void buf_done(struct buf *b)
 	}
 	b->at = NULL;
 	b->len = b->cap = 0;
+	b->failed = OK;
 }
 
 void buf_reset(struct buf *b)
 {
 	b->len = 0;
+	b->failed = OK;
 }
 
 enum err buf_reserve(struct buf *b, size_t more)
@@ -228,6 +230,8 @@ enum err buf_reserve(struct buf *b, size_t more)
 	size_t cap = b->cap ? b->cap : BUF_FIRST_CAP;
 	uint8_t *at;
 
+	if (b->failed)
+		return b->failed;
 	if (more > max || b->len > max - more)
 		return ERR_LIMIT;
 	if (b->len + more <= b->cap)

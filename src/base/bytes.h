@@ -61,13 +61,15 @@ bool bytes_is_utf8(struct bytes b);
 struct buf {
 	uint8_t *at;
 	size_t len, cap, max;
+	enum err failed; /* set by who puts without asking each time: nothing more goes in
+			    (report/text) */
 };
 
 /* Frees the memory, which is wiped first (a buffer may have held a secret); safe on {0}. */
 void buf_done(struct buf *b);
-/* Forgets the content, keeps the memory (not wiped). */
+/* Forgets the content and what failed, keeps the memory (not wiped). */
 void buf_reset(struct buf *b);
-/* Room for `more` bytes behind len. ERR_NOMEM, ERR_LIMIT (over max). */
+/* Room for `more` bytes behind len. ERR_NOMEM, ERR_LIMIT (over max), or what failed before. */
 MUST_USE enum err buf_reserve(struct buf *b, size_t more);
 MUST_USE enum err buf_put(struct buf *b, struct bytes data);
 MUST_USE enum err buf_put_u8(struct buf *b, uint8_t v);

@@ -95,7 +95,7 @@ static void put_base64_member(struct json_object *o, const char *key, struct byt
 {
 	object_key(o, bytes_str(key));
 	need(buf_put_u8(o->out, '"'));
-	put_base64(o->out, bytes);
+	text_put_base64(o->out, bytes);
 	need(buf_put_u8(o->out, '"'));
 }
 
@@ -175,8 +175,8 @@ static void put_ledger(struct json_object *o, struct bytes ledger, const uint8_t
 			continue;
 		need(buf_put_str(o->out, any ? ",\"" : "\""));
 		any = true;
-		put_base64(o->out,
-			   bytes_of(found.item.whole.at, found.item.whole.len + FORMAT_MAC_BYTES));
+		text_put_base64(o->out, bytes_of(found.item.whole.at,
+						 found.item.whole.len + FORMAT_MAC_BYTES));
 		need(buf_put_u8(o->out, '"'));
 	}
 	ledger_reader_done(&reader);
@@ -245,7 +245,8 @@ static int put_statement(struct buf *out, const struct reading *r, const struct 
 	object_text(&o, "type", BYTES(EVIDENCE_TYPE));
 	object_number(&o, "version", EVIDENCE_VERSION);
 	object_text(&o, "id", bytes_str(c->id));
-	put_time_utc(&time, sys_now_ns());
+	text_put_time_utc(&time, sys_now_ns());
+	need(time.failed);
 	object_text(&o, "made", buf_view(&time));
 	object_text(&o, "aigw", BYTES(AIGW_VERSION));
 	object_text(&o, "host", bytes_str(host));

@@ -10,10 +10,10 @@
 
 #include "base/sys.h"
 #include "csv.h"
-#include "entry_json.h"
+#include "report/entry_json.h"
 #include "llm/price.h"
 #include "manifest.h"
-#include "otlp.h"
+#include "report/otlp.h"
 #include "print.h"
 #include "progress.h"
 
@@ -68,6 +68,7 @@ static int open_sink(struct sink *s, const char *path)
 
 static void write_sink(struct sink *s, struct buf *line)
 {
+	need(line->failed);
 	fwrite(line->at, 1, line->len, s->out);
 	seal_sha256_feed(&s->sha256, buf_view(line));
 	s->bytes += line->len;
@@ -167,7 +168,7 @@ static void put_csv(struct buf *out, const struct log_entry *entry, bool payload
 	need(buf_put_u8(out, ','));
 	need(buf_put_str(out, kind ? kind : "unknown"));
 	need(buf_put_u8(out, ','));
-	put_time_utc(out, entry->time_ns);
+	text_put_time_utc(out, entry->time_ns);
 	need(buf_put_u8(out, ','));
 	if (exchange)
 		need(csv_put(out, entry_outcome(entry)));
@@ -242,7 +243,8 @@ static void on_record(void *context, const struct log_segment *segment,
 	need(buf_put_decimal(&text, record->time_ns));
 	object_text(&o, "time_ns", buf_view(&text)); /* larger than what a double holds */
 	buf_reset(&text);
-	put_base64(&text, record->plain);
+	text_put_base64(&text, record->plain);
+	need(text.failed);
 	object_text(&o, "plain", buf_view(&text));
 	object_end(&o);
 	need(buf_put_u8(&x->line, '\n'));

@@ -7,7 +7,7 @@
 
 #include "print.h"
 #include "reading.h"
-#include "words.h"
+#include "report/words.h"
 
 #define CONTEXT_BYTES 60 /* of a long line, on either side of the match */
 
@@ -105,7 +105,8 @@ static void print_json(const struct place *p, struct bytes line, size_t from, si
 	struct json_object o = object_begin(&out);
 
 	object_text(&o, "id", bytes_str(p->entry->id));
-	put_time_utc(&time, p->entry->time_ns);
+	text_put_time_utc(&time, p->entry->time_ns);
+	need(time.failed);
 	object_text(&o, "time", buf_view(&time));
 	object_text(&o, "field", bytes_str(p->field));
 	object_number(&o, "line", p->line);

@@ -89,7 +89,7 @@ static void put_object(struct report *r, const struct line *l)
 	object_key(&o, BYTES("resets"));
 	if (l->resets_ns > r->now_ns) {
 		need(buf_put_str(&r->out, "\""));
-		put_time_utc(&r->out, l->resets_ns);
+		text_put_time_utc(&r->out, l->resets_ns);
 		need(buf_put_str(&r->out, "\""));
 	} else {
 		need(buf_put_str(&r->out, "null"));

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "entry_json.h"
+#include "report/entry_json.h"
 #include "print.h"
 #include "reading.h"
 #include "table.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "entry_json.h"
+#include "report/entry_json.h"
 #include "narrow.h"
 #include "print.h"
 #include "readable.h"

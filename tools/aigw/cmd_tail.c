@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/sys.h"
-#include "entry_json.h"
+#include "report/entry_json.h"
 #include "print.h"
 #include "reading.h"
 #include "table.h"

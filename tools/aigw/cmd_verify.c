@@ -99,7 +99,8 @@ static void print_time(const char *what, uint64_t time_ns)
 	struct buf text = {0};
 
 	need(buf_put_str(&text, what));
-	put_time_utc(&text, time_ns);
+	text_put_time_utc(&text, time_ns);
+	need(text.failed);
 	need(buf_put_u8(&text, '\n'));
 	print_buf(&text);
 	buf_done(&text);

@@ -20,7 +20,8 @@ void day_of_time(uint64_t time_ns, char ret_day[DAY_CHARS + 1])
 {
 	struct buf text = {0};
 
-	put_time_utc(&text, time_ns);
+	text_put_time_utc(&text, time_ns);
+	need(text.failed);
 	memcpy(ret_day, text.at, DAY_CHARS);
 	ret_day[DAY_CHARS] = 0;
 	buf_done(&text);

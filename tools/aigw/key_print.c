@@ -29,7 +29,8 @@ static void put_time_member(struct json_object *o, const char *name, uint64_t se
 	struct buf text = {0};
 
 	if (seconds) {
-		put_time_utc(&text, seconds * SECOND_NS);
+		text_put_time_utc(&text, seconds * SECOND_NS);
+		need(text.failed);
 		object_text(o, name, buf_view(&text));
 	} else {
 		object_raw(o, name, "null");

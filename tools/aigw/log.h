@@ -11,7 +11,7 @@
 #define AIGW_TOOL_LOG_H
 
 #include "audit/verify.h"
-#include "entry.h"
+#include "report/entry.h"
 
 /* A segment as far as it was read. */
 struct log_segment {

@@ -19,7 +19,8 @@ static void put_time(struct json_object *o, const char *key, uint64_t time_ns)
 {
 	struct buf text = {0};
 
-	put_time_utc(&text, time_ns);
+	text_put_time_utc(&text, time_ns);
+	need(text.failed);
 	object_text(o, key, buf_view(&text));
 	buf_done(&text);
 }

@@ -7,7 +7,7 @@
 #include "aigw.h"
 #include "audit/seal.h"
 #include "base/sys.h"
-#include "entry_json.h"
+#include "report/entry_json.h"
 #include "grid.h"
 #include "policy_edit.h"
 #include "print.h"

@@ -211,36 +211,6 @@ enum err put_pretty_json(struct buf *out, struct bytes text)
 	return OK;
 }
 
-void put_base64(struct buf *out, struct bytes data)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	need(buf_reserve(out, data.len / 3 * 4 + 4));
-	for (size_t i = 0; i < data.len; i += 3) {
-		size_t left = data.len - i;
-		uint32_t v = (uint32_t)data.at[i] << 16 |
-			     (left > 1 ? (uint32_t)data.at[i + 1] << 8 : 0) |
-			     (left > 2 ? data.at[i + 2] : 0);
-		uint8_t four[4] = {(uint8_t)digits[v >> 18], (uint8_t)digits[v >> 12 & 63],
-				   (uint8_t)(left > 1 ? digits[v >> 6 & 63] : '='),
-				   (uint8_t)(left > 2 ? digits[v & 63] : '=')};
-		need(buf_put(out, bytes_of(four, 4)));
-	}
-}
-
-void put_time_utc(struct buf *out, uint64_t time_ns)
-{
-	time_t seconds = (time_t)(time_ns / NS_PER_S);
-	struct tm tm = {0};
-	char text[64], all[80];
-
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(all, sizeof all, "%s.%06uZ", text, (unsigned)(time_ns % NS_PER_S / 1000));
-	need(buf_put_str(out, all));
-}
-
 void put_time_local(struct buf *out, uint64_t time_ns, bool date)
 {
 	time_t seconds = (time_t)(time_ns / NS_PER_S);
@@ -322,51 +292,9 @@ enum err parse_time(const char *text, uint64_t now_ns, uint64_t *ret_time_ns)
 	return ERR_BAD;
 }
 
-struct json_object object_begin(struct buf *out)
-{
-	need(buf_put_u8(out, '{'));
-	return (struct json_object){out, false};
-}
-
-void object_key(struct json_object *o, struct bytes key)
-{
-	if (o->any)
-		need(buf_put_u8(o->out, ','));
-	o->any = true;
-	need(buf_put_json_string(o->out, key));
-	need(buf_put_u8(o->out, ':'));
-}
-
-void object_text(struct json_object *o, const char *key, struct bytes text)
-{
-	object_key(o, bytes_str(key));
-	need(buf_put_json_string(o->out, text));
-}
-
-void object_number(struct json_object *o, const char *key, uint64_t n)
-{
-	object_key(o, bytes_str(key));
-	need(buf_put_decimal(o->out, n));
-}
-
-void object_bool(struct json_object *o, const char *key, bool b)
-{
-	object_raw(o, key, b ? "true" : "false");
-}
-
-void object_raw(struct json_object *o, const char *key, const char *json)
-{
-	object_key(o, bytes_str(key));
-	need(buf_put_str(o->out, json));
-}
-
-void object_end(struct json_object *o)
-{
-	need(buf_put_u8(o->out, '}'));
-}
-
 void print_buf(struct buf *b)
 {
+	need(b->failed);
 	fwrite(b->at, 1, b->len, stdout);
 	buf_reset(b);
 }

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-#include "base/bytes.h"
+#include "report/text.h"
 
 /* Ends the tool with status 3 and a message when `e` is not OK: for memory, where a tool has
  * nothing better to do. */
@@ -43,10 +43,6 @@ void print_block(FILE *out, struct bytes text, const char *indent);
  * ERR_BAD: not JSON; *out is unchanged. */
 MUST_USE enum err put_pretty_json(struct buf *out, struct bytes json);
 
-void put_base64(struct buf *out, struct bytes data);
-
-/* "2026-11-24T00:12:03.123456Z" */
-void put_time_utc(struct buf *out, uint64_t time_ns);
 /* Local: "2026-11-24 01:12:03"; with `date` false "01:12:03". */
 void put_time_local(struct buf *out, uint64_t time_ns, bool date);
 /* "212 us", "388.1 ms", "2.41 s" */
@@ -59,21 +55,7 @@ void put_grouped(struct buf *out, uint64_t n);
  * Z in UTC. ERR_BAD: none of these. */
 MUST_USE enum err parse_time(const char *text, uint64_t now_ns, uint64_t *ret_time_ns);
 
-/* One object being written on one line: the commas are its business. */
-struct json_object {
-	struct buf *out;
-	bool any;
-};
-
-struct json_object object_begin(struct buf *out);         /* puts { */
-void object_key(struct json_object *o, struct bytes key); /* the caller puts the value */
-void object_text(struct json_object *o, const char *key, struct bytes text);
-void object_number(struct json_object *o, const char *key, uint64_t n);
-void object_bool(struct json_object *o, const char *key, bool b);
-void object_raw(struct json_object *o, const char *key, const char *json);
-void object_end(struct json_object *o); /* puts } */
-
-/* Writes the buffer to stdout and empties it. */
+/* Writes the buffer to stdout and empties it; ends the tool where something of it is missing. */
 void print_buf(struct buf *b);
 
 /* Characters that a terminal shows for UTF-8 text without wide characters. */

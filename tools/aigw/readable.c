@@ -5,7 +5,7 @@
 
 #include "llm/price.h"
 #include "print.h"
-#include "words.h"
+#include "report/words.h"
 
 #define LABEL_COLUMNS 13
 #define INDENT        "  "
@@ -392,7 +392,8 @@ void readable_print(const struct log_entry *entry)
 	       colour(stdout, PLAIN));
 	printf(" %s  %.*s (", entry->id, (int)time.len, (const char *)time.at);
 	buf_reset(&time);
-	put_time_utc(&time, entry->time_ns);
+	text_put_time_utc(&time, entry->time_ns);
+	need(time.failed);
 	printf("%.*s)\n", (int)time.len, (const char *)time.at);
 	buf_done(&time);
 	if (entry->kind == REC_REQUEST)

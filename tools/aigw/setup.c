@@ -336,7 +336,7 @@ void setup_put_key_file(struct buf *out, const struct recipient *r, const char *
 
 	seal_put_recipient(r, recipient);
 	need(buf_put_str(out, "# aigw audit key of "));
-	put_time_utc(out, sys_now_ns());
+	text_put_time_utc(out, sys_now_ns());
 	need(buf_put_str(out, ", opens what is sealed for "));
 	need(buf_put_str(out, recipient));
 	need(buf_put_u8(out, '\n'));
@@ -397,7 +397,8 @@ static int make_signer(const char *path, struct signer *ret_signer)
 	seal_put_signer(&signer, secret);
 	seal_put_signer_public(signer.public_key, public_key);
 	need(buf_put_str(&text, "# aigw signing key of "));
-	put_time_utc(&text, sys_now_ns());
+	text_put_time_utc(&text, sys_now_ns());
+	need(text.failed);
 	need(buf_put_str(&text, ", whose signatures are checked with "));
 	need(buf_put_str(&text, public_key));
 	need(buf_put_u8(&text, '\n'));

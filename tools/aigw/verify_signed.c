@@ -10,7 +10,7 @@
 #include "args.h"
 #include "base/files.h"
 #include "base/sys.h"
-#include "entry_json.h"
+#include "report/entry_json.h"
 #include "evidence.h"
 #include "manifest.h"
 #include "readable.h"

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "entry.h"
+#include "report/entry.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "print.h"
+#include "report/text.h"
 
-#define NS_PER_S       UINT64_C(1000000000)
-#define PROC_BYTES_MAX (1u << 20)
-#define START_SLACK_NS (2 * NS_PER_S) /* clock ticks and the boot time are rounded */
+#define NS_PER_S        UINT64_C(1000000000)
+#define PROC_BYTES_MAX  (1u << 20)
+#define MODEL_BYTES_MAX 1024           /* of provider/model; longer ones match by the model alone */
+#define START_SLACK_NS  (2 * NS_PER_S) /* clock ticks and the boot time are rounded */
 
 void entry_free(struct log_entry *entry)
 {
@@ -56,27 +56,13 @@ static uint64_t boot_time_ns(void)
 	return seconds * NS_PER_S;
 }
 
-/* When the process of that number was started, 0 when there is none. proc(5): starttime is the
- * 22nd field of stat; the second one, in parentheses, may itself hold spaces. */
+/* When the process of that number was started, 0 when there is none. */
 static uint64_t process_start_ns(uint64_t pid)
 {
-	char path[64];
-	uint64_t ticks = 0;
+	uint64_t ticks, per_second = (uint64_t)sysconf(_SC_CLK_TCK);
 
-	snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
-	struct buf text = proc_text(path);
-	struct bytes rest = buf_view(&text);
-	while (bytes_find_byte(rest, ')') != SIZE_MAX)
-		(void)bytes_cut(&rest, ')');
-	for (int i = 2; i < 22; i++)
-		(void)bytes_cut(&rest, ' ');
-	if (bytes_parse_u64(bytes_cut(&rest, ' '), UINT64_MAX, &ticks) != OK)
-		ticks = 0;
-	bool found = text.len > 0;
-	buf_done(&text);
-	if (!found)
+	if (!sys_process_start(pid, &ticks))
 		return 0;
-	uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK);
 	return boot_time_ns() + ticks / per_second * NS_PER_S +
 	       ticks % per_second * NS_PER_S / per_second;
 }
@@ -160,17 +146,20 @@ static bool matches(struct bytes pattern, struct bytes text)
 /* The model that was asked for, with or without the provider. */
 static bool matches_model(struct bytes pattern, const struct log_entry *entry)
 {
+	struct bytes provider = entry_text(entry, F_PROVIDER);
 	struct bytes model = entry_text(entry, F_REQUEST_MODEL);
-	struct buf full = {0};
+	uint8_t full[MODEL_BYTES_MAX];
 
 	if (pattern.len == 0 || bytes_match(pattern, model, true))
 		return true;
-	need(buf_put(&full, entry_text(entry, F_PROVIDER)));
-	need(buf_put_u8(&full, '/'));
-	need(buf_put(&full, model));
-	bool hit = bytes_match(pattern, buf_view(&full), true);
-	buf_done(&full);
-	return hit;
+	if (provider.len >= sizeof full || model.len >= sizeof full - provider.len)
+		return false;
+	if (provider.len)
+		memcpy(full, provider.at, provider.len);
+	full[provider.len] = '/';
+	if (model.len)
+		memcpy(full + provider.len + 1, model.at, model.len);
+	return bytes_match(pattern, bytes_of(full, provider.len + 1 + model.len), true);
 }
 
 bool entry_passes(const struct log_entry *entry, const struct log_filter *f)

@@ -3,8 +3,8 @@
  * entry: one thing that a log tells: an exchange put together from its records, or a record that
  * stands for itself. Looking into it, and whether a filter lets it pass.
  */
-#ifndef AIGW_TOOL_ENTRY_H
-#define AIGW_TOOL_ENTRY_H
+#ifndef AIGW_REPORT_ENTRY_H
+#define AIGW_REPORT_ENTRY_H
 
 #include "audit/segment.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "entry_json.h"
+#include "report/entry_json.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "llm/price.h"
-#include "print.h"
+#include "report/text.h"
 #include "wire/json.h"
-#include "words.h"
+#include "report/words.h"
 
 #define HEADERS_MAX 1024 /* of one message; further ones are left out of the object */
 
@@ -96,26 +96,26 @@ static void put_list(struct buf *out, struct bytes list)
 {
 	bool first = true;
 
-	need(buf_put_u8(out, '['));
+	text_put_u8(out, '[');
 	/* NUL ends each item; an empty list has no items, not one empty item. */
 	while (list.len) {
 		if (!first)
-			need(buf_put_u8(out, ','));
+			text_put_u8(out, ',');
 		first = false;
-		need(buf_put_json_string(out, bytes_cut(&list, 0)));
+		text_put_json_string(out, bytes_cut(&list, 0));
 	}
-	need(buf_put_u8(out, ']'));
+	text_put_u8(out, ']');
 }
 
 static void put_payload(struct buf *out, struct bytes body)
 {
 	if (bytes_is_utf8(body)) {
-		need(buf_put_json_string(out, body));
+		text_put_json_string(out, body);
 		return;
 	}
-	need(buf_put_str(out, "{\"base64\":\""));
-	put_base64(out, body);
-	need(buf_put_str(out, "\"}"));
+	text_put_str(out, "{\"base64\":\"");
+	text_put_base64(out, body);
+	text_put_str(out, "\"}");
 }
 
 static void put_number(struct buf *out, enum field f, enum field_type type, struct bytes value)
@@ -124,13 +124,13 @@ static void put_number(struct buf *out, enum field f, enum field_type type, stru
 	uint64_t n = value.len == 8 ? cursor_u64(&c) : cursor_u8(&c);
 
 	if (c.bad || cursor_left(&c) || (f == F_LOGIN_UID && n >= UINT32_MAX))
-		need(buf_put_str(out, "null"));
+		text_put_str(out, "null");
 	else if (type == FIELD_BOOL)
-		need(buf_put_str(out, n ? "true" : "false"));
+		text_put_str(out, n ? "true" : "false");
 	else if (f == F_COST)
-		need(price_put_usd(out, n));
+		text_keep(out, price_put_usd(out, n));
 	else
-		need(buf_put_decimal(out, n));
+		text_put_decimal(out, n);
 }
 
 static void put_value(struct buf *out, enum field f, enum field_type type, struct bytes value)
@@ -144,7 +144,7 @@ static void put_value(struct buf *out, enum field f, enum field_type type, struc
 		put_list(out, value);
 		return;
 	case FIELD_JSON:
-		need(buf_put(out, value));
+		text_put(out, value);
 		return;
 	case FIELD_STR:
 	case FIELD_BODY:
@@ -220,8 +220,9 @@ static void put_group(struct json_object *o, const struct log_entry *entry, cons
 	object_end(&inner);
 	if (inner.any) {
 		object_key(o, bytes_str(groups[group]));
-		need(buf_put(o->out, buf_view(&text)));
+		text_put(o->out, buf_view(&text));
 	}
+	text_keep(o->out, text.failed);
 	buf_done(&text);
 }
 
@@ -235,7 +236,7 @@ static void put_lower(struct buf *out, struct bytes text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = text.at[i];
-		need(buf_put_u8(out, c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c));
+		text_put_u8(out, c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c);
 	}
 }
 
@@ -249,25 +250,29 @@ static void put_header(struct json_object *o, struct header *all, size_t count, 
 		same += bytes_equal(buf_view(&all[i].name), name);
 	object_key(o, name);
 	if (same > 1)
-		need(buf_put_u8(o->out, '['));
+		text_put_u8(o->out, '[');
 	for (size_t i = at, put = 0; i < count; i++) {
 		if (!bytes_equal(buf_view(&all[i].name), name))
 			continue;
 		if (put++)
-			need(buf_put_u8(o->out, ','));
+			text_put_u8(o->out, ',');
 		put_payload(o->out, all[i].value);
 		all[i].put = true;
 	}
 	if (same > 1)
-		need(buf_put_u8(o->out, ']'));
+		text_put_u8(o->out, ']');
 }
 
 static void put_headers(struct buf *out, struct bytes lines)
 {
-	struct header *all = need_memory(HEADERS_MAX * sizeof *all);
+	struct header *all = calloc(HEADERS_MAX, sizeof *all);
 	struct bytes name, value;
 	size_t count = 0;
 
+	if (!all) {
+		text_keep(out, ERR_NOMEM);
+		return;
+	}
 	while (count < HEADERS_MAX && words_next_header(&lines, &name, &value)) {
 		put_lower(&all[count].name, name);
 		all[count++].value = value;
@@ -277,8 +282,10 @@ static void put_headers(struct buf *out, struct bytes lines)
 		if (!all[i].put)
 			put_header(&o, all, count, i);
 	object_end(&o);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		text_keep(out, all[i].name.failed);
 		buf_done(&all[i].name);
+	}
 	free(all);
 }
 
@@ -300,13 +307,13 @@ static void put_message(struct json_object *o, const struct log_entry *entry, bo
 	if (has_body || is_empty)
 		put_payload(o->out, buf_view(body));
 	else
-		need(buf_put_str(o->out, "null"));
+		text_put_str(o->out, "null");
 	if (entry_find_u64(entry, length, &n) == OK)
 		object_number(&message, "body_bytes", n);
 	struct bytes calls = response ? entry_text(entry, F_TOOL_CALLS) : BYTES_NONE;
 	if (calls.len && json_check(calls, NULL, NULL) == OK) {
 		object_key(&message, BYTES("tool_calls"));
-		need(buf_put(o->out, calls));
+		text_put(o->out, calls);
 	}
 	if (response) {
 		words_assemble(entry, &text);
@@ -316,6 +323,7 @@ static void put_message(struct json_object *o, const struct log_entry *entry, bo
 			object_raw(&message, "text", "null");
 	}
 	object_end(&message);
+	text_keep(o->out, text.failed);
 	buf_done(&text);
 }
 
@@ -336,8 +344,9 @@ void put_entry_json(struct buf *out, const struct log_entry *entry, bool payload
 	if (entry->id[0])
 		object_text(&o, "id", bytes_str(entry->id));
 	object_text(&o, "type", bytes_str(type_name(entry)));
-	put_time_utc(&time, entry->time_ns);
+	text_put_time_utc(&time, entry->time_ns);
 	object_text(&o, "time", buf_view(&time));
+	text_keep(out, time.failed);
 	buf_done(&time);
 	index_add(&x, buf_view(&entry->process->fields));
 	index_add(&x, buf_view(&entry->fields));

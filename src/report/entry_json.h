@@ -3,10 +3,10 @@
  * entry_json: a log entry as the JSON object that `aigw show --json` and `aigw log --json` print.
  * The shape is part of the contract: docs/man/aigw-show.1.
  */
-#ifndef AIGW_TOOL_ENTRY_JSON_H
-#define AIGW_TOOL_ENTRY_JSON_H
+#ifndef AIGW_REPORT_ENTRY_JSON_H
+#define AIGW_REPORT_ENTRY_JSON_H
 
-#include "log.h"
+#include "report/entry.h"
 
 /* Appends one object on one line, without a line break behind it. `payloads`: with request and
  * response, headers and bodies. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "words.h"
+#include "report/words.h"
 
 #include "llm/dialect.h"
 #include "llm/framing.h"
-#include "print.h"
+#include "report/text.h"
 #include "wire/coding.h"
 #include "wire/json.h"
 
@@ -40,7 +40,7 @@ bool words_decode(struct bytes headers, struct bytes body, struct buf *ret_body)
 	struct coding_decoder *decoder = NULL;
 
 	if (coding == CODING_IDENTITY || body.len == 0) {
-		need(buf_put(ret_body, body));
+		text_put(ret_body, body);
 		return true;
 	}
 	enum err e = coding_new(coding, &decoder);
@@ -50,7 +50,7 @@ bool words_decode(struct bytes headers, struct bytes body, struct buf *ret_body)
 		e = coding_check_end(decoder);
 	coding_free(decoder);
 	if (e == ERR_NOMEM)
-		need(e);
+		text_keep(ret_body, e);
 	return e == OK;
 }
 
@@ -59,7 +59,7 @@ static void read_event(const struct dialect *dialect, const struct sse_event *ev
 		       struct answer *answer, struct buf *ret_text)
 {
 	if (dialect->read_event(event, answer, ret_text) == ERR_NOMEM)
-		need(ERR_NOMEM);
+		text_keep(ret_text, ERR_NOMEM);
 }
 
 /* What follows an event that cannot be read is not read either. */
@@ -73,7 +73,7 @@ static void assemble_stream(const struct dialect *dialect, struct framing *frami
 	while (!(e = framing_next(framing, &body, &event)))
 		read_event(dialect, &event.event, &answer, ret_text);
 	if (e == ERR_NOMEM)
-		need(e);
+		text_keep(ret_text, e);
 	while (e == ERR_MORE && framing_end(framing, &event) == OK)
 		read_event(dialect, &event.event, &answer, ret_text);
 }
@@ -90,7 +90,7 @@ static void assemble_messages(const struct dialect *dialect, struct bytes lines,
 		struct json_token type;
 		buf_reset(&name);
 		if (json_find(event.data, "/type", &type, NULL) == OK && type.kind == JSON_STRING)
-			need(json_put_unescaped(&name, &type));
+			text_keep(ret_text, json_put_unescaped(&name, &type));
 		event.name = buf_view(&name);
 		read_event(dialect, &event, &answer, ret_text);
 	}
@@ -118,7 +118,8 @@ void words_assemble(const struct log_entry *entry, struct buf *ret_text)
 	if (framing_is_stream(&framing))
 		assemble_stream(dialect, &framing, buf_view(&body), ret_text);
 	else if (dialect->read_body(buf_view(&body), &answer, ret_text) == ERR_NOMEM)
-		need(ERR_NOMEM);
+		text_keep(ret_text, ERR_NOMEM);
+	text_keep(ret_text, body.failed);
 	framing_done(&framing);
 	buf_done(&body);
 }

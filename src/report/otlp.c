@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "otlp.h"
+#include "report/otlp.h"
 
 #include <string.h>
 
 #include "llm/price.h"
-#include "print.h"
+#include "report/text.h"
 
 #define SEVERITY_INFO 9 /* logs.proto, SeverityNumber */
 #define SEVERITY_WARN 13
@@ -70,28 +70,28 @@ static void put_text(struct buf *out, struct bytes text)
 {
 	bool utf8 = bytes_is_utf8(text);
 
-	need(buf_put_str(out, utf8 ? "{\"stringValue\":" : "{\"bytesValue\":\""));
+	text_put_str(out, utf8 ? "{\"stringValue\":" : "{\"bytesValue\":\"");
 	if (utf8) {
-		need(buf_put_json_string(out, text));
+		text_put_json_string(out, text);
 	} else {
-		put_base64(out, text);
-		need(buf_put_u8(out, '"'));
+		text_put_base64(out, text);
+		text_put_u8(out, '"');
 	}
-	need(buf_put_u8(out, '}'));
+	text_put_u8(out, '}');
 }
 
 static void put_list(struct buf *out, struct bytes list)
 {
 	bool any = false;
 
-	need(buf_put_str(out, "{\"arrayValue\":{\"values\":["));
+	text_put_str(out, "{\"arrayValue\":{\"values\":[");
 	while (list.len) {
 		if (any)
-			need(buf_put_u8(out, ','));
+			text_put_u8(out, ',');
 		any = true;
 		put_text(out, bytes_cut(&list, 0));
 	}
-	need(buf_put_str(out, "]}}"));
+	text_put_str(out, "]}}");
 }
 
 static void put_number(struct buf *out, enum field f, bool boolean, struct bytes value)
@@ -100,38 +100,38 @@ static void put_number(struct buf *out, enum field f, bool boolean, struct bytes
 	uint64_t n = value.len == 8 ? cursor_u64(&c) : cursor_u8(&c);
 
 	if (f == F_COST) {
-		need(buf_put_str(out, "{\"doubleValue\":"));
-		need(price_put_usd(out, n));
-		need(buf_put_u8(out, '}'));
+		text_put_str(out, "{\"doubleValue\":");
+		text_keep(out, price_put_usd(out, n));
+		text_put_u8(out, '}');
 		return;
 	}
 	if (boolean) {
-		need(buf_put_str(out, n ? "{\"boolValue\":true}" : "{\"boolValue\":false}"));
+		text_put_str(out, n ? "{\"boolValue\":true}" : "{\"boolValue\":false}");
 		return;
 	}
 	/* The mapping knows signed numbers only. */
-	need(buf_put_str(out, "{\"intValue\":\""));
-	need(buf_put_decimal(out, n > INT64_MAX ? INT64_MAX : n));
-	need(buf_put_str(out, "\"}"));
+	text_put_str(out, "{\"intValue\":\"");
+	text_put_decimal(out, n > INT64_MAX ? INT64_MAX : n);
+	text_put_str(out, "\"}");
 }
 
 static void put_attribute(struct buf *out, bool *any, const char *prefix, const char *name,
 			  const struct field_info *info, struct bytes value)
 {
 	if (*any)
-		need(buf_put_u8(out, ','));
+		text_put_u8(out, ',');
 	*any = true;
-	need(buf_put_str(out, "{\"key\":\""));
-	need(buf_put_str(out, prefix));
-	need(buf_put_str(out, name));
-	need(buf_put_str(out, "\",\"value\":"));
+	text_put_str(out, "{\"key\":\"");
+	text_put_str(out, prefix);
+	text_put_str(out, name);
+	text_put_str(out, "\",\"value\":");
 	if (info->type == FIELD_U64 || info->type == FIELD_BOOL)
 		put_number(out, (enum field)info->number, info->type == FIELD_BOOL, value);
 	else if (info->type == FIELD_LIST || info->number == F_FINISH_REASON)
 		put_list(out, value);
 	else
 		put_text(out, value);
-	need(buf_put_u8(out, '}'));
+	text_put_u8(out, '}');
 }
 
 /* What the kernel says of a process that nobody logged in for. */
@@ -163,20 +163,20 @@ static void put_attributes(struct buf *out, const struct log_entry *entry, bool 
 			      value);
 	}
 	if (resource) {
-		need(buf_put_str(out, any ? "," : ""));
-		need(buf_put_str(out, "{\"key\":\"service.name\",\"value\":{\"stringValue\":"
-				      "\"aigw\"}}"));
+		text_put_str(out, any ? "," : "");
+		text_put_str(out, "{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+				  "\"aigw\"}}");
 	}
 }
 
 static void put_member(struct buf *out, bool *any, const char *name, struct bytes text)
 {
-	need(buf_put_str(out, *any ? ",{\"key\":\"" : "{\"key\":\""));
+	text_put_str(out, *any ? ",{\"key\":\"" : "{\"key\":\"");
 	*any = true;
-	need(buf_put_str(out, name));
-	need(buf_put_str(out, "\",\"value\":"));
+	text_put_str(out, name);
+	text_put_str(out, "\",\"value\":");
 	put_text(out, text);
-	need(buf_put_u8(out, '}'));
+	text_put_u8(out, '}');
 }
 
 static void put_payloads(struct buf *out, const struct log_entry *entry)
@@ -184,7 +184,7 @@ static void put_payloads(struct buf *out, const struct log_entry *entry)
 	struct bytes value;
 	bool any = false;
 
-	need(buf_put_str(out, ",\"body\":{\"kvlistValue\":{\"values\":["));
+	text_put_str(out, ",\"body\":{\"kvlistValue\":{\"values\":[");
 	if (entry_find(entry, F_REQUEST_HEADERS, &value) == OK)
 		put_member(out, &any, "request.headers", value);
 	if (entry->has_request_body)
@@ -193,7 +193,7 @@ static void put_payloads(struct buf *out, const struct log_entry *entry)
 		put_member(out, &any, "response.headers", value);
 	if (entry->has_response_body)
 		put_member(out, &any, "response.body", buf_view(&entry->response_body));
-	need(buf_put_str(out, "]}}"));
+	text_put_str(out, "]}}");
 }
 
 void put_entry_otlp(struct buf *out, const struct log_entry *entry, bool payloads)
@@ -204,30 +204,30 @@ void put_entry_otlp(struct buf *out, const struct log_entry *entry, bool payload
 		       entry->kind == REC_NOTICE || entry->kind == REC_LIMIT;
 	const char *kind = record_kind_name(entry->kind);
 
-	need(buf_put_str(out, "{\"resourceLogs\":[{\"resource\":{\"attributes\":["));
+	text_put_str(out, "{\"resourceLogs\":[{\"resource\":{\"attributes\":[");
 	put_attributes(out, entry, true);
-	need(buf_put_str(
-		out, "]},\"scopeLogs\":[{\"scope\":{\"name\":\"aigw\",\"version\":\"" AIGW_VERSION
-		     "\"},\"logRecords\":[{\"timeUnixNano\":\""));
-	need(buf_put_decimal(out, entry->time_ns));
-	need(buf_put_str(out, "\",\"observedTimeUnixNano\":\""));
-	need(buf_put_decimal(out, entry->time_ns));
-	need(buf_put_str(out, "\",\"severityNumber\":"));
-	need(buf_put_decimal(out, refused ? SEVERITY_WARN : SEVERITY_INFO));
-	need(buf_put_str(out, refused ? ",\"severityText\":\"WARN\",\"eventName\":\""
-				      : ",\"severityText\":\"INFO\",\"eventName\":\""));
-	need(buf_put_str(out, exchange ? "gen_ai.client.inference.operation.details" : "aigw."));
-	need(buf_put_str(out, exchange ? "" : kind ? kind : "unknown"));
-	need(buf_put_str(out, "\",\"attributes\":["));
+	text_put_str(out,
+		     "]},\"scopeLogs\":[{\"scope\":{\"name\":\"aigw\",\"version\":\"" AIGW_VERSION
+		     "\"},\"logRecords\":[{\"timeUnixNano\":\"");
+	text_put_decimal(out, entry->time_ns);
+	text_put_str(out, "\",\"observedTimeUnixNano\":\"");
+	text_put_decimal(out, entry->time_ns);
+	text_put_str(out, "\",\"severityNumber\":");
+	text_put_decimal(out, refused ? SEVERITY_WARN : SEVERITY_INFO);
+	text_put_str(out, refused ? ",\"severityText\":\"WARN\",\"eventName\":\""
+				  : ",\"severityText\":\"INFO\",\"eventName\":\"");
+	text_put_str(out, exchange ? "gen_ai.client.inference.operation.details" : "aigw.");
+	text_put_str(out, exchange ? "" : kind ? kind : "unknown");
+	text_put_str(out, "\",\"attributes\":[");
 	put_attributes(out, entry, false);
 	if (entry->id[0]) {
-		need(buf_put_str(out, out->at[out->len - 1] == '[' ? "" : ","));
-		need(buf_put_str(out, "{\"key\":\"aigw.id\",\"value\":"));
+		text_put_str(out, out->at[out->len - 1] == '[' ? "" : ",");
+		text_put_str(out, "{\"key\":\"aigw.id\",\"value\":");
 		put_text(out, bytes_str(entry->id));
-		need(buf_put_u8(out, '}'));
+		text_put_u8(out, '}');
 	}
-	need(buf_put_u8(out, ']'));
+	text_put_u8(out, ']');
 	if (exchange && payloads)
 		put_payloads(out, entry);
-	need(buf_put_str(out, "}]}]}]}"));
+	text_put_str(out, "}]}]}]}");
 }

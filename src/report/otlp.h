@@ -5,10 +5,10 @@
  * it. Attribute names are those of the semantic conventions v1.41.1 where there is one (gen_ai.*,
  * server.*, http.*, url.*, process.*, host.*), else "aigw." and the field's path.
  */
-#ifndef AIGW_TOOL_OTLP_H
-#define AIGW_TOOL_OTLP_H
+#ifndef AIGW_REPORT_OTLP_H
+#define AIGW_REPORT_OTLP_H
 
-#include "entry.h"
+#include "report/entry.h"
 
 /* Appends the message without a line end. `payloads`: headers and bodies as the body of the log
  * record, when the entry holds them. */

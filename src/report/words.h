@@ -3,10 +3,10 @@
  * words: what stands inside recorded payloads: header lines, the body without its content coding,
  * and the assistant's words put together from an answer or its stream.
  */
-#ifndef AIGW_TOOL_WORDS_H
-#define AIGW_TOOL_WORDS_H
+#ifndef AIGW_REPORT_WORDS_H
+#define AIGW_REPORT_WORDS_H
 
-#include "log.h"
+#include "report/entry.h"
 
 /* The next "name: value" of recorded header lines, cut off *rest. False at the end. */
 bool words_next_header(struct bytes *rest, struct bytes *ret_name, struct bytes *ret_value);

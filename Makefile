@@ -366,6 +366,10 @@ bench: packages-check ## with and without, in one run: ratios and microseconds
 	@$(MAKE) --no-print-directory -j$(JOBS) all tests-build
 	@/usr/bin/python3 tests/bench/run $(BUILD)
 
+soak: packages-check ## five minutes (SECONDS=3600: an hour) of every kind of call: nothing may grow, none may be missing
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/tests/provider
+	@/usr/bin/python3 tests/bench/soak $(BUILD) --seconds $(if $(filter command%,$(origin SECONDS)),$(SECONDS),300)
+
 # ---- install
 
 MAN1 = $(sort $(wildcard docs/man/*.1))
@@ -421,6 +425,6 @@ clean: ## remove everything that was built
 $(OBJ) $(SHIM:%.c=$(BUILD)/%.o): Makefile
 
 .PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz packages-build packages-demo packages-check node-clients \
-	demo bench install uninstall help clean
+	demo bench soak install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/gate_state.h"
+
+#include <string.h>
+
+#include "llm/body_edit.h"
+#include "shim/gate_record.h"
+#include "shim/journal.h"
+
+static bool keeps_payloads(const struct rules *r)
+{
+	return r && r->policy && r->policy->audit.payloads == PAYLOADS_FULL;
+}
+
+static enum err write_record(struct gate *g, enum record_kind kind)
+{
+	enum err e = journal_append(g->rules, kind, buf_view(&g->record));
+
+	if (g->record.cap > GATE_IDLE_MAX)
+		buf_done(&g->record);
+	return e;
+}
+
+static struct request_facts facts_of(struct gate *g, const struct call *call,
+				     const struct decision *d)
+{
+	gate_describe(g);
+	return (struct request_facts){
+		.id = g->id,
+		.self = journal_self(g->rules),
+		.rules = g->rules,
+		.provider = g->provider,
+		.dialect = gate_dialect(g),
+		.exchange = g->exchange,
+		.call = call,
+		.decision = d,
+		.link = &g->link,
+		.server_name = gate_name(g),
+		.peer = g->peer.text,
+		.held_ns = sys_monotonic_ns() - g->started_ns,
+		.with_body = keeps_payloads(g->rules),
+		.changes = buf_view(&g->force.changes),
+		.key = &g->key,
+		.usage_asked = g->usage_asked,
+		.codings_limited = g->usage_asked &&
+				   body_edit_limits_codings(exchange_request(g->exchange)),
+	};
+}
+
+void gate_set_scope(const struct gate *g, struct decision *d)
+{
+	memset(d, 0, sizeof *d);
+	if (g->rules && g->rules->policy)
+		decide_scope(g->rules->policy, &journal_self(g->rules)->facts,
+			     gate_key_scope(&g->key), &d->environment, &d->application);
+}
+
+enum err gate_log_request(struct gate *g, const struct call *call, const struct decision *d,
+			  enum coverage coverage)
+{
+	struct request_facts f = facts_of(g, call, d);
+	enum err e;
+
+	f.coverage = coverage;
+	e = gate_record_request(&f, &g->record);
+	return e ? e : write_record(g, REC_REQUEST);
+}
+
+void gate_log_refused(struct gate *g, const struct call *call, const struct decision *d)
+{
+	if (!g->rules)
+		return;
+	struct request_facts f = facts_of(g, call, d);
+	f.outcome = "refused";
+	if (!gate_record_request(&f, &g->record))
+		(void)!write_record(g, REC_REQUEST);
+}
+
+/* A request that was begun and will never be complete left nothing at the provider; it is told of
+ * all the same. */
+void gate_log_unfinished(struct gate *g)
+{
+	struct decision d;
+
+	if (exchange_request(g->exchange)->raw.len == 0 || g->refused || g->head_released ||
+	    g->opening || g->passes || !g->rules || !g->provider || gate_is_sniffing(g))
+		return;
+	memset(&d, 0, sizeof d);
+	struct request_facts f = facts_of(g, NULL, &d);
+	f.outcome = outcome_name(OUTCOME_ABORTED_BY_PROGRAM);
+	f.coverage = COVERAGE_TRUNCATED;
+	if (!gate_record_request(&f, &g->record))
+		(void)!write_record(g, REC_REQUEST);
+}
+
+void gate_log_part(struct gate *g)
+{
+	if (g->rules && keeps_payloads(g->rules) && exchange_oldest(g->exchange) &&
+	    !gate_record_part(g->exchange, &g->record))
+		(void)!write_record(g, REC_RESPONSE_PART);
+}
+
+void gate_log_answer(struct gate *g, const struct asked *asked, enum outcome outcome)
+{
+	struct answer_facts facts = {.rules = g->rules,
+				     .exchange = g->exchange,
+				     .asked = asked,
+				     .outcome = outcome,
+				     .with_body = keeps_payloads(g->rules)};
+
+	if (g->rules && !gate_record_answer(&facts, &g->record))
+		(void)!write_record(g, outcome == OUTCOME_COMPLETE ? REC_RESPONSE : REC_ABORTED);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "shim/gate_state.h"
+
+/* A child that goes on with a connection of its parent's makes it its own; the lock may have been
+ * held by a thread that does not exist here. */
+bool gate_enter(struct gate *g)
+{
+	pid_t me = sys_process();
+
+	if (g->pid != me) {
+		lock_reset(&g->lock);
+		g->pid = me;
+	}
+	return lock_take(&g->lock);
+}
+
+bool gate_is_sniffing(const struct gate *g)
+{
+	return g->server_name[0] == '\0';
+}
+
+const char *gate_name(const struct gate *g)
+{
+	return g->server_name[0] ? g->server_name : g->host;
+}
+
+const struct dialect *gate_dialect(const struct gate *g)
+{
+	return g->dialect ? g->dialect : g->provider ? g->provider->dialect : &dialect_openai;
+}
+
+void gate_describe(struct gate *g)
+{
+	if (g->gone || (g->described && g->link.fd >= 0))
+		return;
+	g->carrier.describe(g->session, &g->link);
+	peer_of(g->link.fd, &g->peer);
+	g->described = true;
+}

@@ -30,7 +30,8 @@ enum limit_kind {
 		LIMIT_COUNT
 };
 
-const char *limit_name(enum limit_kind kind); /* its key in the policy */
+const char *limit_name(enum limit_kind kind);  /* its key in the policy */
+enum limit_kind limit_find(struct bytes name); /* LIMIT_COUNT: none */
 enum limit_shape limit_shape(enum limit_kind kind);
 bool limit_is_money(enum limit_kind kind);
 bool limit_is_monthly(enum limit_kind kind);
@@ -44,6 +45,12 @@ struct limit_values {
 static inline bool limit_given(const struct limit_values *v, enum limit_kind kind)
 {
 	return v->given >> kind & 1;
+}
+
+static inline void limit_give(struct limit_values *v, enum limit_kind kind, uint64_t value)
+{
+	v->value[kind] = value;
+	v->given |= 1u << kind;
 }
 
 /* A scope's name, "environments.production", with its NUL. */

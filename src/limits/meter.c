@@ -196,20 +196,25 @@ static bool fits(const struct meter *a, const struct limit_values *v, enum limit
 	r->wanted = amount;
 	r->used = used = meter_used(a, v, kind, now_ns);
 	r->resets_ns = meter_resets_ns(a, kind, now_ns);
+	if (limit == 0) /* nothing at all, not even what needs nothing of it */
+		return false;
 	if (limit_shape(kind) != LIMIT_RATE)
 		return amount == 0 || (used <= limit && amount <= limit - used);
 	if (amount == 0)
 		return true;
-	if (limit == 0) {
-		r->resets_ns = 0;
-		return false;
-	}
 	ns = time_of(amount, limit);
 	if (ns > METER_MINUTE_NS)
 		ns = METER_MINUTE_NS; /* a whole minute's worth has to be free */
 	at = plus(arrival(a, kind, now_ns), ns);
 	r->resets_ns = minus(at, METER_MINUTE_NS);
 	return at <= plus(now_ns, METER_MINUTE_NS);
+}
+
+bool meter_holds_longer(const struct meter_refusal *a, const struct meter_refusal *b)
+{
+	if (!a->limit != !b->limit)
+		return !a->limit;
+	return a->resets_ns > b->resets_ns;
 }
 
 bool meter_allows(const struct meter *a, const struct limit_values *v,
@@ -223,7 +228,7 @@ bool meter_allows(const struct meter *a, const struct limit_values *v,
 		if (!limit_given(v, (enum limit_kind)kind) ||
 		    fits(a, v, (enum limit_kind)kind, wanted, now_ns, &r))
 			continue;
-		if (allowed || r.resets_ns > ret_refusal->resets_ns)
+		if (allowed || meter_holds_longer(&r, ret_refusal))
 			*ret_refusal = r;
 		allowed = false;
 	}

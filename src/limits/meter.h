@@ -62,7 +62,11 @@ struct meter_refusal {
 			     */
 };
 
-/* True: the call may go. Else *ret_refusal is the limit that holds for longest. */
+/* Does `a` hold for longer than `b`? A limit of 0 holds for ever. */
+bool meter_holds_longer(const struct meter_refusal *a, const struct meter_refusal *b);
+
+/* True: the call may go. Else *ret_refusal is the limit that holds for longest. A limit of 0
+ * refuses every call, also one that needs nothing of it. */
 bool meter_allows(const struct meter *a, const struct limit_values *v,
 		  const struct limits_amounts *wanted, uint64_t now_ns,
 		  struct meter_refusal *ret_refusal);

@@ -313,7 +313,7 @@ static enum err refuse_if_met(struct work *w, const struct limits_amounts *wante
 		if (refused && observed && !ret_refusal->observed)
 			continue;
 		if (!refused || observed != ret_refusal->observed ||
-		    r.resets_ns > ret_refusal->at.resets_ns)
+		    meter_holds_longer(&r, &ret_refusal->at))
 			*ret_refusal = (struct limits_refusal){i, r, false, observed};
 		refused = true;
 	}

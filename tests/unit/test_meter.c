@@ -110,6 +110,9 @@ static void a_limit_of_zero_allows_nothing_and_one_not_given_everything(void)
 		struct meter_refusal r = {0};
 		CHECK(!take(&a, &v, wanted, NOON, &r));
 		CHECK(r.kind == (enum limit_kind)kind);
+		/* nor what needs nothing of it: a list of models, a model that costs nothing */
+		CHECK(!take(&a, &v, request, NOON, &r));
+		CHECK(r.kind == (enum limit_kind)kind && r.limit == 0);
 		CHECK(take(&a, &none, wanted, NOON, &r));
 	}
 }
@@ -264,6 +267,9 @@ static void the_limit_that_holds_longest_is_named(void)
 	CHECK(take(&a, &v, wanted, NOON, &r));
 	CHECK(!take(&a, &v, wanted, NOON, &r));
 	CHECK(r.kind == LIMIT_TOKENS_PER_MONTH);
+	limit_give(&v, LIMIT_TOKENS_PER_MINUTE, 0); /* for ever */
+	CHECK(!take(&a, &v, wanted, NOON, &r));
+	CHECK(r.kind == LIMIT_TOKENS_PER_MINUTE);
 }
 
 static void alerts_are_told_once_a_window(void)

@@ -194,6 +194,7 @@ static const struct key_entry *judge(struct holder *h, const struct client *c, s
 static enum err put_entry(const struct key_entry *e, struct buf *out)
 {
 	struct key_entry bare;
+	enum err problem;
 
 	buf_reset(out);
 	if (!e)
@@ -201,7 +202,10 @@ static enum err put_entry(const struct key_entry *e, struct buf *out)
 	bare = *e;
 	memset(bare.hash, 0, sizeof bare.hash);
 	memset(bare.previous, 0, sizeof bare.previous);
-	return key_entry_put(&bare, out);
+	problem = key_entry_put(&bare, out);
+	if (!problem && bare.scope.limits.given)
+		problem = key_limits_put(&bare.scope.limits, out);
+	return problem;
 }
 
 /* False: the connection is over. */

@@ -6,14 +6,13 @@
 
 #include "audit/seal.h"
 #include "base/sys.h"
-#include "policy/pattern.h"
 
 #define MAGIC                                                                                      \
 	BYTES("\x89"                                                                               \
 	      "AIGWks\n")
 #define VERSION     1
+#define FLAG_LIMITS 1u /* behind each key stand its limits */
 #define HEADER      (8 + 2 + 2 + 8 + 4 + 4)
-#define WHERE_BYTES 80
 
 _Static_assert(KEY_HASH_BYTES == SEAL_DIGEST_BYTES && KEY_NONCE_BYTES == SEAL_NONCE_BYTES &&
 		       KEY_TAG_BYTES == SEAL_TAG_BYTES,
@@ -41,62 +40,40 @@ void key_hash(const struct key_host *host, struct bytes text, uint8_t ret_hash[K
 
 /* ---- writing ---- */
 
-static enum err put_text(struct buf *out, struct bytes text)
-{
-	enum err e = text.len > UINT16_MAX ? ERR_LIMIT : buf_put_u16(out, (uint16_t)text.len);
-
-	return e ? e : buf_put(out, text);
-}
-
-static enum err put_list(struct buf *out, const struct patterns *list)
-{
-	TRY(list->count > KEY_PATTERNS_MAX ? ERR_LIMIT : OK);
-	TRY(buf_put_u8(out, list->given));
-	TRY(buf_put_u16(out, (uint16_t)list->count));
-	for (size_t i = 0; i < list->count; i++)
-		TRY(put_text(out, list->at[i]));
-	return OK;
-}
-
-enum err key_entry_put(const struct key_entry *e, struct buf *out)
-{
-	TRY(put_text(out, e->scope.name));
-	TRY(put_text(out, e->scope.environment));
-	TRY(put_list(out, &e->scope.models.allow));
-	TRY(put_list(out, &e->scope.models.deny));
-	TRY(put_list(out, &e->scope.providers));
-	TRY(put_list(out, &e->scope.applications));
-	TRY(put_text(out, e->user));
-	TRY(put_text(out, e->exe));
-	TRY(buf_put_u64(out, e->created));
-	TRY(buf_put_u64(out, e->rotated));
-	TRY(buf_put_u64(out, e->expires));
-	TRY(buf_put_u64(out, e->revoked));
-	TRY(buf_put_u64(out, e->previous_until));
-	TRY(buf_put(out, bytes_of(e->hash, KEY_HASH_BYTES)));
-	return buf_put(out, bytes_of(e->previous, KEY_HASH_BYTES));
-}
-
 static enum err put_secret(struct buf *out, const struct key_secret *s)
 {
-	TRY(put_text(out, s->provider));
-	TRY(put_text(out, s->environment));
+	TRY(key_text_put(out, s->provider));
+	TRY(key_text_put(out, s->environment));
 	TRY(buf_put_u64(out, s->created));
 	TRY(buf_put(out, bytes_of(s->nonce, KEY_NONCE_BYTES)));
 	TRY(buf_put(out, bytes_of(s->tag, KEY_TAG_BYTES)));
-	return put_text(out, s->cipher);
+	return key_text_put(out, s->cipher);
+}
+
+/* A version that knows of no limits still reads a store without any. */
+static uint16_t flags_of(const struct key_store *s)
+{
+	for (size_t i = 0; i < s->key_count; i++)
+		if (s->keys[i].scope.limits.given)
+			return FLAG_LIMITS;
+	return 0;
 }
 
 static enum err put_store(const struct key_store *s, struct buf *out)
 {
+	const uint16_t flags = flags_of(s);
+
 	TRY(buf_put(out, MAGIC));
 	TRY(buf_put_u16(out, VERSION));
-	TRY(buf_put_u16(out, 0));
+	TRY(buf_put_u16(out, flags));
 	TRY(buf_put_u64(out, s->generation));
 	TRY(buf_put_u32(out, (uint32_t)s->key_count));
 	TRY(buf_put_u32(out, (uint32_t)s->secret_count));
-	for (size_t i = 0; i < s->key_count; i++)
+	for (size_t i = 0; i < s->key_count; i++) {
 		TRY(key_entry_put(&s->keys[i], out));
+		if (flags & FLAG_LIMITS)
+			TRY(key_limits_put(&s->keys[i].scope.limits, out));
+	}
 	for (size_t i = 0; i < s->secret_count; i++)
 		TRY(put_secret(out, &s->secrets[i]));
 	return OK;
@@ -129,95 +106,12 @@ enum err key_store_put(const struct key_store *s, const struct key_host *host, s
 
 /* ---- reading ---- */
 
-static struct bytes take_text(struct cursor *c)
-{
-	return cursor_take(c, cursor_u16(c));
-}
-
-static enum err copy_text(struct cursor *c, struct arena *arena, size_t max, struct bytes *ret)
-{
-	struct bytes text = take_text(c);
-
-	if (c->bad)
-		return ERR_BAD;
-	return text.len > max ? ERR_LIMIT : arena_copy(arena, text, ret);
-}
-
-static enum err copy_name(struct cursor *c, struct arena *arena, struct bytes *ret)
-{
-	TRY(copy_text(c, arena, GATEWAY_KEY_NAME_MAX, ret));
-	return gateway_key_is_name(*ret) ? OK : ERR_BAD;
-}
-
-static enum err copy_list(struct cursor *c, struct arena *arena, struct patterns *ret)
-{
-	uint8_t given = cursor_u8(c);
-	size_t count = cursor_u16(c);
-	struct bytes *at;
-
-	if (c->bad || given > 1 || (!given && count))
-		return ERR_BAD;
-	if (count > KEY_PATTERNS_MAX)
-		return ERR_LIMIT;
-	at = arena_take(arena, count, sizeof *at);
-	if (!at)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < count; i++) {
-		TRY(copy_text(c, arena, PATTERN_BYTES_MAX, &at[i]));
-		if (!at[i].len)
-			return ERR_BAD;
-	}
-	*ret = (struct patterns){given, count, at};
-	return OK;
-}
-
-/* "keys.NAME.models", as rules are named. */
-static enum err put_where(struct arena *arena, struct key_scope *s)
-{
-	static const char before[] = "keys.", behind[] = ".models";
-	char text[sizeof before + GATEWAY_KEY_NAME_MAX + sizeof behind];
-	size_t len = sizeof before - 1;
-
-	memcpy(text, before, len);
-	memcpy(text + len, s->name.at, s->name.len);
-	len += s->name.len;
-	memcpy(text + len, behind, sizeof behind - 1);
-	return arena_copy(arena, bytes_of(text, len + sizeof behind - 1), &s->models.where);
-}
-
-enum err key_entry_parse(struct cursor *c, struct arena *arena, struct key_entry *ret_entry)
-{
-	struct key_entry e = {.created = 0};
-
-	TRY(copy_name(c, arena, &e.scope.name));
-	TRY(copy_name(c, arena, &e.scope.environment));
-	TRY(copy_list(c, arena, &e.scope.models.allow));
-	TRY(copy_list(c, arena, &e.scope.models.deny));
-	TRY(copy_list(c, arena, &e.scope.providers));
-	TRY(copy_list(c, arena, &e.scope.applications));
-	TRY(copy_text(c, arena, KEY_USER_BYTES_MAX, &e.user));
-	TRY(copy_text(c, arena, KEY_EXE_BYTES_MAX, &e.exe));
-	e.created = cursor_u64(c);
-	e.rotated = cursor_u64(c);
-	e.expires = cursor_u64(c);
-	e.revoked = cursor_u64(c);
-	e.previous_until = cursor_u64(c);
-	struct bytes hashes = cursor_take(c, 2 * (size_t)KEY_HASH_BYTES);
-	if (c->bad)
-		return ERR_BAD;
-	memcpy(e.hash, hashes.at, KEY_HASH_BYTES);
-	memcpy(e.previous, hashes.at + KEY_HASH_BYTES, KEY_HASH_BYTES);
-	TRY(put_where(arena, &e.scope));
-	*ret_entry = e;
-	return OK;
-}
-
 static enum err parse_secret(struct cursor *c, struct arena *arena, struct key_secret *ret)
 {
 	struct bytes fixed, environment;
 
-	TRY(copy_name(c, arena, &ret->provider));
-	environment = take_text(c);
+	TRY(key_name_copy(c, arena, &ret->provider));
+	environment = key_text_take(c);
 	if (c->bad || (environment.len && !gateway_key_is_name(environment)))
 		return ERR_BAD;
 	TRY(arena_copy(arena, environment, &ret->environment));
@@ -227,7 +121,7 @@ static enum err parse_secret(struct cursor *c, struct arena *arena, struct key_s
 		return ERR_BAD;
 	memcpy(ret->nonce, fixed.at, KEY_NONCE_BYTES);
 	memcpy(ret->tag, fixed.at + KEY_NONCE_BYTES, KEY_TAG_BYTES);
-	TRY(copy_text(c, arena, KEY_SECRET_BYTES_MAX, &ret->cipher));
+	TRY(key_text_copy(c, arena, KEY_SECRET_BYTES_MAX, &ret->cipher));
 	return ret->cipher.len ? OK : ERR_BAD;
 }
 
@@ -283,7 +177,7 @@ static const struct key_entry *find_hash(const struct key_store *s,
 	return NULL;
 }
 
-static enum err parse_items(struct cursor *c, struct key_store *s)
+static enum err parse_items(struct cursor *c, struct key_store *s, uint16_t flags)
 {
 	size_t key_count = cursor_u32(c), secret_count = cursor_u32(c);
 	struct key_entry *keys;
@@ -297,8 +191,11 @@ static enum err parse_items(struct cursor *c, struct key_store *s)
 	secrets = arena_take(&s->arena, secret_count, sizeof *secrets);
 	if (!keys || !secrets)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < key_count; i++)
+	for (size_t i = 0; i < key_count; i++) {
 		TRY(key_entry_parse(c, &s->arena, &keys[i]));
+		if (flags & FLAG_LIMITS)
+			TRY(key_limits_parse(c, &keys[i].scope.limits));
+	}
 	for (size_t i = 0; i < secret_count; i++)
 		TRY(parse_secret(c, &s->arena, &secrets[i]));
 	s->keys = keys;
@@ -332,6 +229,7 @@ enum err key_store_parse(struct bytes file, const struct key_host *host,
 	struct cursor c = cursor_over(bytes_slice(file, 0, file.len - KEY_HASH_BYTES));
 	struct key_store *s;
 	enum err e = check_frame(file, host);
+	uint16_t flags;
 
 	if (e)
 		return e;
@@ -339,11 +237,12 @@ enum err key_store_parse(struct bytes file, const struct key_host *host,
 	if (!s)
 		return ERR_NOMEM;
 	(void)cursor_take(&c, MAGIC.len + 2);
-	if (cursor_u16(&c) != 0)
-		e = ERR_UNSUPPORTED; /* flags that are not known */
+	flags = cursor_u16(&c);
+	if (flags & ~FLAG_LIMITS)
+		e = ERR_UNSUPPORTED;
 	s->generation = cursor_u64(&c);
 	if (!e)
-		e = parse_items(&c, s);
+		e = parse_items(&c, s, flags);
 	if (e) {
 		key_store_free(s);
 		return e;
@@ -361,54 +260,6 @@ void key_store_free(struct key_store *s)
 }
 
 /* ---- asking ---- */
-
-static const struct {
-	const char *name, *text;
-} verdicts[] = {
-	[KEY_VALID] = {"valid", ""},
-	[KEY_MISTYPED] = {"mistyped",
-			  "the gateway key is mistyped or cut off: its checksum is wrong; copy it "
-			  "again, whole"},
-	[KEY_UNKNOWN] = {"unknown",
-			 "the gateway key is not known here; it was made on another host or for "
-			 "another user, or removed: make one with \"aigw key create\""},
-	[KEY_EXPIRED] = {"expired",
-			 "the gateway key has expired; have it prolonged with \"aigw key expire\" "
-			 "or make another one with \"aigw key create\""},
-	[KEY_REVOKED] = {"revoked",
-			 "the gateway key was revoked; ask for another one (\"aigw key create\")"},
-	[KEY_ROTATED] =
-		{"rotated",
-		 "the gateway key was replaced by a newer one, and the time in which both "
-		 "are valid is over; use the new one, or make one with \"aigw key rotate\""},
-};
-
-const char *key_verdict_name(enum key_verdict v)
-{
-	return verdicts[v].name;
-}
-
-const char *key_verdict_text(enum key_verdict v)
-{
-	return verdicts[v].text;
-}
-
-enum key_verdict key_entry_state(const struct key_entry *e, uint64_t now)
-{
-	if (e->revoked)
-		return KEY_REVOKED;
-	return e->expires && now >= e->expires ? KEY_EXPIRED : KEY_VALID;
-}
-
-bool key_entry_is_for(const struct key_entry *e, struct bytes provider)
-{
-	const struct patterns *list = &e->scope.providers;
-
-	for (size_t i = 0; i < list->count; i++)
-		if (bytes_equal(list->at[i], provider))
-			return true;
-	return !list->given;
-}
 
 enum key_verdict key_store_judge(const struct key_store *s, const struct key_host *host,
 				 struct bytes text, uint64_t now,

@@ -10,19 +10,13 @@
 #ifndef AIGW_KEYS_KEY_STORE_H
 #define AIGW_KEYS_KEY_STORE_H
 
-#include "keys/gateway_key.h"
-#include "policy/arena.h"
-#include "policy/decide.h"
+#include "keys/key_entry.h"
 
 #define KEY_STORE_BYTES_MAX  (8u << 20)
 #define KEY_STORE_KEYS_MAX   4096
 #define KEY_STORE_SECRETS    1024 /* at most */
 #define KEY_SECRET_BYTES_MAX 4096 /* of a provider's secret */
-#define KEY_PATTERNS_MAX     64   /* of each list of a scope */
-#define KEY_USER_BYTES_MAX   64
-#define KEY_EXE_BYTES_MAX    1024
 
-#define KEY_HASH_BYTES  32
 #define KEY_NONCE_BYTES 24
 #define KEY_TAG_BYTES   16
 
@@ -32,18 +26,6 @@ struct key_host {
 };
 
 void key_host_derive(const uint8_t master[32], struct key_host *ret_host);
-
-struct key_entry {
-	struct key_scope scope; /* the name stands in records; unique */
-	struct bytes user;      /* who may use it with a key holder; empty: anybody */
-	struct bytes exe;       /* pattern over the program's path, likewise */
-	uint64_t created, rotated;
-	uint64_t expires;                 /* from then on it is not valid; 0: never */
-	uint64_t revoked;                 /* when it was; 0: it is not */
-	uint8_t hash[KEY_HASH_BYTES];     /* keyed, of the key's text */
-	uint8_t previous[KEY_HASH_BYTES]; /* of the one before the last rotation */
-	uint64_t previous_until;          /* which is valid until then; 0: there is none */
-};
 
 struct key_secret {
 	struct bytes provider;
@@ -76,23 +58,11 @@ void key_store_free(struct key_store *s); /* NULL is fine */
 MUST_USE enum err key_store_put(const struct key_store *s, const struct key_host *host,
 				struct buf *ret_file);
 
-enum key_verdict { KEY_VALID, KEY_MISTYPED, KEY_UNKNOWN, KEY_EXPIRED, KEY_REVOKED, KEY_ROTATED };
-
-/* "valid", "mistyped", ... */
-const char *key_verdict_name(enum key_verdict v);
-/* A sentence for the person who has the problem, and what to do; "" for KEY_VALID. */
-const char *key_verdict_text(enum key_verdict v);
-
 /* Is that the text of a key that may be used now? *ret_entry is the one it is or was; NULL with
  * KEY_MISTYPED and KEY_UNKNOWN. `s` was parsed; it may be NULL: there are none. */
 enum key_verdict key_store_judge(const struct key_store *s, const struct key_host *host,
 				 struct bytes text, uint64_t now,
 				 const struct key_entry **ret_entry);
-/* What an entry is worth by itself: KEY_VALID, KEY_EXPIRED or KEY_REVOKED. */
-enum key_verdict key_entry_state(const struct key_entry *e, uint64_t now);
-/* May it be used with that provider? Where it may not, nobody gets the provider's secret for it. */
-bool key_entry_is_for(const struct key_entry *e, struct bytes provider);
-
 /* The first of that name; NULL: none. */
 const struct key_entry *key_store_find(const struct key_store *s, struct bytes name);
 /* The provider's secret for an environment: its own, else the one for all. NULL: none. */
@@ -109,11 +79,5 @@ MUST_USE enum err key_secret_open(const struct key_secret *s, const struct key_h
  * (RFC 9110 5.5: visible ASCII only here); ERR_IO: no randomness. */
 MUST_USE enum err key_secret_seal(struct key_secret *s, const struct key_host *host,
 				  struct bytes plain, uint8_t *ret_cipher);
-
-/* One entry as it stands in the file, also for the key holder's answers. */
-MUST_USE enum err key_entry_put(const struct key_entry *e, struct buf *out);
-/* Copies into the arena. ERR_BAD, ERR_LIMIT, ERR_NOMEM. */
-MUST_USE enum err key_entry_parse(struct cursor *c, struct arena *arena,
-				  struct key_entry *ret_entry);
 
 #endif

@@ -15,6 +15,15 @@ const char *limit_name(enum limit_kind kind)
 	return (unsigned)kind < LIMIT_COUNT ? kinds[kind].name : "";
 }
 
+enum limit_kind limit_find(struct bytes name)
+{
+	unsigned kind = 0;
+
+	while (kind < LIMIT_COUNT && !bytes_equal(bytes_str(kinds[kind].name), name))
+		kind++;
+	return (enum limit_kind)kind;
+}
+
 enum limit_shape limit_shape(enum limit_kind kind)
 {
 	return (unsigned)kind < LIMIT_COUNT ? kinds[kind].shape : LIMIT_HELD;

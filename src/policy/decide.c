@@ -333,11 +333,17 @@ static bool set_matter(const struct policy *p, const struct question *q, struct 
 
 static void put_limited(const struct matter *m, struct decision *d)
 {
+	const struct key_scope *key = m->question->key;
+
 	for (size_t i = 0; i < m->scope_count; i++) {
 		const struct scope *s = &m->scopes[i];
 		if (s->rules->limits.given && d->limited_count < LIMITED_MAX)
-			d->limited[d->limited_count++] = (struct limited){s->rules, s->observed};
+			d->limited[d->limited_count++] = (struct limited){
+				s->rules->where, &s->rules->limits, s->observed};
 	}
+	/* Not those of m->of_key, which ends with the matter. */
+	if (key && key->limits.given && d->limited_count < LIMITED_MAX)
+		d->limited[d->limited_count++] = (struct limited){key->where, &key->limits, false};
 }
 
 void decide_explain(const struct policy *p, const struct question *q, look_fn *look, void *context,

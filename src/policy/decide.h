@@ -21,14 +21,16 @@ const char *action_name(enum action a); /* "allow", "rewrite", "refuse" */
 #define RULE_BYTES_MAX   200
 #define REASON_BYTES_MAX 400
 #define FORCED_MAX       8 /* fields forced into one request */
-#define LIMITED_MAX      3 /* scopes with limits: organization, environment, application */
+#define LIMITED_MAX      4 /* scopes with limits: organization, environment, application, key */
 
 /* What a gateway key may be used for. Borrowed. */
 struct key_scope {
 	struct bytes name;
+	struct bytes where;                      /* "keys.NAME"; may be empty without limits */
 	struct bytes environment;                /* empty: the key does not say */
 	struct model_rules models;               /* `where` may be empty: "keys.NAME.models" then */
 	struct patterns providers, applications; /* names; not given: any */
+	struct limit_values limits;
 };
 
 /* What is to be decided. All borrowed for the call. */
@@ -46,9 +48,11 @@ struct question {
 	int64_t now_s; /* since 1970, UTC */
 };
 
-/* A scope whose limits an allowed call is under. Borrowed from the policy. */
+/* A scope whose limits an allowed call is under. Borrowed from the policy, or from the question's
+ * key. */
 struct limited {
-	const struct scope_rules *rules;
+	struct bytes where; /* "environments.production", "keys.intake" */
+	const struct limit_values *values;
 	bool observed; /* what they forbid is let through, and told */
 };
 

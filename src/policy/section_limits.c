@@ -5,24 +5,13 @@
 
 #define USD_DECIMALS 6
 
-static enum limit_kind kind_of(const char *key)
-{
-	unsigned kind = 0;
-
-	while (kind < LIMIT_COUNT &&
-	       !bytes_equal(bytes_str(limit_name((enum limit_kind)kind)), bytes_str(key)))
-		kind++;
-	return (enum limit_kind)kind;
-}
-
 static enum err set(struct limit_values *to, const char *key, uint64_t value)
 {
-	enum limit_kind kind = kind_of(key);
+	enum limit_kind kind = limit_find(bytes_str(key));
 
 	if (kind == LIMIT_COUNT)
 		return ERR_STATE;
-	to->value[kind] = value;
-	to->given |= 1u << kind;
+	limit_give(to, kind, value);
 	return OK;
 }
 
@@ -80,4 +69,25 @@ enum err section_limits_read(struct reader *r, const struct member *m, const str
 		READER_KEY("concurrent_requests", read_number),
 	};
 	return reader_object(r, members, READER_COUNT(members), v, into);
+}
+
+enum err section_limits_put(struct limit_values *to, struct bytes name, struct bytes amount)
+{
+	enum limit_kind kind = limit_find(name);
+	uint64_t value = 0;
+	enum err e;
+
+	if (kind == LIMIT_COUNT)
+		return ERR_MISSING;
+	e = limit_is_money(kind) ? parse_usd(amount, &value)
+				 : bytes_parse_u64(amount, LIMIT_NUMBER_MAX, &value);
+	if (e)
+		return ERR_BAD;
+	limit_give(to, kind, value);
+	return OK;
+}
+
+bool section_limits_fits(enum limit_kind kind, uint64_t value)
+{
+	return value <= (limit_is_money(kind) ? LIMIT_USD_MAX * PICOUSD_PER_USD : LIMIT_NUMBER_MAX);
 }

@@ -59,6 +59,8 @@ static enum err read_answer(const struct keyhold_head *head, struct bytes entry,
 	if (!e && entry.len) {
 		e = key_entry_parse(&c, arena, ret_entry);
 		if (!e && cursor_left(&c))
+			e = key_limits_parse(&c, &ret_entry->scope.limits);
+		if (!e && cursor_left(&c))
 			e = ERR_BAD;
 	}
 	return e == ERR_NOMEM || !e ? e : ERR_IO;

@@ -49,8 +49,8 @@ static size_t scopes_of(const struct decision *d, struct limits_scope scopes[LIM
 		struct limits_scope *s = &scopes[i];
 		memset(s, 0, sizeof *s);
 		phrase_init(&p, s->name, sizeof s->name);
-		phrase_put_bytes(&p, d->limited[i].rules->where);
-		s->values = d->limited[i].rules->limits;
+		phrase_put_bytes(&p, d->limited[i].where);
+		s->values = *d->limited[i].values;
 		s->observed = d->limited[i].observed;
 	}
 	return d->limited_count;

@@ -326,6 +326,63 @@ refused_as() {
 	assert_nothing_leaked
 }
 
+@test 'the limits of a key: of all its processes together, named when they refuse, and kept over a rotation' {
+	new_key small --limit requests_per_minute=2 --limit usd_per_month=50
+	for _ in 1 2; do
+		run chat --data-binary @call
+		assert_answers 200
+	done
+	run chat --data-binary @call
+	assert_answers 429
+	assert_output --partial 'the limit keys.small.limits.requests_per_minute is met: 2 of 2 requests of this minute'
+	assert_recorded .decision.rule keys.small.limits.requests_per_minute .decision.code rate_limit_exceeded .key.name small
+	API_KEY=$GIVEN_KEY run chat --data-binary @call
+	assert_answers 200
+	API_KEY=$(aigw key rotate small --json | jq -r .key) run chat --data-binary @call
+	assert_answers 429
+	assert_equal "$(aigw limits --json | jq -c 'map([.scope, .limit, .allowed])')" \
+		'[["keys.small","requests_per_minute",2],["keys.small","usd_per_month",50]]'
+	assert_equal "$(aigw limits --json | jq '.[0].used')" 2
+	assert_equal "$(aigw key show small --json | jq -c .limits)" '{"requests_per_minute":2,"usd_per_month":50}'
+	run aigw key show small
+	assert_output --partial 'at most requests_per_minute 2, usd_per_month 50'
+	aigw key limit small --limit requests_per_minute=60 >/dev/null
+	run chat --data-binary @call
+	assert_answers 200
+	aigw key limit small --limit tokens_per_day=0 >/dev/null
+	run governed curl -sS -H "Authorization: Bearer $KEY" -w '\nHTTP %{http_code}\n' "$OPENAI/models"
+	assert_answers 429
+	assert_output --partial 'keys.small.limits.tokens_per_day is 0: nothing is allowed'
+	run aigw key limit small
+	assert_output 'small: no limits of its own'
+	assert_provider_saw 4
+	assert_nothing_leaked
+}
+
+@test 'the tightest limit wins, whether it is of the key or of its environment' {
+	write_policy "{ \"version\": 1, \"audit\": { \"recipients\": [\"$RECIPIENT\"] },
+		\"environments\": { \"test\": { \"limits\": { \"tokens_per_day\": 3000 } } }, \"default_environment\": \"test\" }"
+	body gpt-5 ',"max_tokens":4000' >large
+	body gpt-5 ',"max_tokens":2000' >small
+	new_key tight --limit tokens_per_day=1000
+	run chat --data-binary @small
+	assert_answers 429
+	assert_recorded .decision.rule keys.tight.limits.tokens_per_day .decision.code insufficient_quota
+	aigw key limit tight --limit tokens_per_day=5000 >/dev/null
+	run chat --data-binary @large
+	assert_answers 429
+	assert_recorded .decision.rule environments.test.limits.tokens_per_day
+	run chat --data-binary @small
+	assert_answers 200
+	assert_equal "$(aigw limits --json | jq -c 'map(.used) | unique | length')" 1 # both counted it
+	for wrong in usd_per_month usd_per_month= usd_per_month=1.0000001 tokens_per_day=1.5 tokens=1 =1 tokens_per_day=-1; do
+		run -2 aigw key limit tight --limit "$wrong"
+		assert_output --partial "$wrong"
+	done
+	run -2 aigw key create --environment test --limit tokens_per_day=1 --limit tokens_per_day=2
+	assert_output --partial 'given twice'
+}
+
 @test 'plain HTTP: no gateway key goes to a host that is no provider, in one piece or in several' {
 	stop_provider
 	start_provider --plain

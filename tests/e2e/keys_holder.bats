@@ -181,6 +181,22 @@ print("refused")' "$PORT" $PYTHON "$CLIENTS/secret_scan.py" "@$T/secret" "$BUILD
 	assert_equal "$(last_record .decision.code)" revoked_key
 }
 
+@test "the limits of a key that a holder has hold in all processes of a user" {
+	new_key small --limit requests_per_minute=1
+	run chat --data-binary @call
+	assert_answers 200
+	run chat --data-binary @call
+	assert_answers 429
+	assert_output --partial 'keys.small.limits.requests_per_minute is met: 1 of 1 requests'
+	assert_recorded .decision.rule keys.small.limits.requests_per_minute .key.name small
+	assert_equal "$(aigw limits --store "$STORE" --json | jq -c 'map([.scope, .limit, .used])')" \
+		'[["keys.small","requests_per_minute",1]]'
+	key limit small --limit requests_per_minute=100 >/dev/null
+	run chat --data-binary @call
+	assert_answers 200
+	assert_provider_saw 2
+}
+
 @test 'without the holder nothing goes out, and the answer says why' {
 	stop_holder
 	run chat --data-binary @call

@@ -45,6 +45,21 @@ static void as_entry(struct bytes bytes)
 	arena_done(&arena);
 }
 
+/* What stands behind an entry. */
+static void as_limits(struct bytes bytes)
+{
+	struct cursor c = cursor_over(bytes);
+	struct limit_values v;
+	struct buf again = {0};
+
+	if (key_limits_parse(&c, &v) == OK) {
+		must(key_limits_put(&v, &again) == OK);
+		must(bytes_equal(buf_view(&again),
+				 bytes_slice(bytes, 0, bytes.len - cursor_left(&c))));
+	}
+	buf_done(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes all = {data, size};
@@ -58,5 +73,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (key_answer_parse(&head, size - sizeof head, &a) == OK)
 		must(a.secret_bytes <= KEYHOLD_SECRET_BYTES && a.verdict <= KEY_ROTATED);
 	as_entry(bytes_from(all, sizeof head));
+	as_limits(bytes_from(all, sizeof head));
 	return 0;
 }

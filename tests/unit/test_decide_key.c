@@ -136,15 +136,43 @@ static void managed_is_a_gateway_key_and_nothing_beside(void)
 	CHECK_U64(d.action, ACTION_ALLOW);
 }
 
+/* All scopes that have some, the outermost first, and the key's own at the end. */
+static void limits_of_the_key_count_with_all_others(void)
+{
+	static const char *const wheres[] = {"organization", "environments.narrow",
+					     "applications.intake", "keys.k"};
+	struct key_scope k = key_for("narrow");
+	struct decision d;
+
+	k.where = BYTES("keys.k");
+	d = ask(&k, "/opt/intake", "openai", OP_CHAT, "gpt-5");
+	CHECK_U64(d.limited_count, 3);
+	limit_give(&k.limits, LIMIT_USD_PER_MONTH, 7);
+	d = ask(&k, "/opt/intake", "openai", OP_CHAT, "gpt-5");
+	CHECK_U64(d.limited_count, LIMITED_MAX);
+	for (size_t i = 0; i < LIMITED_MAX; i++)
+		CHECK_BYTES(d.limited[i].where, wheres[i]);
+	CHECK(d.limited[3].values == &k.limits && !d.limited[3].observed);
+	d = ask(&k, "/opt/intake", "openai", OP_CHAT, "gpt-4o"); /* refused: nothing is counted */
+	CHECK_U64(d.limited_count, 0);
+	k.environment = BYTES("wide");
+	d = ask(&k, "/opt/intake", "openai", OP_CHAT, "gpt-4o");
+	CHECK_U64(d.limited_count, 2);
+	CHECK_BYTES(d.limited[1].where, "keys.k");
+}
+
 int main(void)
 {
 	struct policy_problem problem = {0};
 
 	if (policy_parse(BYTES("{\"version\":1,\"audit\":{\"recipients\":[\"aigw1x\"]},"
+			       "\"organization\":{\"limits\":{\"tokens_per_day\":1}},"
 			       "\"environments\":{\"wide\":{},\"narrow\":{\"models\":{\"allow\":"
-			       "[\"openai/gpt-5*\"]}},\"managed\":{\"require\":[\"managed_key\"]}},"
+			       "[\"openai/gpt-5*\"]},\"limits\":{\"tokens_per_day\":2}},"
+			       "\"managed\":{\"require\":[\"managed_key\"]}},"
 			       "\"applications\":{\"intake\":{\"environment\":\"narrow\","
-			       "\"match\":{\"exe\":\"/opt/intake\"}},\"clinic\":{"
+			       "\"match\":{\"exe\":\"/opt/intake\"},"
+			       "\"limits\":{\"tokens_per_day\":3}},\"clinic\":{"
 			       "\"environment\":\"managed\",\"match\":{\"exe\":\"/opt/clinic\"}}},"
 			       "\"default_environment\":\"wide\"}"),
 			 &policy, &problem)) {
@@ -152,5 +180,6 @@ int main(void)
 		return 1;
 	}
 	RUN_TESTS(TEST(the_key_chooses_the_environment), TEST(the_key_narrows),
-		  TEST(the_key_never_widens), TEST(managed_is_a_gateway_key_and_nothing_beside));
+		  TEST(the_key_never_widens), TEST(managed_is_a_gateway_key_and_nothing_beside),
+		  TEST(limits_of_the_key_count_with_all_others));
 }

@@ -15,6 +15,8 @@
 #include "base/sys.h"
 #include "keys/key_file.h"
 #include "keys/key_message.h"
+#include "llm/price.h"
+#include "policy/section_limits.h"
 #include "tap.h"
 
 #define NOW 1800000000u
@@ -196,6 +198,83 @@ static void a_store_is_read_back_as_it_was_written(void)
 	key_store_free(s);
 	buf_done(&file);
 	buf_done(&again);
+}
+
+/* The place of the flags, and of the first key's limits, which stand before the second key. */
+#define FLAGS_AT 10
+
+static struct bytes first_limits(struct bytes file)
+{
+	/* the end of an entry: its hashes; then the next one's name */
+	size_t end = bytes_find(file, bytes_of("\x06\0second", 8));
+	size_t begin = bytes_find(file, bytes_of("\x02\x0e\0tokens_per_day", 17));
+
+	return begin < end ? bytes_slice(file, begin, end - begin) : BYTES_NONE;
+}
+
+static void limits_stand_behind_their_key(void)
+{
+	struct key_host host = host_of(1);
+	struct key_entry keys[2] = {
+		{.scope = {.name = BYTES("first"), .environment = BYTES("test")}},
+		{.scope = {.name = BYTES("second"), .environment = BYTES("test")}},
+	};
+	const struct key_store store = {.key_count = 2, .keys = keys};
+	struct limit_values *v = &keys[0].scope.limits;
+	struct key_store *s = NULL;
+	struct buf file = {0}, plain = {0}, one = {0};
+	struct limit_values back;
+
+	CHECK_ERR(key_store_put(&store, &host, &plain), OK);
+	CHECK_U64(plain.at[FLAGS_AT], 0); /* as before there were limits */
+	limit_give(v, LIMIT_TOKENS_PER_DAY, LIMIT_NUMBER_MAX);
+	limit_give(v, LIMIT_USD_PER_MONTH, LIMIT_USD_MAX * PICOUSD_PER_USD);
+	CHECK_ERR(key_store_put(&store, &host, &file), OK);
+	CHECK_U64(file.at[FLAGS_AT], 1);
+	CHECK_ERR(key_store_parse(buf_view(&file), &host, &s), OK);
+	CHECK(memcmp(&s->keys[0].scope.limits, v, sizeof *v) == 0);
+	CHECK_U64(s->keys[1].scope.limits.given, 0);
+	CHECK_BYTES(s->keys[0].scope.where, "keys.first");
+	key_store_free(s);
+	CHECK_ERR(key_limits_put(v, &one), OK);
+	CHECK(bytes_equal(first_limits(buf_view(&file)), buf_view(&one)));
+	for (size_t i = 0; i < one.len; i++) {
+		struct cursor c = cursor_over(tap_guarded(bytes_of(one.at, i)));
+		CHECK_ERR(key_limits_parse(&c, &back), ERR_BAD);
+	}
+	v->value[LIMIT_USD_PER_MONTH]++;
+	buf_reset(&file);
+	CHECK_ERR(key_store_put(&store, &host, &file), ERR_BAD);
+	buf_done(&file);
+	buf_done(&plain);
+	buf_done(&one);
+}
+
+static void limits_that_no_store_has_are_refused(void)
+{
+	static const struct {
+		struct bytes text;
+		enum err err;
+	} rows[] = {
+#define ROW(text, err) {{(const uint8_t *)(text), sizeof(text) - 1}, err}
+		ROW("\0", OK),
+		ROW("\x01\x0b\0usd_per_day\1\0\0\0\0\0\0\0", OK),
+		ROW("\x01\x0c\0usd_per_hour\1\0\0\0\0\0\0\0", ERR_UNSUPPORTED),
+		ROW("\x01\x0b\0usd_per_day\1\0\0\0\0\0\0\xff", ERR_BAD),
+		/* twice, and not in their order */
+		ROW("\x02\x0b\0usd_per_day\1\0\0\0\0\0\0\0\x0b\0usd_per_day\1\0\0\0\0\0\0\0",
+		    ERR_BAD),
+		ROW("\x02\x0b\0usd_per_day\1\0\0\0\0\0\0\0\x0e\0tokens_per_day\1\0\0\0\0\0\0\0",
+		    ERR_BAD),
+		ROW("", ERR_BAD),
+#undef ROW
+	};
+	struct limit_values v;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct cursor c = cursor_over(tap_guarded(rows[i].text));
+		CHECK_ERR(key_limits_parse(&c, &v), rows[i].err);
+	}
 }
 
 /* Every byte, every length, another host. */
@@ -606,6 +685,7 @@ int main(void)
 	RUN_TESTS(TEST(a_key_is_as_documented), TEST(a_key_is_read_back_with_its_environment),
 		  TEST(every_single_typo_is_noticed), TEST(a_number_over_256_bits_is_none),
 		  TEST(a_store_is_read_back_as_it_was_written), TEST(a_changed_store_is_refused),
+		  TEST(limits_stand_behind_their_key), TEST(limits_that_no_store_has_are_refused),
 		  TEST(without_memory_a_store_is_not_read_in_part),
 		  TEST(a_store_holds_so_much_and_not_more),
 		  TEST(a_key_is_worth_what_its_entry_says_at_that_time),

@@ -637,6 +637,45 @@ static void a_secret_key_is_not_repeated_in_the_message(void)
 		      "which makes a key and fills this in");
 }
 
+static void one_limit_is_read_as_text(void)
+{
+	static const struct {
+		const char *name, *amount;
+		enum err err;
+		enum limit_kind kind;
+		uint64_t value;
+	} rows[] = {
+		{"usd_per_month", "12.5", OK, LIMIT_USD_PER_MONTH, UINT64_C(12500000000000)},
+		{"usd_per_day", "0", OK, LIMIT_USD_PER_DAY, 0},
+		{"usd_per_day", "10000000", OK, LIMIT_USD_PER_DAY, LIMIT_USD_MAX * PICOUSD_PER_USD},
+		{"usd_per_day", "10000000.000001", ERR_BAD, LIMIT_COUNT, 0},
+		{"usd_per_day", "1.0000001", ERR_BAD, LIMIT_COUNT, 0},
+		{"usd_per_day", "1.", ERR_BAD, LIMIT_COUNT, 0},
+		{"usd_per_day", "-1", ERR_BAD, LIMIT_COUNT, 0},
+		{"usd_per_day", "", ERR_BAD, LIMIT_COUNT, 0},
+		{"tokens_per_day", "1000000000000000", OK, LIMIT_TOKENS_PER_DAY, LIMIT_NUMBER_MAX},
+		{"tokens_per_day", "1000000000000001", ERR_BAD, LIMIT_COUNT, 0},
+		{"tokens_per_day", "1.5", ERR_BAD, LIMIT_COUNT, 0},
+		{"concurrent_requests", "3", OK, LIMIT_CONCURRENT_REQUESTS, 3},
+		{"tokens", "3", ERR_MISSING, LIMIT_COUNT, 0},
+		{"", "3", ERR_MISSING, LIMIT_COUNT, 0},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct limit_values v = {.given = 0};
+		CHECK_ERR(section_limits_put(&v, tap_guarded(bytes_str(rows[i].name)),
+					     tap_guarded(bytes_str(rows[i].amount))),
+			  rows[i].err);
+		CHECK_U64(v.given, rows[i].err ? 0 : 1u << rows[i].kind);
+		if (!rows[i].err)
+			CHECK_U64(v.value[rows[i].kind], rows[i].value);
+	}
+	CHECK(section_limits_fits(LIMIT_TOKENS_PER_DAY, LIMIT_NUMBER_MAX));
+	CHECK(!section_limits_fits(LIMIT_TOKENS_PER_DAY, LIMIT_NUMBER_MAX + 1));
+	CHECK(section_limits_fits(LIMIT_USD_PER_DAY, LIMIT_USD_MAX * PICOUSD_PER_USD));
+	CHECK(!section_limits_fits(LIMIT_USD_PER_DAY, LIMIT_USD_MAX * PICOUSD_PER_USD + 1));
+}
+
 static void limits_are_read_to_the_last_digit(void)
 {
 	static const struct {
@@ -927,7 +966,7 @@ int main(void)
 		  TEST(each_failing_allocation_is_reported_and_leaks_nothing),
 		  TEST(a_failing_allocation_in_a_report_is_reported_too),
 		  TEST(a_problem_may_be_ignored), TEST(a_secret_key_is_not_repeated_in_the_message),
-		  TEST(limits_are_read_to_the_last_digit),
+		  TEST(limits_are_read_to_the_last_digit), TEST(one_limit_is_read_as_text),
 		  TEST(the_schema_has_exactly_the_keys_that_the_parser_reads),
 		  TEST(the_nearest_word_is_suggested_and_a_far_one_is_not),
 		  TEST(a_phrase_is_cut_at_a_character_and_says_so),

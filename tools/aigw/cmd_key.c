@@ -11,7 +11,9 @@
 #include "key_change.h"
 #include "key_print.h"
 #include "key_work.h"
+#include "limit_print.h"
 #include "policy/pattern.h"
+#include "policy/section_limits.h"
 #include "print.h"
 #include "setup.h"
 
@@ -106,6 +108,38 @@ static int check_patterns(const struct text_list *words)
 	return EXIT_FINE;
 }
 
+/* "usd_per_month=50", each kind once. */
+static int take_limits(const struct text_list *words, struct limit_values *ret_values)
+{
+	struct limit_values v = {.given = 0};
+
+	for (size_t i = 0; i < words->count; i++) {
+		struct bytes amount = bytes_str(words->at[i]), name = bytes_cut(&amount, '=');
+		enum limit_kind kind = limit_find(name);
+		bool twice = kind != LIMIT_COUNT && limit_given(&v, kind);
+		enum err e = twice ? OK : section_limits_put(&v, name, amount);
+		if (e == ERR_MISSING)
+			return args_wrong(KEY_COMMAND,
+					  "'%s' is no limit; write usd_per_month=50, with one of "
+					  "requests_per_minute, tokens_per_minute, "
+					  "tokens_per_day, tokens_per_month, usd_per_day, "
+					  "usd_per_month, concurrent_requests",
+					  words->at[i]);
+		if (e)
+			return args_wrong(KEY_COMMAND, "'%s': %s", words->at[i],
+					  limit_is_money(kind)
+						  ? "US dollars from 0 (which allows nothing) to "
+						    "10000000, with at most 6 decimals"
+						  : "a whole number from 0 (which allows nothing) "
+						    "to 10^15");
+		if (twice)
+			return args_wrong(KEY_COMMAND, "--limit %s is given twice",
+					  limit_name(kind));
+	}
+	*ret_values = v;
+	return EXIT_FINE;
+}
+
 /* ---- what is shown once ---- */
 
 /* A fresh key into the entry; its text is the caller's to wipe. */
@@ -194,6 +228,8 @@ static int create_key(struct key_work *k)
 
 	if (!status && w->expires)
 		status = parse_moment(w->expires, k->now, &e->expires);
+	if (!status)
+		status = take_limits(&w->limits, &e->scope.limits);
 	if (status)
 		return status;
 	if (w->name)
@@ -276,6 +312,25 @@ static int expire_key(struct key_work *k)
 	return EXIT_FINE;
 }
 
+static int limit_key(struct key_work *k)
+{
+	struct key_entry *e = find_named(k);
+	struct buf text = {0};
+	int status;
+
+	if (!e)
+		return EXIT_FINDING;
+	status = take_limits(&k->w->limits, &e->scope.limits);
+	if (!status)
+		status = finish(k, e, "limit", NULL);
+	if (status)
+		return status;
+	put_limits(&text, &e->scope.limits);
+	printf("%s: %.*s\n", k->word, (int)text.len, (const char *)text.at);
+	buf_done(&text);
+	return EXIT_FINE;
+}
+
 static int rotate_key(struct key_work *k)
 {
 	char key[GATEWAY_KEY_BYTES_MAX + 1];
@@ -332,9 +387,10 @@ static const struct verb {
 	{"create", create_key, false, true}, {"list", list_keys, false, false},
 	{"show", show_key, true, false},     {"revoke", revoke_key, true, true},
 	{"rotate", rotate_key, true, true},  {"expire", expire_key, true, true},
-	{"import", key_import, false, true},
+	{"limit", limit_key, true, true},    {"import", key_import, false, true},
 };
-#define VERBS (sizeof verbs / sizeof verbs[0])
+#define VERBS      (sizeof verbs / sizeof verbs[0])
+#define VERB_NAMES "create, list, show, revoke, rotate, expire, limit, import"
 
 static int act(const struct verb *a, const char *word, const struct key_wish *w)
 {
@@ -367,8 +423,7 @@ static int choose(int operands, char **argv, const struct key_wish *w)
 	const char *names[VERBS];
 
 	if (operands == 0)
-		return args_wrong(KEY_COMMAND, "what? One of create, list, show, revoke, rotate, "
-					       "expire, import");
+		return args_wrong(KEY_COMMAND, "what? One of " VERB_NAMES);
 	for (size_t i = 0; i < VERBS; i++) {
 		names[i] = verbs[i].name;
 		if (strcmp(argv[1], verbs[i].name) == 0)
@@ -377,10 +432,7 @@ static int choose(int operands, char **argv, const struct key_wish *w)
 	const char *near = args_near(argv[1], names, VERBS);
 	if (near)
 		return args_wrong(KEY_COMMAND, "unknown '%s'; did you mean '%s'?", argv[1], near);
-	return args_wrong(KEY_COMMAND,
-			  "unknown '%s'; one of create, list, show, revoke, rotate, "
-			  "expire, import",
-			  argv[1]);
+	return args_wrong(KEY_COMMAND, "unknown '%s'; one of " VERB_NAMES, argv[1]);
 }
 
 int cmd_key(int argc, char **argv)
@@ -399,6 +451,8 @@ int cmd_key(int argc, char **argv)
 		 "create: only for these applications of the policy"},
 		{"user", 0, OPTION_TEXT, &w.user, "USER", "create: only for this user's processes"},
 		{"exe", 0, OPTION_TEXT, &w.exe, "PATTERN", "create: only for these programs"},
+		{"limit", 0, OPTION_LIST, &w.limits, "KIND=AMOUNT",
+		 "create, limit: what it may use: usd_per_month=50; may be repeated"},
 		{"expires", 0, OPTION_TEXT, &w.expires, "WHEN", "create: 90d, 2026-12-24, never"},
 		{"at", 0, OPTION_TEXT, &w.at, "WHEN", "expire: the same, or now"},
 		{"overlap", 0, OPTION_TEXT, &w.overlap, "TIME",
@@ -414,7 +468,9 @@ int cmd_key(int argc, char **argv)
 		.command = KEY_COMMAND,
 		.synopsis =
 			"aigw key create --environment NAME | list | show NAME | revoke NAME |\n"
-			"       rotate NAME | expire NAME --at WHEN | import --provider NAME",
+			"       rotate NAME | expire NAME --at WHEN | limit NAME [--limit "
+			"KIND=AMOUNT] |\n"
+			"       import --provider NAME",
 		.summary = "Gateway keys: what a program holds in place of a provider's key, and "
 			   "what is\n"
 			   "worth nothing anywhere else. The provider's own key goes out in its "
@@ -426,6 +482,8 @@ int cmd_key(int argc, char **argv)
 			   "rotate: a new key under the same name; the old one is valid for a "
 			   "while yet.\n"
 			   "expire: set when a key ends.\n"
+			   "limit:  set anew what it may use; without --limit, as much as its "
+			   "environment.\n"
 			   "import: store a provider's key, encrypted; it is read from standard "
 			   "input, a\n"
 			   "        file or the terminal, never from the command line.",

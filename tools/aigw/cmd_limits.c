@@ -8,10 +8,13 @@
 #include "args.h"
 #include "base/sys.h"
 #include "grid.h"
+#include "key_edit.h"
+#include "limit_print.h"
 #include "limits/store.h"
-#include "llm/price.h"
 #include "print.h"
 #include "setup.h"
+
+#define SECOND_NS UINT64_C(1000000000)
 
 /* What is printed of each limit, for people (a grid) or for machines. */
 struct report {
@@ -29,16 +32,6 @@ struct line {
 	uint64_t used, limit, resets_ns;
 };
 
-static void put_amount(struct buf *out, enum limit_kind kind, uint64_t amount, bool grouped)
-{
-	if (limit_is_money(kind))
-		need(price_put_usd(out, amount));
-	else if (grouped)
-		put_grouped(out, amount);
-	else
-		need(buf_put_decimal(out, amount));
-}
-
 /* Rounded down, so that 100 means that it is used up. */
 static uint64_t percent_of(uint64_t used, uint64_t limit)
 {
@@ -51,8 +44,8 @@ static void put_row(struct report *r, const struct line *l)
 	uint64_t share = percent_of(l->used, l->limit);
 	enum colour c = share >= 100 ? RED : share >= 80 ? YELLOW : PLAIN;
 
-	put_amount(&used, l->kind, l->used, true);
-	put_amount(&limit, l->kind, l->limit, true);
+	put_limit_amount(&used, l->kind, l->used, true);
+	put_limit_amount(&limit, l->kind, l->limit, true);
 	need(buf_put_decimal(&percent, share));
 	need(buf_put_str(&percent, "%"));
 	if (l->resets_ns > r->now_ns && limit_shape(l->kind) == LIMIT_BUDGET)
@@ -82,9 +75,9 @@ static void put_object(struct report *r, const struct line *l)
 	object_text(&o, "scope", bytes_str(l->scope));
 	object_text(&o, "limit", bytes_str(limit_name(l->kind)));
 	object_key(&o, BYTES("used"));
-	put_amount(&r->out, l->kind, l->used, false);
+	put_limit_amount(&r->out, l->kind, l->used, false);
 	object_key(&o, BYTES("allowed"));
-	put_amount(&r->out, l->kind, l->limit, false);
+	put_limit_amount(&r->out, l->kind, l->limit, false);
 	object_number(&o, "percent", percent_of(l->used, l->limit));
 	object_key(&o, BYTES("resets"));
 	if (l->resets_ns > r->now_ns) {
@@ -140,6 +133,19 @@ static void put_scopes(struct report *r, const struct policy *p)
 			  &p->applications[i].rules.limits);
 }
 
+/* Of those that may be used. A store that cannot be read is told of, and the rest shown. */
+static void put_keys(struct report *r, const struct policy *p, const char *store)
+{
+	struct key_edit edit;
+
+	if (!key_edit_look(r->places, p, store, &edit))
+		for (size_t i = 0; i < edit.key_count; i++)
+			if (key_entry_state(&edit.keys[i], r->now_ns / SECOND_NS) == KEY_VALID)
+				put_scope(r, "keys.", edit.keys[i].scope.name,
+					  &edit.keys[i].scope.limits);
+	key_edit_close(&edit);
+}
+
 static int print_report(struct report *r)
 {
 	if (r->problem)
@@ -150,11 +156,12 @@ static int print_report(struct report *r)
 	else if (r->any)
 		grid_print(&r->grid, "");
 	else
-		printf("the policy %s has no limits\n", r->places->policy);
+		printf("the policy %s has no limits, nor has a gateway key\n", r->places->policy);
 	return EXIT_FINE;
 }
 
-static int report(const struct places *places, const struct policy *policy, bool json)
+static int report(const struct places *places, const struct policy *policy, const char *store,
+		  bool json)
 {
 	static const char *const titles[] = {"SCOPE", "LIMIT", "USED", "ALLOWED", "", "RESETS"};
 	struct report r = {.places = places,
@@ -164,6 +171,7 @@ static int report(const struct places *places, const struct policy *policy, bool
 
 	need(buf_put_str(&r.out, "["));
 	put_scopes(&r, policy);
+	put_keys(&r, policy, store);
 	need(buf_put_str(&r.out, "]\n"));
 	int status = print_report(&r);
 	buf_done(&r.out);
@@ -173,14 +181,18 @@ static int report(const struct places *places, const struct policy *policy, bool
 int cmd_limits(int argc, char **argv)
 {
 	bool json = false;
+	const char *store = NULL;
 	const struct option options[] = {
+		{"store", 0, OPTION_TEXT, &store, "DIR",
+		 "where gateway keys are, when not in this user's keys directory"},
 		{"json", 0, OPTION_FLAG, &json, NULL, "an array of objects, for machines"},
 	};
 	const struct args args = {
 		.command = "limits",
-		.synopsis = "aigw limits [--json]",
-		.summary = "What this user's programs have used of the policy's limits, and when "
-			   "they begin anew.",
+		.synopsis = "aigw limits [--store DIR] [--json]",
+		.summary = "What this user's programs have used of the limits of the policy and of "
+			   "gateway keys,\n"
+			   "and when they begin anew.",
 		.options = options,
 		.option_count = sizeof options / sizeof options[0],
 	};
@@ -199,7 +211,7 @@ int cmd_limits(int argc, char **argv)
 		return print_problem(e, "%s:%" PRIu32 ":%" PRIu32 ": %s", places.policy,
 				     problem.line, problem.column,
 				     problem.text[0] ? problem.text : err_text(e));
-	status = report(&places, policy, json);
+	status = report(&places, policy, store, json);
 	policy_free(policy);
 	return status;
 }

@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aigw.h"
+#include "aigw/keyhold.h"
 #include "audit/hold.h"
 #include "base/sys.h"
 #include "print.h"
@@ -62,6 +64,20 @@ int key_edit_open(const char *directory, bool change, struct key_edit *ret_edit)
 	if (edit->secret_count)
 		memcpy(edit->secrets, s->secrets, edit->secret_count * sizeof *edit->secrets);
 	return status;
+}
+
+int key_edit_look(const struct places *places, const struct policy *policy, const char *given,
+		  struct key_edit *ret_edit)
+{
+	bool held = policy->keys.via == KEYS_HOLDER;
+	const char *directory = given ? given : held ? KEYHOLD_DIRECTORY : places->keys;
+
+	*ret_edit = (struct key_edit){.directory = directory, .lock = -1};
+	if (given || !held || access(directory, R_OK | X_OK) == 0)
+		return key_edit_open(directory, false, ret_edit);
+	print_note("the gateway keys are with the host's key holder, in %s, where you cannot look",
+		   directory);
+	return EXIT_SYSTEM;
 }
 
 int key_edit_save(struct key_edit *edit)

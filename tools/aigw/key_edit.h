@@ -20,6 +20,10 @@ struct key_edit {
 /* `change`: the host key is made when there is none, and others wait. Says what is wrong; an exit
  * status. key_edit_close in any case. */
 int key_edit_open(const char *directory, bool change, struct key_edit *ret_edit);
+/* To be looked at: the store that counts under a policy, which is `given` (NULL: none is), else the
+ * key holder's or the user's own. Likewise. */
+int key_edit_look(const struct places *places, const struct policy *policy, const char *given,
+		  struct key_edit *ret_edit);
 /* Writes what was changed. Says what is wrong; an exit status. */
 int key_edit_save(struct key_edit *edit);
 void key_edit_close(struct key_edit *edit);

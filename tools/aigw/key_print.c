@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "grid.h"
+#include "limit_print.h"
 
 #define SECOND_NS 1000000000u
 
@@ -51,6 +52,23 @@ static void put_list_member(struct json_object *o, const char *name, const struc
 	need(buf_put_u8(o->out, ']'));
 }
 
+static void put_limits_member(struct json_object *o, const struct limit_values *limits)
+{
+	struct json_object inner;
+
+	if (!limits->given)
+		return;
+	object_key(o, BYTES("limits"));
+	inner = object_begin(o->out);
+	for (unsigned kind = 0; kind < LIMIT_COUNT; kind++) {
+		if (!limit_given(limits, (enum limit_kind)kind))
+			continue;
+		object_key(&inner, bytes_str(limit_name((enum limit_kind)kind)));
+		put_limit_amount(o->out, (enum limit_kind)kind, limits->value[kind], false);
+	}
+	object_end(&inner);
+}
+
 void key_put_members(struct json_object *o, const struct key_entry *e, const char *state)
 {
 	object_text(o, "name", e->scope.name);
@@ -60,6 +78,7 @@ void key_put_members(struct json_object *o, const struct key_entry *e, const cha
 	put_list_member(o, "models", &e->scope.models.allow);
 	put_list_member(o, "denied_models", &e->scope.models.deny);
 	put_list_member(o, "applications", &e->scope.applications);
+	put_limits_member(o, &e->scope.limits);
 	if (e->user.len)
 		object_text(o, "user", e->user);
 	if (e->exe.len)
@@ -145,6 +164,10 @@ static void put_scope(struct buf *out, const struct key_entry *e)
 	put_list(out, "models", &e->scope.models.allow);
 	put_list(out, "not", &e->scope.models.deny);
 	put_list(out, "applications", &e->scope.applications);
+	if (e->scope.limits.given) {
+		need(buf_put_str(out, out->len ? "; at most " : "at most "));
+		put_limits(out, &e->scope.limits);
+	}
 	if (e->user.len) {
 		need(buf_put_str(out, out->len ? "; user " : "user "));
 		need(buf_put(out, e->user));

@@ -13,7 +13,7 @@
 
 struct key_wish {
 	const char *environment, *name, *user, *exe, *expires, *at, *overlap, *file, *store;
-	struct text_list providers, models, denied, applications;
+	struct text_list providers, models, denied, applications, limits;
 	bool json, remove;
 };
 

@@ -289,6 +289,13 @@ static enum err read_environments(struct reader *r, const struct member *m, cons
 	return OK;
 }
 
+/* What goes out, and where to, is no business of programs: drain/config reads it. */
+static enum err read_drains(struct reader *r, const struct member *m, const struct value *v,
+			    void *into)
+{
+	return v->token.kind == JSON_OBJECT ? OK : reader_wrong(r, v, "an object");
+}
+
 /* The order of the rows is the order of reading: what others name comes first. */
 enum err sections_read(struct reader *r, const struct value *v)
 {
@@ -312,7 +319,7 @@ enum err sections_read(struct reader *r, const struct value *v)
 			   READER_IN(struct policy, default_environment), .required = true),
 		READER_KEY("trust_environment", reader_bool,
 			   READER_IN(struct policy, trust_environment)),
-		READER_LATER("drains"),
+		READER_KEY("drains", read_drains),
 	};
 	struct policy *p = r->policy;
 	enum err e = check_version(r, v);

@@ -6,6 +6,18 @@
  *
  * Secrets never stand in the policy: `token_file` and the like name files. A name without a slash
  * is one of systemd's credentials ($CREDENTIALS_DIRECTORY/NAME).
+ *
+ *     "drains": {
+ *       "sinks": {
+ *         "siem": { "type": "syslog", "to": "tls://siem.example", "tls": { "ca_file": "/ca.pem" }},
+ *         "disk": { "type": "file", "to": "/srv/aigw/records.ndjson", "fields": "full" }
+ *       },
+ *       "pressure": { "free_percent": 5 }
+ *     }
+ *
+ * The keys of a sink are the names of struct drain's members, those of the inner structs too
+ * ("rotate_bytes", "preset"); "tls" and "filter" are objects, "chosen" is an array in "fields",
+ * "words" is "command". A key that a type does not have is refused.
  */
 #ifndef AIGW_DRAIN_CONFIG_H
 #define AIGW_DRAIN_CONFIG_H
@@ -19,6 +31,50 @@
 #define DRAIN_CONCURRENCY_MAX 16
 #define DRAIN_BATCH_BYTES_MAX (16u << 20)
 #define DRAIN_EVENT_BYTES_MAX (16u << 20)
+#define DRAIN_TO_BYTES_MAX    2048
+#define DRAIN_PATH_BYTES_MAX  900  /* leaves room for a rotated file's number */
+#define DRAIN_WORD_BYTES_MAX  1024 /* header values, properties, words of a command */
+
+/* What a sink gets that does not say it, and what it may say at most (and at least). How large a
+ * batch is by default: to disk and pipe 4096 events or 4 MiB, to the network 500 or 1 MiB. */
+#define DRAIN_BATCH_EVENTS       500u
+#define DRAIN_BATCH_EVENTS_LOCAL 4096u
+#define DRAIN_BATCH_EVENTS_MAX   65536u
+#define DRAIN_BATCH_BYTES        (1u << 20)
+#define DRAIN_BATCH_BYTES_LOCAL  (4u << 20)
+#define DRAIN_BATCH_BYTES_MIN    1024u
+#define DRAIN_BATCH_WAIT_MS      1000u
+#define DRAIN_BATCH_WAIT_MS_MAX  600000u
+#define DRAIN_EVENT_BYTES        (1u << 20)
+#define DRAIN_EVENT_BYTES_MIN    4096u
+#define DRAIN_CONCURRENCY        1u
+#define DRAIN_TIMEOUT_MS         30000u
+#define DRAIN_TIMEOUT_MS_MIN     100u
+#define DRAIN_TIMEOUT_MS_MAX     600000u
+#define DRAIN_RETRY_FIRST_MS     500u
+#define DRAIN_RETRY_MAX_MS       60000u
+#define DRAIN_RETRY_MS_MIN       10u
+#define DRAIN_RETRY_MS_MAX       3600000u
+#define DRAIN_DEAD_LETTER_AFTER  5u
+#define DRAIN_DEAD_LETTER_MAX    1000u
+#define DRAIN_MAX_LAG_S          900u
+#define DRAIN_MAX_LAG_S_MAX      2592000u /* 30 days */
+#define DRAIN_HEARTBEAT_S        60u
+#define DRAIN_HEARTBEAT_S_MAX    86400u
+#define DRAIN_ROTATE_BYTES       (UINT64_C(256) << 20)
+#define DRAIN_ROTATE_BYTES_MIN   (UINT64_C(64) << 10)
+#define DRAIN_ROTATE_BYTES_MAX   (UINT64_C(1) << 40)
+#define DRAIN_KEEP               8u
+#define DRAIN_KEEP_MAX           1000u
+#define DRAIN_FACILITY           16u   /* local0 */
+#define DRAIN_MESSAGE_BYTES      8192u /* RFC 5425 4.3.1 */
+#define DRAIN_MESSAGE_BYTES_MIN  480u  /* RFC 5424 6.1 */
+#define DRAIN_MESSAGE_BYTES_UDP  65000u
+#define DRAIN_PART_BYTES         (8u << 20)
+#define DRAIN_PART_BYTES_MIN     (5u << 20) /* of S3 */
+#define DRAIN_PART_BYTES_MAX     (64u << 20)
+#define DRAIN_LOCK_DAYS_MAX      36500u
+#define DRAIN_FREE_PERCENT_MAX   50u
 
 enum drain_type {
 	DRAIN_FILE,
@@ -63,7 +119,8 @@ struct drain_tls {
 	struct bytes ca_file, cert_file, key_file;
 };
 
-/* What is let through: all that is given must match. Patterns compare without case. */
+/* What is let through: all that is given must match. Patterns compare without case; those of models
+ * are over "provider/model", as in rules. Actions: as in decision.action. */
 struct drain_filter {
 	struct patterns providers, models, actions, environments, applications;
 	uint64_t kinds; /* 1 << enum record_kind, REC_REQUEST for exchanges; 0: all */
@@ -73,14 +130,16 @@ struct drain_filter {
 struct drain {
 	struct bytes name; /* lower case letters, digits, '-', '_' */
 	enum drain_type type;
-	bool enabled; /* default true */
+	bool enabled; /* default true; one that is not is checked, and not run */
 	/* Where to: file: a path. syslog: tls://HOST[:6514], tcp://HOST[:601], udp://HOST[:514],
 	 * unix:///dev/log. https, otlp, s3: a URL (otlp: without /v1/logs; s3: the endpoint).
-	 * kafka: "HOST:PORT,...". postgres: a connection string without a password. command: none.
+	 * kafka: "HOST:PORT,...". postgres: a connection string without a password; without an
+	 * sslmode in it, hosts elsewhere are spoken to with verify-full. command: none.
 	 */
 	struct bytes to;
+	bool insecure_http; /* https, otlp, s3: `to` may be http://, toward this host only */
 	struct drain_filter filter;
-	enum drain_fields fields;
+	enum drain_fields fields; /* default metadata; otlp: full or metadata */
 	size_t chosen_count; /* DRAIN_CHOSEN: paths as in `aigw show --json`: "gen_ai.usage.*" */
 	const struct bytes *chosen;
 	bool required; /* retention waits for it (audit/acked.h) */
@@ -98,7 +157,8 @@ struct drain {
 
 	/* for the types that have them */
 	struct drain_tls tls;
-	struct bytes token_file;    /* https, otlp: a bearer token, or what the preset asks for */
+	struct bytes token_file;    /* https, otlp: a bearer token, or what the preset asks for;
+				       sumologic: the last part of the address, which is secret */
 	struct bytes user;          /* https: basic authentication, with token_file's content */
 	struct bytes password_file; /* postgres, kafka's SASL */
 	size_t header_count;        /* https, otlp */
@@ -106,11 +166,11 @@ struct drain {
 	struct {                       /* file */
 		uint64_t rotate_bytes; /* 0: never */
 		uint32_t keep;         /* rotated ones */
-		bool synced;
+		bool synced;           /* default true */
 	} file;
-	struct {                   /* syslog */
-		uint32_t facility; /* 0 to 23, RFC 5424 6.2.1; in the policy its name */
-		struct bytes app_name;
+	struct {                       /* syslog */
+		uint32_t facility;     /* 0 to 23, RFC 5424 6.2.1; in the policy its name */
+		struct bytes app_name; /* default "aigw" */
 		uint32_t message_bytes_max;
 	} syslog;
 	struct { /* https */
@@ -118,17 +178,19 @@ struct drain {
 		enum drain_format format;
 		bool gzip;
 		struct bytes hmac_file; /* signs each body; "" none */
-		struct bytes index;     /* elasticsearch, opensearch, splunk, loki's stream label */
+		struct bytes index;     /* elasticsearch, opensearch (both need one), splunk;
+					   loki: the label "job" */
 	} https;
 	struct { /* otlp */
 		bool gzip;
 		bool metrics; /* GenAI metrics too; logs always */
 	} otlp;
 	struct { /* s3: sealed segments, as they are */
-		struct bytes bucket, prefix, region, access_key_file; /* file: "ID:SECRET" */
+		/* access_key_file: "ID:SECRET"; region: default us-east-1 */
+		struct bytes bucket, prefix, region, access_key_file;
 		bool path_style;
 		uint32_t part_bytes;
-		uint32_t lock_days; /* object lock in compliance or governance mode; 0: none */
+		uint32_t lock_days; /* object lock in governance mode, or compliance; 0: none */
 		bool lock_compliance;
 	} s3;
 	struct { /* kafka */
@@ -137,8 +199,8 @@ struct drain {
 					  refused */
 		const struct drain_pair *properties;
 	} kafka;
-	struct { /* postgres */
-		struct bytes table;
+	struct {                    /* postgres */
+		struct bytes table; /* "NAME" or "SCHEMA.NAME", plain words */
 	} postgres;
 	struct { /* command: its standard input gets NDJSON */
 		size_t word_count;
@@ -148,6 +210,9 @@ struct drain {
 
 /* What needs the auditor's key: everything but sealed segments. */
 bool drain_needs_key(const struct drain *d);
+/* Is the field with that path ("gen_ai.usage.input_tokens") among the chosen ones? DRAIN_CHOSEN
+ * only. "id", "type" and "time" always are. */
+bool drain_has_field(const struct drain *d, struct bytes path);
 
 struct drains {
 	size_t count;

@@ -227,6 +227,11 @@ struct drains {
  * policy_parse. */
 MUST_USE enum err drains_parse(struct bytes policy_text, struct drains **ret_drains,
 			       struct policy_problem *ret_problem);
+/* Makes absolute paths of the names of credentials. `directory`: $CREDENTIALS_DIRECTORY, as main
+ * has got it; empty: there is none. ERR_MISSING: there is none, or it is no absolute path, and a
+ * name needs it (*ret_problem, may be NULL, says which); ERR_NOMEM. */
+MUST_USE enum err drains_use_credentials(struct drains *d, struct bytes directory,
+					 struct policy_problem *ret_problem);
 void drains_free(struct drains *d);                                         /* NULL is fine */
 const struct drain *drains_find(const struct drains *d, struct bytes name); /* borrowed or NULL */
 

@@ -72,16 +72,20 @@ struct sink_module {
 	const struct sink_type *types;
 };
 
-/* Ready-made answers. `text` is cut at SINK_ANSWER_MAX; control characters become '?'. */
+/* Ready-made answers: `text` with `detail` (what the other side said, may be empty) behind it, cut
+ * at SINK_ANSWER_MAX; control characters and what is not UTF-8 become '?'. The other members of
+ * *answer stay. */
 void sink_answer(struct sink_answer *answer, enum sink_result result, const char *text,
 		 struct bytes detail);
 /* By an HTTP status: 2xx delivered; 408, 425, 429, 5xx retry; 401, 403, 404, 407 wrong; 3xx wrong
- * (redirects are not followed); other 4xx refused. */
+ * (redirects are not followed); other 4xx refused; what is no status: retry. */
 enum sink_result sink_result_of_status(unsigned status);
 
-/* A file of secrets or settings that the configuration names: its content without white space at
- * the end. A name without a slash is a credential of systemd. ERR_MISSING, ERR_ACCESS, ERR_LIMIT
- * (over SINK_FILE_MAX), ERR_BAD (readable by others than its owner and group, for secrets). */
+/* A file of secrets or settings that the configuration names, by its absolute path (names of
+ * credentials are made such by drains_use_credentials, before a sink is opened): replaces
+ * *ret_content by its content without white space at the end. ERR_MISSING, ERR_ACCESS, ERR_IO,
+ * ERR_NOMEM, ERR_LIMIT (over SINK_FILE_MAX), ERR_USAGE (no absolute path), ERR_BAD (no regular
+ * file, or, of a secret: empty, or users other than its owner and group may read or change it). */
 #define SINK_FILE_MAX (1u << 20)
 MUST_USE enum err sink_read_file(struct bytes name, bool is_secret, struct buf *ret_content);
 

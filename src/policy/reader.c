@@ -123,7 +123,7 @@ static enum err repeated(struct reader *r, struct bytes name, const struct json_
 	return ERR_BAD;
 }
 
-static enum err missing(struct reader *r, const char *name, const struct value *v)
+enum err reader_missing(struct reader *r, const char *name, const struct value *v)
 {
 	struct phrase *p = reader_problem(r, v->token.start);
 
@@ -165,19 +165,15 @@ static enum err find_members(struct reader *r, const struct member *members, siz
 		return syntax(r, &scan, e);
 	for (size_t i = 0; i < count; i++)
 		if (members[i].required && !given[i])
-			return missing(r, members[i].name, v);
+			return reader_missing(r, members[i].name, v);
 	return OK;
 }
 
-enum err reader_object(struct reader *r, const struct member *members, size_t count,
-		       const struct value *v, void *into)
+static enum err read_object(struct reader *r, const struct member *members, size_t count,
+			    const struct value *v, void *into, struct value *found, bool *given)
 {
-	struct value found[READER_MEMBERS_MAX];
-	bool given[READER_MEMBERS_MAX] = {false};
 	enum err e;
 
-	if (count > READER_MEMBERS_MAX)
-		return ERR_STATE;
 	if (v->token.kind != JSON_OBJECT)
 		return reader_wrong(r, v, "an object");
 	e = find_members(r, members, count, v, found, given);
@@ -189,6 +185,79 @@ enum err reader_object(struct reader *r, const struct member *members, size_t co
 		reader_path_pop(r, mark);
 	}
 	return e;
+}
+
+enum err reader_object(struct reader *r, const struct member *members, size_t count,
+		       const struct value *v, void *into)
+{
+	struct value found[READER_MEMBERS_MAX];
+	bool given[READER_MEMBERS_MAX] = {false};
+
+	if (count > READER_MEMBERS_MAX)
+		return ERR_STATE;
+	return read_object(r, members, count, v, into, found, given);
+}
+
+enum err reader_wide_object(struct reader *r, const struct member *members, size_t count,
+			    const struct value *v, void *into)
+{
+	struct value found[READER_WIDE_MAX];
+	bool given[READER_WIDE_MAX] = {false};
+
+	if (count > READER_WIDE_MAX)
+		return ERR_STATE;
+	return read_object(r, members, count, v, into, found, given);
+}
+
+enum err reader_find(struct reader *r, const struct value *v, const char *name,
+		     struct value *ret_value)
+{
+	struct json scan = v->scan;
+	struct json_token key;
+	struct value value;
+	bool found = false;
+	enum err e;
+
+	if (v->token.kind != JSON_OBJECT)
+		return reader_wrong(r, v, "an object");
+	while (!(e = next(r, &scan, &key)) && key.kind == JSON_KEY) {
+		e = next_value(r, &scan, &value);
+		if (e)
+			return e;
+		if (!json_token_is(&key, bytes_str(name)))
+			continue;
+		if (found)
+			return repeated(r, bytes_str(name), &key);
+		*ret_value = value;
+		found = true;
+	}
+	if (e)
+		return e;
+	if (v->token.depth == 0 && (e = json_next(&scan, &key)) != ERR_END)
+		return syntax(r, &scan, e);
+	return found ? OK : ERR_MISSING;
+}
+
+enum err reader_begin(struct reader *r, struct value *ret_outer)
+{
+	struct json *scan = &ret_outer->scan;
+	enum err e;
+
+	if (r->text.len > POLICY_BYTES_MAX) {
+		r->problem->line = r->problem->column = 0;
+		phrase_init(&r->phrase, r->problem->text, sizeof r->problem->text);
+		phrase_put(&r->phrase, "the policy is larger than 4 MiB");
+		return ERR_LIMIT;
+	}
+	json_init(scan, r->text, JSON_COMMENTS);
+	e = json_next(scan, &ret_outer->token);
+	if (!e)
+		return OK;
+	if (!bytes_starts(r->text, BYTES("\xEF\xBB\xBF")))
+		return syntax(r, scan, e);
+	phrase_put(reader_problem(r, scan->at),
+		   "the file begins with a byte order mark; save it as UTF-8 without one");
+	return ERR_BAD;
 }
 
 enum err reader_bool(struct reader *r, const struct member *m, const struct value *v, void *into)
@@ -207,11 +276,13 @@ enum err reader_u32(struct reader *r, const struct member *m, const struct value
 	uint32_t narrow;
 
 	if (v->token.kind != JSON_NUMBER || json_number_u64(&v->token, &number) ||
-	    number > m->max) {
+	    number < m->min || number > m->max) {
 		char expected[64];
 		struct phrase p;
 		phrase_init(&p, expected, sizeof expected);
-		phrase_put(&p, "a whole number from 0 to ");
+		phrase_put(&p, "a whole number from ");
+		phrase_put_decimal(&p, m->min);
+		phrase_put(&p, " to ");
 		phrase_put_decimal(&p, m->max);
 		return reader_wrong(r, v, expected);
 	}

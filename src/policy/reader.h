@@ -17,6 +17,7 @@
 #include "wire/json.h"
 
 #define READER_MEMBERS_MAX 20
+#define READER_WIDE_MAX    48
 #define READER_PATH_MAX    200
 #define READER_NAME_MAX    63
 
@@ -52,7 +53,7 @@ struct member {
 	size_t offset;   /* of `into` in the struct that the object is read into */
 	bool required;
 	const struct choice *choices; /* reader_choice: ends with a NULL word */
-	uint32_t max;                 /* reader_u32 */
+	uint32_t min, max;            /* reader_u32 */
 };
 
 /* Rows of a table of members: a key with its function and what else it needs by field; a key that
@@ -73,7 +74,19 @@ struct member {
 MUST_USE enum err reader_object(struct reader *r, const struct member *members, size_t count,
 				const struct value *v, void *into);
 
-/* Ready functions for rows: bool, uint32_t from 0 to max, int by choices, struct bytes. */
+/* The same for a table of up to READER_WIDE_MAX rows. Needs 8 KiB of stack: not in programs. */
+MUST_USE enum err reader_wide_object(struct reader *r, const struct member *members, size_t count,
+				     const struct value *v, void *into);
+
+/* One member of an object, whatever else is in it: only the syntax of the rest is checked. OK;
+ * ERR_MISSING: it is not there (nothing is reported); ERR_BAD: not an object, or twice. */
+MUST_USE enum err reader_find(struct reader *r, const struct value *v, const char *name,
+			      struct value *ret_value);
+
+/* The outermost value of r->text. ERR_BAD, ERR_LIMIT. */
+MUST_USE enum err reader_begin(struct reader *r, struct value *ret_outer);
+
+/* Ready functions for rows: bool, uint32_t from min to max, int by choices, struct bytes. */
 reader_fn reader_bool, reader_u32, reader_choice, reader_text;
 
 /* Copies a string without control characters into the arena. `expected` completes "must be ...". */
@@ -101,6 +114,8 @@ struct phrase *reader_problem(struct reader *r, size_t at);
 struct phrase *reader_problem_with(struct reader *r, size_t at, struct bytes word);
 /* "PATH must be EXPECTED, not VALUE" at the value. Returns ERR_BAD. */
 enum err reader_wrong(struct reader *r, const struct value *v, const char *expected);
+/* "the key NAME is missing in PATH" at the object. Returns ERR_BAD. */
+enum err reader_missing(struct reader *r, const char *name, const struct value *v);
 /* "out of memory". Returns ERR_NOMEM. */
 enum err reader_nomem(struct reader *r);
 

@@ -201,7 +201,7 @@ $(BUILD)/tests/stub-%: tests/bin/stub.c
 # 50 MB, with a symbol table, and without OpenSSL.
 $(BUILD)/tests/big_program: tests/bin/big_program.sh
 	@mkdir -p $(@D)
-	$(Q)sh $< $(CC) $@
+	$(Q)sh $< "$(CC)" $@
 
 $(BUILD)/tests/door_client: tests/bin/door_client.c
 	@mkdir -p $(@D)

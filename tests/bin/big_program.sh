@@ -11,5 +11,6 @@ awk 'BEGIN {
 	print ".globl main\n.type main, @function\nmain: xor %eax, %eax\n ret\n.size main, . - main"
 	print ".section .note.GNU-stack, \"\", @progbits"
 }' >"$2.s"
-"$1" -o "$2" "$2.s"
+# shellcheck disable=SC2086  # CC may be several words
+$1 -o "$2" "$2.s"
 rm "$2.s"

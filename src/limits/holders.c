@@ -146,28 +146,43 @@ static enum err sweep_windows(int fd, uint64_t scope, uint32_t pid, uint64_t now
 	return OK;
 }
 
-enum err holders_change(int fd, struct bytes scope, const struct limits_process *who, int by,
-			uint64_t now_ns)
+static enum err change(int fd, struct holder *h, off_t at, uint32_t count, uint64_t now_ns)
+{
+	h->count = count;
+	h->touched_ns = now_ns;
+	return write_holder(fd, h, at);
+}
+
+enum err holders_add(int fd, struct bytes scope, const struct limits_process *who, uint64_t now_ns)
 {
 	uint64_t hash = rows_hash(scope);
 	struct holder h;
 	off_t at;
 	enum err e = find_holder(fd, hash, who, now_ns, &h, &at);
 
-	if (!e && !at && by > 0) {
+	if (!e && !at) {
 		e = sweep_windows(fd, hash, who->pid, now_ns);
 		if (!e)
 			e = find_holder(fd, hash, who, now_ns, &h, &at);
 	}
 	if (e)
 		return e;
-	if (by < 0 && (!at || !h.count))
-		return OK;
 	if (!at)
 		return ERR_FULL;
-	h.count = by < 0 ? h.count - 1 : h.count < UINT32_MAX ? h.count + 1 : h.count;
-	h.touched_ns = now_ns;
-	return write_holder(fd, &h, at);
+	return change(fd, &h, at, h.count < UINT32_MAX ? h.count + 1 : h.count, now_ns);
+}
+
+enum err holders_remove(int fd, struct bytes scope, const struct limits_process *who,
+			uint64_t now_ns, bool *ret_had)
+{
+	struct holder h;
+	off_t at;
+	enum err e = find_holder(fd, rows_hash(scope), who, now_ns, &h, &at);
+
+	if (e)
+		return e;
+	*ret_had = at && h.count;
+	return *ret_had ? change(fd, &h, at, h.count - 1, now_ns) : OK;
 }
 
 enum err holders_count(int fd, struct bytes scope, uint64_t now_ns, bool sweep, uint32_t *ret_count)

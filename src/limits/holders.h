@@ -8,10 +8,12 @@
 
 #include "limits/store.h"
 
-/* One more (+1) or one less (-1) of `who`. One less than none is none. ERR_FULL: there is no room
- * for another process; ERR_IO. */
-MUST_USE enum err holders_change(int fd, struct bytes scope, const struct limits_process *who,
-				 int by, uint64_t now_ns);
+/* One more of `who`. ERR_FULL: there is no room for another process; ERR_IO. */
+MUST_USE enum err holders_add(int fd, struct bytes scope, const struct limits_process *who,
+			      uint64_t now_ns);
+/* One less; *ret_had false: it had none, it was struck out. ERR_IO. */
+MUST_USE enum err holders_remove(int fd, struct bytes scope, const struct limits_process *who,
+				 uint64_t now_ns, bool *ret_had);
 
 /* How many are under way, of processes that live. `sweep`: what the others have is struck out. */
 MUST_USE enum err holders_count(int fd, struct bytes scope, uint64_t now_ns, bool sweep,

@@ -282,8 +282,10 @@ void meter_settle(struct meter *a, const struct limit_values *v, const struct li
 		if (limit_is_monthly((enum limit_kind)kind) ? a->month != windows.month
 							    : a->day != windows.day)
 			continue;
-		*spent = plus(minus(*spent, amount_for((enum limit_kind)kind, taken)),
-			      amount_for((enum limit_kind)kind, used));
+		uint64_t before = amount_for((enum limit_kind)kind, taken);
+		uint64_t after = amount_for((enum limit_kind)kind, used);
+		*spent = after < before ? plus(minus(*spent, before), after)
+					: plus(*spent, after - before);
 	}
 }
 

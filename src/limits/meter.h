@@ -80,7 +80,8 @@ struct meter_windows {
 	uint32_t day, month;
 };
 
-/* Replaces what was taken by what was used. Of a window that has passed since nothing is changed.
+/* Replaces what was taken by what was used. Of a window that has passed since nothing is changed,
+ * nor when both are the same: so it does no harm that a process settles what its child has settled.
  * All of a refund counts, whenever it comes: a rate's program may then send up to a minute's worth
  * more in one go than it would have with exact estimates, but never more over time. */
 void meter_settle(struct meter *a, const struct limit_values *v, const struct limits_amounts *taken,

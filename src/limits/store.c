@@ -332,10 +332,11 @@ static enum err charge(struct work *w, const struct limits_process *me,
 {
 	size_t held = 0, written = 0;
 	enum err e = OK;
+	bool had;
 
 	for (; held < w->count; held++) {
 		if (is_held(&w->scopes[held]))
-			e = holders_change(w->fd, bytes_str(w->after[held].name), me, 1, now_ns);
+			e = holders_add(w->fd, bytes_str(w->after[held].name), me, now_ns);
 		if (e)
 			break;
 	}
@@ -356,8 +357,8 @@ static enum err charge(struct work *w, const struct limits_process *me,
 	while (held > 0) {
 		held--;
 		if (is_held(&w->scopes[held]))
-			(void)!holders_change(w->fd, bytes_str(w->after[held].name), me, -1,
-					      now_ns);
+			(void)!holders_remove(w->fd, bytes_str(w->after[held].name), me, now_ns,
+					      &had);
 	}
 	return e;
 }
@@ -419,6 +420,52 @@ enum err limits_take(struct limits_kept *kept, const char *directory,
 	return e;
 }
 
+/* ---- carried on by a child ---- */
+
+/* When the taker is dead, what it held may have been taken off already. */
+static enum err hand_over(int fd, const char *name, const struct limits_process *from,
+			  const struct limits_process *to, uint64_t now_ns)
+{
+	struct meter a;
+	struct place place;
+	bool had = false;
+	enum err e = holders_add(fd, bytes_str(name), to, now_ns);
+
+	if (!e)
+		e = holders_remove(fd, bytes_str(name), from, now_ns, &had);
+	if (e || had)
+		return e;
+	e = find_meter(fd, name, now_ns, &a, &place);
+	if (e || !place.found || a.running == UINT32_MAX)
+		return e;
+	a.running++;
+	return write_meter(fd, &a, place.at);
+}
+
+enum err limits_adopt(struct limits_kept *kept, const char *directory,
+		      const struct limits_process *me, uint64_t now_ns,
+		      struct limits_ticket *ticket)
+{
+	bool held = false;
+	enum err e = OK;
+	int fd = -1;
+
+	for (size_t i = 0; i < ticket->count && i < LIMITS_SCOPES_MAX; i++)
+		held = held || is_held(&ticket->scopes[i]);
+	if (held)
+		e = open_store(kept, directory, &fd);
+	if (e)
+		return e;
+	for (size_t i = 0; held && i < ticket->count && i < LIMITS_SCOPES_MAX && !e; i++)
+		if (is_held(&ticket->scopes[i]))
+			e = hand_over(fd, ticket->scopes[i].name, &ticket->who, me, now_ns);
+	if (held)
+		finish(kept, fd);
+	if (!e)
+		ticket->who = *me;
+	return e;
+}
+
 /* ---- settling ---- */
 
 static enum err settle_one(int fd, const struct limits_ticket *t, size_t i,
@@ -429,14 +476,20 @@ static enum err settle_one(int fd, const struct limits_ticket *t, size_t i,
 	struct meter a;
 	struct place place;
 	enum limit_kind kind;
-	enum err e = find_meter(fd, s->name, now_ns, &a, &place);
+	enum err e = OK;
+	bool held = false;
 	unsigned percent;
 
+	/* What was taken off as a dead process's, or went to a child, is not under way twice. */
+	if (is_held(s))
+		e = holders_remove(fd, bytes_str(s->name), &t->who, now_ns, &held);
+	if (!e)
+		e = find_meter(fd, s->name, now_ns, &a, &place);
 	if (e || !place.found)
 		return e;
 	meter_roll(&a, now_ns);
 	meter_settle(&a, &s->values, &t->taken, used, t->windows[i], now_ns);
-	if (is_held(s) && a.running)
+	if (held && a.running)
 		a.running--;
 	while ((percent = meter_next_alert(&a, &s->values, &kind)) &&
 	       *alert_count < LIMITS_ALERTS_MAX)
@@ -447,10 +500,7 @@ static enum err settle_one(int fd, const struct limits_ticket *t, size_t i,
 			meter_used(&a, &s->values, kind, now_ns),
 			s->values.value[kind],
 			meter_resets_ns(&a, kind, now_ns)};
-	e = write_meter(fd, &a, place.at);
-	if (!e && is_held(s))
-		e = holders_change(fd, bytes_str(s->name), &t->who, -1, now_ns);
-	return e;
+	return write_meter(fd, &a, place.at);
 }
 
 enum err limits_settle(struct limits_kept *kept, const char *directory,

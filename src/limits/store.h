@@ -98,6 +98,14 @@ struct limits_alert {
 };
 #define LIMITS_ALERTS_MAX (LIMITS_SCOPES_MAX * METER_BUDGETS)
 
+/* `me`, a forked child, goes on with what its parent took: what is held of concurrent_requests is
+ * held by it from now on, whoever of the two ends first, and the ticket is its own to settle. The
+ * parent may settle its copy, too: then it holds nothing any more. On failure the ticket is as it
+ * was. */
+MUST_USE enum err limits_adopt(struct limits_kept *kept, const char *directory,
+			       const struct limits_process *me, uint64_t now_ns,
+			       struct limits_ticket *ticket);
+
 /* Puts what was used in place of what was taken, and ends what was under way. `used` all 0: all is
  * given back. To be called once per ticket. On failure what was taken stays taken. */
 MUST_USE enum err limits_settle(struct limits_kept *kept, const char *directory,

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/gate_state.h"
 
+#include "shim/quota.h"
+
 /* A child that goes on with a connection of its parent's makes it its own; the lock may have been
  * held by a thread that does not exist here. */
 bool gate_enter(struct gate *g)
 {
 	pid_t me = sys_process();
+	bool inherited = g->pid != me;
 
-	if (g->pid != me) {
+	if (inherited) {
 		lock_reset(&g->lock);
 		g->pid = me;
 	}
-	return lock_take(&g->lock);
+	if (!lock_take(&g->lock))
+		return false;
+	if (inherited)
+		quota_adopt(&g->tickets);
+	return true;
 }
 
 bool gate_is_sniffing(const struct gate *g)

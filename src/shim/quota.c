@@ -23,6 +23,7 @@ struct ticket {
 	char directory[PATH_MAX_BYTES]; /* the rules may be others by the end */
 	struct limits_ticket limits;
 	struct estimate estimate;
+	bool adopted; /* taken by this process's parent, which may settle its copy, too */
 };
 
 /* The threads of a process take turns: a record lock is the process's. */
@@ -380,7 +381,7 @@ static bool take_out(struct buf *tickets, const char *id, struct ticket *ret_tic
 	return false;
 }
 
-/* Who took settles: a forked child's copy of a connection is the parent's to answer for. */
+/* Who took settles, or who carries on: a copy that a forked child does not use is the parent's. */
 static void settle(struct rules *rules, const struct ticket *t, const struct limits_amounts *used)
 {
 	struct limits_alert alerts[LIMITS_ALERTS_MAX];
@@ -437,6 +438,21 @@ static struct limits_amounts used_of(const struct quota_answer *a, const struct 
 	return used;
 }
 
+void quota_adopt(struct buf *tickets)
+{
+	struct ticket t;
+
+	for (size_t at = 0; at + sizeof t <= tickets->len; at += sizeof t) {
+		memcpy(&t, tickets->at + at, sizeof t);
+		if (t.limits.who.pid == (uint32_t)sys_process() || !lock_take(&lock))
+			continue;
+		t.adopted = true;
+		if (limits_adopt(&kept, t.directory, myself(), sys_now_ns(), &t.limits) == OK)
+			memcpy(tickets->at + at, &t, sizeof t);
+		lock_drop(&lock);
+	}
+}
+
 void quota_settle(struct buf *tickets, const struct quota_answer *a)
 {
 	struct ticket t;
@@ -452,8 +468,9 @@ void quota_give_back(struct buf *tickets, const char *id)
 	const struct limits_amounts nothing = {0, 0, 0};
 	struct ticket t;
 
+	/* Only who took gives back: not both. */
 	if (tickets->len && take_out(tickets, id, &t))
-		settle(NULL, &t, &nothing);
+		settle(NULL, &t, t.adopted ? &t.limits.taken : &nothing);
 }
 
 void quota_done(struct buf *tickets)

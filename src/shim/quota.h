@@ -55,6 +55,10 @@ struct quota_answer {
 };
 void quota_settle(struct buf *tickets, const struct quota_answer *a);
 
+/* This process, a forked child, goes on with the connection that they are of: they are its own to
+ * settle, and what is under way is under way here. */
+void quota_adopt(struct buf *tickets);
+
 /* The request will not go out: all of it is given back. Nothing happens when nothing was taken. */
 void quota_give_back(struct buf *tickets, const char *id);
 /* The same for all that are left; frees the list. */

@@ -193,6 +193,32 @@ alerts() {
 	((now <= 460 && now > 400)) || fail "$now"
 }
 
+@test 'a forked child that reads the answer on settles what its parent took; the parent goes on' {
+	the_limits_are '{ "tokens_per_day": 5000, "concurrent_requests": 1 }'
+	run shimmed "$PYTHON" - "$OPENAI" "$API_KEY" <<-'END'
+		import http.client, json, os, ssl, sys, urllib.parse
+		where = urllib.parse.urlsplit(sys.argv[1])
+		def ask(max_tokens):
+		    c = http.client.HTTPSConnection(where.hostname, where.port, timeout=20,
+		                                    context=ssl.create_default_context())
+		    body = {"model": "gpt-5", "max_tokens": max_tokens, "messages": []}
+		    c.request("POST", where.path + "/chat/completions", json.dumps(body),
+		              {"Authorization": "Bearer " + sys.argv[2], "Content-Type": "application/json"})
+		    return c
+		first = ask(4000)
+		if os.fork() == 0:
+		    print(len(first.getresponse().read()) > 0, flush=True)
+		    os._exit(0)
+		os.wait()
+		second = ask(4000).getresponse() # the first one is still open here
+		print(second.status, len(second.read()) > 0)
+	END
+	assert_output $'True\n200 True'
+	tokens=$(last_record '.gen_ai | .["usage.input_tokens"] + .["usage.output_tokens"]')
+	assert_equal "$(used environments.production tokens_per_day)" $((2 * tokens))
+	assert_equal "$(used environments.production concurrent_requests)" 0
+}
+
 @test 'where the file cannot be kept, on_failure decides' {
 	the_limits_are '{ "requests_per_minute": 100 }'
 	mkdir -p "$AIGW_HOME/state/limits"

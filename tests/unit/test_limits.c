@@ -250,6 +250,92 @@ static void a_dead_process_holds_nothing(void)
 	end();
 }
 
+/* Runs `body` in a child; true: it found all as it should be. */
+static bool in_a_child(bool (*body)(struct limits_ticket *t), struct limits_ticket *t)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(!body(t));
+	return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool adopt(struct limits_ticket *t)
+{
+	const struct limits_process me = self();
+
+	return limits_adopt(&kept, directory, &me, NOON, t) == OK && t->who.pid == me.pid;
+}
+
+static bool adopt_and_settle(struct limits_ticket *t)
+{
+	return adopt(t) && settle(t, (struct limits_amounts){1, 10, 0}, NOON) == OK;
+}
+
+/* While it lives, the taker has settled its copy by what it took, as it does. */
+static bool adopt_see_and_settle(struct limits_ticket *t)
+{
+	struct limits_ticket parents = *t;
+
+	return adopt(t) && settle(&parents, parents.taken, NOON) == OK &&
+	       read_meter(PRODUCTION, NOON).running == 1 &&
+	       settle(t, (struct limits_amounts){1, 10, 0}, NOON) == OK;
+}
+
+static void a_child_that_carries_on_settles(void)
+{
+	struct limits_scope s = scope(PRODUCTION, LIMIT_CONCURRENT_REQUESTS, 1);
+	struct limits_ticket t;
+	struct limits_refusal r;
+
+	s.values.given |= 1u << LIMIT_TOKENS_PER_DAY;
+	s.values.value[LIMIT_TOKENS_PER_DAY] = 1000;
+	begin();
+	CHECK_ERR(take(&s, 1, (struct limits_amounts){1, 60, 0}, NOON, &t, &r), OK);
+	CHECK(in_a_child(adopt_and_settle, &t));
+	CHECK_U64(read_meter(PRODUCTION, NOON).running, 0);
+	CHECK_U64(spent(PRODUCTION, LIMIT_TOKENS_PER_DAY), 10);
+	/* The parent does as well, when it frees its copy: that changes nothing. */
+	CHECK_ERR(settle(&t, t.taken, NOON), OK);
+	CHECK_U64(read_meter(PRODUCTION, NOON).running, 0);
+	CHECK_U64(spent(PRODUCTION, LIMIT_TOKENS_PER_DAY), 10);
+	/* The parent, which lives, holds nothing any more. */
+	CHECK_ERR(take(&s, 1, (struct limits_amounts){1, 60, 0}, NOON, &t, &r), OK);
+	CHECK(in_a_child(adopt_see_and_settle, &t));
+	CHECK_U64(read_meter(PRODUCTION, NOON).running, 0);
+	CHECK_U64(spent(PRODUCTION, LIMIT_TOKENS_PER_DAY), 20);
+	/* One that ends without a word is a dead process as any. */
+	CHECK_ERR(take(&s, 1, (struct limits_amounts){1, 60, 0}, NOON, &t, &r), OK);
+	CHECK(in_a_child(adopt, &t));
+	CHECK_ERR(take(&s, 1, (struct limits_amounts){1, 60, 0}, NOON + SECOND, &t, &r), OK);
+	CHECK_U64(read_meter(PRODUCTION, NOON).running, 1);
+	end();
+}
+
+static void what_a_dead_parent_held_is_held_by_the_child(void)
+{
+	const struct limits_scope s = scope(PRODUCTION, LIMIT_CONCURRENT_REQUESTS, 1);
+	const struct limits_amounts one = {1, 0, 0};
+	struct limits_process dead = self();
+	const struct limits_process me = self();
+	struct limits_ticket t, u;
+	struct limits_refusal r;
+
+	dead.start--; /* there was one with our number before */
+	begin();
+	CHECK_ERR(limits_take(&kept, directory, &dead, &s, 1, &one, NOON, &t, &r), OK);
+	CHECK_ERR(take(&s, 1, one, NOON, &u, &r), OK); /* what the dead one held was struck out */
+	CHECK_ERR(limits_adopt(&kept, directory, &me, NOON, &t), OK);
+	CHECK_U64(read_meter(PRODUCTION, NOON).running, 2);
+	CHECK_ERR(settle(&u, one, NOON), OK);
+	CHECK_ERR(take(&s, 1, one, NOON, &u, &r), ERR_LIMIT);
+	CHECK_ERR(settle(&t, one, NOON), OK);
+	CHECK_ERR(take(&s, 1, one, NOON, &u, &r), OK);
+	CHECK_ERR(settle(&u, one, NOON), OK);
+	end();
+}
+
 static void the_next_process_of_that_number_is_another(void)
 {
 	const struct limits_scope s = scope(PRODUCTION, LIMIT_CONCURRENT_REQUESTS, 1);
@@ -529,7 +615,8 @@ int main(void)
 		  TEST(scopes_without_limits_touch_no_file),
 		  TEST(what_only_observes_refuses_nothing_and_counts),
 		  TEST(alerts_come_with_what_settles), TEST(only_so_many_are_under_way),
-		  TEST(a_dead_process_holds_nothing),
+		  TEST(a_dead_process_holds_nothing), TEST(a_child_that_carries_on_settles),
+		  TEST(what_a_dead_parent_held_is_held_by_the_child),
 		  TEST(the_next_process_of_that_number_is_another), TEST(unused_scopes_make_room),
 		  TEST(a_file_that_was_shortened_begins_anew),
 		  TEST(the_programs_own_files_are_left_alone),

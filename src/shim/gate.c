@@ -35,7 +35,7 @@ static void begin_request(struct gate *g)
 	uint8_t unique[10];
 
 	g->started_ns = sys_monotonic_ns();
-	g->host_settled = g->head_released = g->passes = g->usage_asked = false;
+	g->host_settled = g->head_released = g->passes = g->usage_asked = g->leaving = false;
 	g->released = 0;
 	force_done(&g->force);
 	g->retry_after_s = 0;

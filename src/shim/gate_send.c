@@ -10,6 +10,7 @@
 
 #define SETTLE_FIRST_BYTES (8u << 10)
 #define SETTLE_STEP_BYTES  (32u << 10)
+#define TLS_RECORD_MAX     16384 /* RFC 8446 5.1 */
 
 static bool await_answer(struct gate *g, const struct call *call)
 {
@@ -236,6 +237,20 @@ static void use_the_wait(const struct gate *g)
 	}
 }
 
+/* The library failed. What the provider cannot have got whole costs nothing: a request of which no
+ * byte was taken, and that is no longer than the one record in which it would have gone. All else
+ * counts as an answer that broke off. */
+static void break_off(struct gate *g)
+{
+	bool stayed = !g->leaving && (g->link.plain || g->out.len <= TLS_RECORD_MAX);
+
+	g->out = g->rest = BYTES_NONE;
+	gate_key_wipe(&g->key);
+	if (stayed && exchange_request(g->exchange)->complete)
+		quota_give_back(&g->tickets, g->id);
+	exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
+}
+
 enum gate_answer gate_flush(struct gate *g)
 {
 	g->out = bytes_from(g->out, g->sent_before);
@@ -247,6 +262,7 @@ enum gate_answer gate_flush(struct gate *g)
 		enum carried carried = g->carrier.send(g->session, out, &done);
 		bool again = lock_take(&g->lock);
 		(void)again; /* fails only for a signal handler inside our own steps */
+		g->leaving |= carried != BROKEN && exchange_request(g->exchange)->complete;
 		switch (carried) {
 		case CARRIED:
 			g->out = g->rest;
@@ -258,11 +274,7 @@ enum gate_answer gate_flush(struct gate *g)
 		case BLOCKED:
 			return GATE_BLOCKED;
 		case BROKEN:
-			g->out = g->rest = BYTES_NONE;
-			gate_key_wipe(&g->key);
-			if (exchange_request(g->exchange)->complete)
-				quota_give_back(&g->tickets, g->id); /* it never left whole */
-			exchange_end(g->exchange, OUTCOME_ABORTED_BY_PROVIDER, sys_monotonic_ns());
+			break_off(g);
 			return GATE_BROKEN;
 		}
 	}

@@ -51,6 +51,8 @@ struct gate {
 	uint64_t started_ns;
 	bool host_settled, head_released;
 	bool passes; /* it goes to something else that a shared host serves: none of our business */
+	bool leaving; /* it is complete, and the library has begun with it: the provider may get it
+		       */
 	size_t released; /* bytes of it that have gone out */
 	/* on the way out: stays put until the library has taken all of it */
 	struct bytes out;

@@ -9,8 +9,10 @@
  *
  *   the provider's own counts, when the answer is whole;
  *   nothing but the request, when the provider refused it (status 400 and above) and counted
- * nothing; what was estimated, or the provider's counts if they are more, when the answer broke
- * off, and when it says nothing of what it used; nothing at all, when the request never left.
+ *   nothing;
+ *   what was estimated, or the provider's counts if they are more, when the answer broke off, or
+ * the connection did while the request went out, and when the answer says nothing of what it used;
+ *   nothing at all, when the request never left.
  *
  * Alerts (50, 80, 100 % of a budget) are records of their own. Thread-safe.
  */

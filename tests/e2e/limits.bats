@@ -219,6 +219,48 @@ alerts() {
 	assert_equal "$(used environments.production concurrent_requests)" 0
 }
 
+# broken_request BYTES WHEN: a request of so many bytes on a connection that is shut down at one end
+# "before" its first byte goes out, or once the provider, who reads slowly, has some of it.
+broken_request() {
+	run shimmed "$PYTHON" - "$PORT" "$@" <<-'END'
+		import json, socket, ssl, sys, time
+		port, size, when = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+		s = ssl.create_default_context().wrap_socket(socket.create_connection(("127.0.0.1", port), 20),
+		                                             server_hostname="api.openai.com")
+		body = {"model": "gpt-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "x" * size}]}
+		body = json.dumps(body).encode()
+		request = b"POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\n" \
+		    b"Authorization: Bearer k\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" \
+		    % len(body) + body
+		s.setblocking(False)
+		def send():
+		    try:
+		        return s.send(request)
+		    except ssl.SSLWantWriteError:
+		        return "later"
+		    except OSError as e:
+		        return "broken"
+		if when == "midway":
+		    print(send())
+		socket.socket.shutdown(s, socket.SHUT_WR)
+		print(send())
+	END
+}
+
+@test 'a request that breaks off midway counts as estimated; one that did not leave counts nothing' {
+	stop_provider && start_provider --slow-reader
+	the_limits_are '{ "tokens_per_day": 5000000, "concurrent_requests": 1 }'
+	broken_request 100 before
+	assert_output broken
+	assert_equal "$(used environments.production tokens_per_day)" 0
+	broken_request $((4 << 20)) midway
+	assert_output $'later\nbroken'
+	now=$(used environments.production tokens_per_day)
+	((now > 1000)) || fail "$now" # what it asks for, and what it says
+	assert_recorded .outcome aborted_by_provider
+	assert_equal "$(used environments.production concurrent_requests)" 0
+}
+
 @test 'where the file cannot be kept, on_failure decides' {
 	the_limits_are '{ "requests_per_minute": 100 }'
 	mkdir -p "$AIGW_HOME/state/limits"

@@ -82,7 +82,8 @@ void gate_log_unfinished(struct gate *g)
 {
 	struct decision d;
 
-	if (exchange_request(g->exchange)->raw.len == 0 || g->refused || g->head_released ||
+	if (exchange_request(g->exchange)->raw.len == 0 ||
+	    exchange_request(g->exchange)->complete || g->refused || g->head_released ||
 	    g->opening || g->passes || !g->rules || !g->provider || gate_is_sniffing(g))
 		return;
 	memset(&d, 0, sizeof d);

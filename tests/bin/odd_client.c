@@ -24,6 +24,8 @@
  *   alpn PROTOCOL              without a server name: offers the protocol, tells which was chosen
  *   dup                        a call on an SSL_dup of an object, itself dup'ed and freed once more
  *   ktls HOST                  tells whether the kernel may encrypt, then a call
+ *   starve MODEL KEY           (odd_malloc) calls that wait for 100 Continue; in each the next
+ *                              allocation of libaigw fails, then each has a page more of memory
  * Standard output, a line each: "HTTP 403" for an answer, "SAID text" for other bytes, "END clean"
  * (close_notify) or "END error N" (of SSL_get_error) for a read that gave none, and what a mode
  * adds. Exit: 0 it ran to its end, 2 usage, 3 system.
@@ -169,7 +171,8 @@ static const struct mode {
 	     {"unread", 1, 1, mode_unread},
 	     {"alpn", 1, 1, mode_alpn},
 	     {"dup", 0, 0, mode_dup},
-	     {"ktls", 1, 1, mode_ktls}};
+	     {"ktls", 1, 1, mode_ktls},
+	     {"starve", 2, 2, mode_starve}};
 
 static void start_tls(void)
 {

@@ -2,11 +2,19 @@
  *
  * An allocator with one lock and fork handlers of its own, as jemalloc and tcmalloc have them:
  * linked to odd_client it makes odd_malloc. Between its prepare handler and the other two, whoever
- * allocates or frees in a fork handler waits for ever. The memory itself is glibc's.
+ * allocates or frees in a fork handler waits for ever. The memory itself is glibc's. One allocation
+ * of one object can be made to fail.
  */
+#include <link.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* For odd_client/memory.c. */
+bool odd_malloc_fail(const char *object, unsigned long n);
 
 /* glibc's own, under the names it exports for allocators in front of it. */
 extern void *__libc_malloc(size_t len);
@@ -16,8 +24,49 @@ extern void __libc_free(void *at);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Who is to fail, when, and how often it has. */
+static struct {
+	uintptr_t begin, end;
+	unsigned long left, failures;
+} failing;
+
+static int find_object(struct dl_phdr_info *info, size_t size, void *name)
+{
+	if (!strstr(info->dlpi_name, name))
+		return 0;
+	failing.begin = failing.end = info->dlpi_addr;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t end = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr +
+				info->dlpi_phdr[i].p_memsz;
+		if (info->dlpi_phdr[i].p_type == PT_LOAD && end > failing.end)
+			failing.end = end;
+	}
+	return 1;
+}
+
+bool odd_malloc_fail(const char *object, unsigned long n)
+{
+	bool failed = failing.failures > 0;
+
+	dl_iterate_phdr(find_object, (void *)object);
+	failing.failures = 0;
+	failing.left = n;
+	return failed;
+}
+
+static bool fails(const void *caller)
+{
+	if ((uintptr_t)caller < failing.begin || (uintptr_t)caller >= failing.end ||
+	    !failing.left || --failing.left)
+		return false;
+	failing.failures++;
+	return true;
+}
+
 void *malloc(size_t len)
 {
+	if (fails(__builtin_return_address(0)))
+		return NULL;
 	pthread_mutex_lock(&lock);
 	void *at = __libc_malloc(len);
 	pthread_mutex_unlock(&lock);
@@ -26,6 +75,8 @@ void *malloc(size_t len)
 
 void *calloc(size_t count, size_t len)
 {
+	if (fails(__builtin_return_address(0)))
+		return NULL;
 	pthread_mutex_lock(&lock);
 	void *at = __libc_calloc(count, len);
 	pthread_mutex_unlock(&lock);
@@ -34,6 +85,8 @@ void *calloc(size_t count, size_t len)
 
 void *realloc(void *old, size_t len)
 {
+	if (fails(__builtin_return_address(0)))
+		return NULL;
 	pthread_mutex_lock(&lock);
 	void *at = __libc_realloc(old, len);
 	pthread_mutex_unlock(&lock);

@@ -485,3 +485,11 @@ sys.exit(os.wait()[1] or subprocess.call(sys.argv[1:]))' "$CLIENTS/curl.sh" "$OP
 		'import import create create'
 	assert_nothing_leaked
 }
+
+@test 'without memory at any point of a call, its head on the way or not, the program gets its answer or a refusal' {
+	run --separate-stderr env LD_PRELOAD="$SHIM" timeout -k 2 40 "$BIN/odd_malloc" --ca "$CERTS/ca.pem" \
+		--port "$PORT" starve gpt-5 "$KEY"
+	assert_success
+	assert_output $'FAILED some\nHTTP 200 503\nPAGES HTTP 200 503'
+	assert_nothing_leaked
+}

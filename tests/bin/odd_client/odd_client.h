@@ -2,8 +2,8 @@
  *
  * odd_client: a TLS client that does what few programs do, see odd_client.c. odd_client.c is the
  * program and its connections; odd_client/threads.c has the modes with threads, forks and jumps;
- * odd_client/objects.c those with one thread. Any failure outside of what a mode is about ends the
- * process.
+ * odd_client/objects.c those with one thread, odd_client/memory.c that without memory. Any failure
+ * outside of what a mode is about ends the process.
  */
 #ifndef AIGW_TESTS_ODD_CLIENT_H
 #define AIGW_TESTS_ODD_CLIENT_H
@@ -50,5 +50,6 @@ void mode_unread(char **argument);
 void mode_alpn(char **argument);
 void mode_dup(char **argument);
 void mode_ktls(char **argument);
+void mode_starve(char **argument);
 
 #endif

@@ -360,14 +360,6 @@ out:
 
 /* ---- a new segment ---- */
 
-static uint64_t file_size_limit(void)
-{
-	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-
-	sys_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0);
-	return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
-}
-
 /* The header with its recipients and digest into `to`; the writer's key and chain start there. */
 static enum err build_header(struct segment_writer *w, const struct segment_config *config,
 			     uint64_t now_ns, uint8_t *to, size_t *ret_len, uint8_t ret_digest[32])
@@ -469,7 +461,7 @@ static enum err open_segment(struct segment_writer *w, const struct segment_conf
 	size_t start_len = FORMAT_FRAME_MIN + config->start_record.len, header_len = 0, below = 0;
 	size_t header_max = sizeof(struct format_segment) + FORMAT_DIGEST_BYTES +
 			    SEGMENT_RECIPIENTS_MAX * sizeof(struct format_recipient);
-	uint64_t limit = file_size_limit();
+	uint64_t limit = sys_file_limit();
 	uint8_t next_key[SEAL_KEY_BYTES], next_chain[SEAL_DIGEST_BYTES];
 	enum err e;
 

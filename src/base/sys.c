@@ -433,12 +433,28 @@ enum err sys_read_full(int fd, void *at, size_t len, size_t *ret_len)
 	return n < 0 ? err_from_errno(n) : OK;
 }
 
-static bool file_size_is_limited(void)
+/* What sys_file_limit_keep keeps. */
+static __thread struct {
+	bool keeps, known;
+	uint64_t bytes;
+} file_limit __attribute__((tls_model("initial-exec")));
+
+uint64_t sys_file_limit(void)
 {
 	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
 
+	if (file_limit.known)
+		return file_limit.bytes;
 	CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit);
-	return limit.rlim_cur != RLIM_INFINITY;
+	file_limit.bytes = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+	file_limit.known = file_limit.keeps;
+	return file_limit.bytes;
+}
+
+void sys_file_limit_keep(bool keep)
+{
+	file_limit.keeps = keep;
+	file_limit.known = false;
 }
 
 static enum err write_all(int fd, const void *at, size_t len, size_t *ret_len, ssize_t *ret_last)
@@ -468,7 +484,7 @@ enum err sys_write_full(int fd, const void *at, size_t len, size_t *ret_len)
 	ssize_t last;
 	enum err e;
 
-	if (!file_size_is_limited())
+	if (sys_file_limit() == UINT64_MAX)
 		return write_all(fd, at, len, ret_len, &last);
 	CALL(SYS_rt_sigprocmask, SIG_BLOCK, &block, &before, KERNEL_SIGSET);
 	e = write_all(fd, at, len, ret_len, &last);

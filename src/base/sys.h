@@ -93,6 +93,11 @@ MUST_USE enum err sys_read_full(int fd, void *at, size_t len, size_t *ret_len);
 /* Writes all, or says how much went out in *ret_len (also on failure).
  * A write past RLIMIT_FSIZE does not kill the caller: SIGXFSZ is blocked and consumed. */
 MUST_USE enum err sys_write_full(int fd, const void *at, size_t len, size_t *ret_len);
+/* RLIMIT_FSIZE, UINT64_MAX when there is none. */
+uint64_t sys_file_limit(void);
+/* From true to false, this thread asks the kernel for it once, for steps in which no code of the
+ * program runs: whoever writes asks, and each call costs. */
+void sys_file_limit_keep(bool keep);
 /* Appends a whole file to *ret_content, at most `max` bytes: ERR_LIMIT beyond.
  * Also for /proc files, whose size stat does not know. ERR_MISSING, ERR_ACCESS, ERR_IO. */
 MUST_USE enum err sys_read_file(const char *path, size_t max, struct buf *ret_content);

@@ -289,6 +289,16 @@ void meter_settle(struct meter *a, const struct limit_values *v, const struct li
 	}
 }
 
+bool meter_has_to_settle(const struct limit_values *v, const struct limits_amounts *taken,
+			 const struct limits_amounts *used)
+{
+	for (int kind = LIMIT_TOKENS_PER_DAY; kind <= LIMIT_USD_PER_MONTH; kind++)
+		if (limit_given(v, (enum limit_kind)kind))
+			return true;
+	return (limit_given(v, LIMIT_REQUESTS_PER_MINUTE) && taken->requests != used->requests) ||
+	       (limit_given(v, LIMIT_TOKENS_PER_MINUTE) && taken->tokens != used->tokens);
+}
+
 /* ---- alerts ---- */
 
 static const unsigned percents[TOLD_BITS] = {50, 80, 100};

@@ -87,6 +87,10 @@ struct meter_windows {
 void meter_settle(struct meter *a, const struct limit_values *v, const struct limits_amounts *taken,
 		  const struct limits_amounts *used, struct meter_windows windows, uint64_t now_ns);
 
+/* Does meter_settle change anything, or may an alert be due? */
+bool meter_has_to_settle(const struct limit_values *v, const struct limits_amounts *taken,
+			 const struct limits_amounts *used);
+
 /* The next alert that is due and was not given in this window: of the budgets, the highest of 50,
  * 80 and 100 % that is reached (lower ones count as given with it). 0: none. *ret_kind says which
  * budget. */

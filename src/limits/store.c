@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -78,15 +77,6 @@ static enum err lock_file(int fd, short type)
 		if (pause.tv_nsec < LOCK_PAUSE_MAX)
 			pause.tv_nsec *= 2;
 	}
-}
-
-/* Writing past RLIMIT_FSIZE would kill the program (SIGXFSZ). */
-static bool may_write(void)
-{
-	struct rlimit limit = {0};
-
-	return sys_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) < 0 ||
-	       limit.rlim_cur >= LIMITS_FILE_BYTES;
 }
 
 /* ---- the descriptor that is kept ---- */
@@ -166,7 +156,8 @@ static enum err open_store(struct limits_kept *k, const char *directory, int *re
 	struct stat st = {0};
 	int fd;
 
-	if (!may_write())
+	/* Writing past RLIMIT_FSIZE would kill the program (SIGXFSZ). */
+	if (sys_file_limit() < LIMITS_FILE_BYTES)
 		return ERR_FULL;
 	fd = kept_descriptor(k, directory, &st);
 	if (fd < 0) {
@@ -503,22 +494,34 @@ static enum err settle_one(int fd, const struct limits_ticket *t, size_t i,
 	return write_meter(fd, &a, place.at);
 }
 
+static bool has_to_settle(const struct limits_ticket *t, size_t i,
+			  const struct limits_amounts *used)
+{
+	return is_held(&t->scopes[i]) || meter_has_to_settle(&t->scopes[i].values, &t->taken, used);
+}
+
 enum err limits_settle(struct limits_kept *kept, const char *directory,
 		       const struct limits_ticket *ticket, const struct limits_amounts *used,
 		       uint64_t now_ns, struct limits_alert ret_alerts[LIMITS_ALERTS_MAX],
 		       size_t *ret_alert_count)
 {
+	size_t count = ticket->count < LIMITS_SCOPES_MAX ? ticket->count : LIMITS_SCOPES_MAX;
 	enum err e, first = OK;
+	bool any = false;
 	int fd = -1;
 
 	*ret_alert_count = 0;
-	if (!ticket->count)
+	for (size_t i = 0; i < count; i++)
+		any = any || has_to_settle(ticket, i, used);
+	if (!any)
 		return OK;
 	e = open_store(kept, directory, &fd);
 	if (e)
 		return e;
-	for (size_t i = 0; i < ticket->count && i < LIMITS_SCOPES_MAX; i++) {
-		e = settle_one(fd, ticket, i, used, now_ns, ret_alerts, ret_alert_count);
+	for (size_t i = 0; i < count; i++) {
+		e = has_to_settle(ticket, i, used)
+			    ? settle_one(fd, ticket, i, used, now_ns, ret_alerts, ret_alert_count)
+			    : OK;
 		if (!first)
 			first = e;
 	}

@@ -107,7 +107,8 @@ MUST_USE enum err limits_adopt(struct limits_kept *kept, const char *directory,
 			       struct limits_ticket *ticket);
 
 /* Puts what was used in place of what was taken, and ends what was under way. `used` all 0: all is
- * given back. To be called once per ticket. On failure what was taken stays taken. */
+ * given back. To be called once per ticket. On failure what was taken stays taken. Where nothing
+ * changes, no file is touched. */
 MUST_USE enum err limits_settle(struct limits_kept *kept, const char *directory,
 				const struct limits_ticket *ticket,
 				const struct limits_amounts *used, uint64_t now_ns,

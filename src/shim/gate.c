@@ -54,13 +54,18 @@ static void handle_request(struct gate *g)
 	struct call call = {0};
 	struct decision d;
 
-	if (!gate_check_ground(g) || !gate_decide(g, &call, &d))
+	if (!gate_check_ground(g))
+		return;
+	sys_file_limit_keep(
+		true); /* from what is taken of limits to the record; a refusal ends it */
+	if (!gate_decide(g, &call, &d))
 		return;
 	gate_ask_usage(g, &call);
 	if (g->usage_asked || g->key.given)
 		d.action = ACTION_REWRITE;
 	if (!gate_recorded(g, &call, &d, COVERAGE_FULL))
 		return;
+	sys_file_limit_keep(false);
 	(void)!asked_put(&g->asked, g->id, g->provider, &call); /* without, there is no cost */
 	if (g->head_released)
 		gate_put_body(g);

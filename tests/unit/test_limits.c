@@ -157,6 +157,28 @@ static void scopes_without_limits_touch_no_file(void)
 	end();
 }
 
+static void what_settling_does_not_change_is_not_touched(void)
+{
+	struct limits_scope s = scope(PRODUCTION, LIMIT_REQUESTS_PER_MINUTE, 10);
+	const struct limits_amounts one = {1, 60, 40};
+	struct limits_ticket t;
+	struct limits_refusal r;
+
+	begin();
+	CHECK_ERR(take(&s, 1, one, NOON, &t, &r), OK);
+	CHECK(chmod(file, 0620) == 0); /* now it is not to be used */
+	CHECK_ERR(settle(&t, (struct limits_amounts){1, 10, 0}, NOON), OK);
+	CHECK_ERR(settle(&t, (struct limits_amounts){0, 0, 0}, NOON), ERR_ACCESS);
+	CHECK(chmod(file, 0600) == 0);
+	s.values.given |= 1u << LIMIT_TOKENS_PER_MINUTE;
+	s.values.value[LIMIT_TOKENS_PER_MINUTE] = 1000;
+	CHECK_ERR(take(&s, 1, one, NOON, &t, &r), OK);
+	CHECK(chmod(file, 0620) == 0);
+	CHECK_ERR(settle(&t, one, NOON), OK);
+	CHECK_ERR(settle(&t, (struct limits_amounts){1, 10, 0}, NOON), ERR_ACCESS);
+	end();
+}
+
 static void what_only_observes_refuses_nothing_and_counts(void)
 {
 	struct limits_scope s[2] = {scope("organization", LIMIT_TOKENS_PER_DAY, 100),
@@ -613,6 +635,7 @@ int main(void)
 {
 	RUN_TESTS(TEST(what_one_call_takes_the_next_finds), TEST(all_scopes_take_or_none_does),
 		  TEST(scopes_without_limits_touch_no_file),
+		  TEST(what_settling_does_not_change_is_not_touched),
 		  TEST(what_only_observes_refuses_nothing_and_counts),
 		  TEST(alerts_come_with_what_settles), TEST(only_so_many_are_under_way),
 		  TEST(a_dead_process_holds_nothing), TEST(a_child_that_carries_on_settles),

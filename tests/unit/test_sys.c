@@ -299,6 +299,26 @@ static void a_write_past_the_file_size_limit_does_not_kill(void)
 	CHECK(in_child(write_past_the_limit_while_blocked));
 }
 
+static bool keep_the_limit(void)
+{
+	bool good = sys_file_limit() == UINT64_MAX;
+
+	limit_files_to(10);
+	good = good && sys_file_limit() == 10;
+	sys_file_limit_keep(true);
+	limit_files_to(20);
+	good = good && sys_file_limit() == 20; /* asked for the first time */
+	limit_files_to(30);
+	good = good && sys_file_limit() == 20;
+	sys_file_limit_keep(false);
+	return good && sys_file_limit() == 30;
+}
+
+static void the_file_size_limit_is_asked_for_each_time_unless_it_is_kept(void)
+{
+	CHECK(in_child(keep_the_limit));
+}
+
 /* ---- files and directories ---- */
 
 static void a_file_is_read_whole_up_to_the_limit(void)
@@ -646,6 +666,7 @@ int main(void)
 		TEST(a_write_goes_on_after_an_interruption),
 		TEST(a_failed_write_says_how_much_went_out),
 		TEST(a_write_past_the_file_size_limit_does_not_kill),
+		TEST(the_file_size_limit_is_asked_for_each_time_unless_it_is_kept),
 		TEST(a_file_is_read_whole_up_to_the_limit), TEST(files_that_cannot_be_read_say_why),
 		TEST(no_permission_is_told_apart), TEST(a_failed_allocation_leaves_no_file_open),
 		TEST(directories_are_made_with_their_parents),

@@ -174,8 +174,38 @@ enum err credential_put_header(struct buf *out, struct bytes name, struct bytes 
 	return e;
 }
 
-bool credential_is_parameter(struct bytes name)
+static int digit_of(uint8_t c)
 {
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+struct bytes credential_decode(struct bytes text, uint8_t *room, size_t room_bytes)
+{
+	size_t len = 0;
+
+	if (bytes_find_byte(text, '%') == SIZE_MAX)
+		return text;
+	for (size_t i = 0; i < text.len; i++) {
+		bool encodes = text.at[i] == '%' && text.len - i > 2 &&
+			       digit_of(text.at[i + 1]) >= 0 && digit_of(text.at[i + 2]) >= 0;
+		if (len == room_bytes)
+			return text;
+		room[len++] = encodes ? (uint8_t)(digit_of(text.at[i + 1]) << 4 |
+						  digit_of(text.at[i + 2]))
+				      : text.at[i];
+		i += encodes ? 2 : 0;
+	}
+	return bytes_of(room, len);
+}
+
+bool credential_is_parameter(struct bytes written)
+{
+	uint8_t room[CREDENTIAL_NAME_BYTES_MAX];
+	struct bytes name = credential_decode(written, room, sizeof room);
+
 	for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
 		if (bytes_equal_nocase(name, bytes_str(parameters[i])))
 			return true;

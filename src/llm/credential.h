@@ -15,8 +15,14 @@
 /* A header whose value is a secret or holds one. Any case. */
 bool credential_is_header(struct bytes name);
 
-/* A query parameter likewise, or one that bears the name of such a header. Any case. */
+/* A query parameter likewise, or one that bears the name of such a header. Any case; it may be
+ * percent-encoded. */
 bool credential_is_parameter(struct bytes name);
+
+/* What percent-encoded text means (RFC 3986 2.1), in `room` where anything is encoded. As it is:
+ * what does not fit there, and a "%" that encodes nothing. */
+struct bytes credential_decode(struct bytes text, uint8_t *room, size_t room_bytes);
+#define CREDENTIAL_NAME_BYTES_MAX 64 /* decoded, of a parameter's name */
 
 /* The key itself in such a header's value, or among the subprotocols of a WebSocket: "Bearer sk-1"
  * and "realtime, openai-insecure-api-key.sk-1" give "sk-1"; empty for cookies. */

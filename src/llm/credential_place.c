@@ -5,6 +5,7 @@
 #include "wire/http1.h"
 
 #define GATEWAY_KEY BYTES("aigw-")
+#define AWS_SCHEME  BYTES("AWS4-") /* -HMAC-SHA256, -ECDSA-P256-SHA256 */
 
 /* The next line without its end, cut off *rest. */
 static struct bytes cut_line(struct bytes *rest)
@@ -124,10 +125,13 @@ static bool next_of_query(struct credential_scan *s, struct credential_place *p)
 {
 	while (s->query.len) {
 		struct bytes value = bytes_cut(&s->query, '&'), name = bytes_cut(&value, '=');
-		bool accepted = names_place(s, BYTES("query"), name);
+		uint8_t room[CREDENTIAL_NAME_BYTES_MAX];
+		bool accepted = names_place(s, BYTES("query"),
+					    credential_decode(name, room, sizeof room));
 		if (!value.len || !(accepted || credential_is_parameter(name)))
 			continue;
-		*p = (struct credential_place){name, value, accepted, false};
+		*p = (struct credential_place){
+			.name = name, .key = value, .accepted = accepted, .in_query = true};
 		return true;
 	}
 	return false;
@@ -150,6 +154,9 @@ static void look_at_field(const struct credential_scan *s, struct bytes value,
 	else
 		p->accepted = takes_header(s, p->name, bytes_slice(value, 0, before));
 	p->foreign = bytes_equal_nocase(p->name, BYTES("proxy-authorization"));
+	p->in_query = false;
+	p->signs = bytes_equal_nocase(p->name, BYTES("authorization")) &&
+		   bytes_equal_nocase(bytes_slice(value, 0, AWS_SCHEME.len), AWS_SCHEME);
 	if (bytes_starts(p->key, GATEWAY_KEY))
 		return;
 	struct bytes within = gateway_key_within(p->key);
@@ -174,6 +181,12 @@ static bool next_of_fields(struct credential_scan *s, struct credential_place *p
 		return true;
 	}
 	return false;
+}
+
+struct bytes credential_place_text(const struct credential_place *p, uint8_t *room,
+				   size_t room_bytes)
+{
+	return p->in_query ? credential_decode(p->key, room, room_bytes) : p->key;
 }
 
 bool credential_scan_next(struct credential_scan *s, struct credential_place *ret_place)

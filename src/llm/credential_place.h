@@ -16,6 +16,8 @@ struct credential_place {
 	struct bytes key;  /* without its scheme */
 	bool accepted;     /* the provider takes a key here */
 	bool foreign;      /* it is for somebody on the way, not for the provider */
+	bool in_query;     /* percent-encoded, as is what takes its place */
+	bool signs;        /* it is said to be what an AWS signature was made with */
 };
 
 /* The request line and the fields, up to the body (which may be there too). */
@@ -31,6 +33,11 @@ void credential_scan_init(struct credential_scan *s, struct bytes head,
 /* The next key, in the order of the bytes. False: no more. A value that is a signature made with a
  * gateway key's name or holds one behind something else gives the gateway key, not accepted. */
 bool credential_scan_next(struct credential_scan *s, struct credential_place *ret_place);
+
+/* The key as it is meant: decoded into `room` where it stands in a query. Longer ones than fit stay
+ * as they are. */
+struct bytes credential_place_text(const struct credential_place *p, uint8_t *room,
+				   size_t room_bytes);
 
 /* The length of a request's head with the empty line at its end; 0: it is not all there. */
 size_t credential_head_bytes(struct bytes message);

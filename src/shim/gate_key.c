@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "keys/key_refusal.h"
 #include "llm/credential_place.h"
 #include "policy/phrase.h"
 
@@ -27,70 +28,10 @@ static bool fault(struct gate_key_fault *f, int status, const char *code, const 
 	return false;
 }
 
-static bool fault_misplaced(struct gate_key_fault *f, const struct credential_place *place,
-			    const struct credential_scan *s, const struct provider *provider)
+/* As a decision says it. */
+static bool fault_of(struct gate_key_fault *f, const struct decision *d)
 {
-	struct bytes list = bytes_str(s->accepted[0]);
-	struct phrase p;
-
-	(void)fault(f, 401, "misplaced_key", "keys.place", "");
-	phrase_init(&p, f->reason, sizeof f->reason);
-	phrase_put(&p, "a gateway key stands in ");
-	phrase_put_quoted(&p, place->name);
-	phrase_put(&p, " in a way in which provider ");
-	phrase_put(&p, provider->name);
-	phrase_put(&p, " takes no key (a signature cannot be made with it); it goes into: ");
-	while (list.len) {
-		phrase_put_bytes(&p, bytes_cut(&list, '\n'));
-		phrase_put(&p, list.len ? ", " : "");
-	}
-	return false;
-}
-
-static const char *code_of(enum key_verdict v)
-{
-	static const char *const codes[] = {
-		[KEY_VALID] = "",
-		[KEY_MISTYPED] = "mistyped_key",
-		[KEY_UNKNOWN] = "unknown_key",
-		[KEY_EXPIRED] = "expired_key",
-		[KEY_REVOKED] = "revoked_key",
-		[KEY_ROTATED] = "rotated_key",
-	};
-
-	return codes[v];
-}
-
-static bool fault_verdict(struct gate_key_fault *f, const struct keyring_use *use)
-{
-	struct phrase p;
-
-	(void)fault(f, 401, code_of(use->verdict), "", key_verdict_text(use->verdict));
-	phrase_init(&p, f->rule, sizeof f->rule);
-	phrase_put(&p, "keys.");
-	if (use->entry) {
-		phrase_put_bytes(&p, use->entry->scope.name);
-		phrase_put(&p, ".");
-	}
-	phrase_put(&p, key_verdict_name(use->verdict));
-	return false;
-}
-
-static bool fault_no_secret(struct gate_key_fault *f, const struct key_entry *e,
-			    const struct provider *provider)
-{
-	struct phrase p;
-
-	(void)fault(f, 503, "no_provider_secret", "keys.secret", "");
-	phrase_init(&p, f->reason, sizeof f->reason);
-	phrase_put(&p, "there is no key of provider ");
-	phrase_put(&p, provider->name);
-	phrase_put(&p, " to put in the place of the gateway key, for environment ");
-	phrase_put_quoted(&p, e->scope.environment);
-	phrase_put(&p, " or for all; store one with \"aigw key import --provider ");
-	phrase_put(&p, provider->name);
-	phrase_put(&p, "\"");
-	return false;
+	return fault(f, d->status, d->code, d->rule, d->reason);
 }
 
 /* ---- reading ---- */
@@ -112,30 +53,54 @@ static void keep_place(struct gate_key *k, struct bytes name)
 	k->place[len] = '\0';
 }
 
+/* The text of a gateway key, wherever it stands; what was decoded. */
+struct key_text {
+	uint8_t room[GATEWAY_KEY_BYTES_MAX];
+	struct bytes text;
+};
+
+static bool is_gateway_key(const struct credential_place *place, struct key_text *t)
+{
+	t->text = credential_place_text(place, t->room, sizeof t->room);
+	return gateway_key_claims(t->text);
+}
+
+static bool fault_place(struct gate_key_fault *f, const struct credential_place *place,
+			const struct credential_scan *s, const struct provider *provider)
+{
+	struct decision d = {.code = ""};
+
+	key_refuse_place(&d, place, s, provider->name);
+	return fault_of(f, &d);
+}
+
 /* All keys of the head; *ret_key is the gateway key. */
 static bool collect(struct gate_key *k, struct bytes head, const struct provider *provider,
-		    const struct dialect *dialect, struct bytes *ret_key, struct gate_key_fault *f)
+		    const struct dialect *dialect, struct key_text *ret_key,
+		    struct gate_key_fault *f)
 {
 	struct credential_scan s;
 	struct credential_place place;
+	struct key_text next;
+	bool fine = true;
 
 	credential_scan_init(&s, head, provider, dialect);
-	while (credential_scan_next(&s, &place)) {
-		if (!gateway_key_claims(place.key)) {
+	while (fine && credential_scan_next(&s, &place)) {
+		if (!is_gateway_key(&place, k->given ? &next : ret_key)) {
 			k->raw = k->raw || !place.foreign;
 			continue;
 		}
 		if (!place.accepted)
-			return fault_misplaced(f, &place, &s, provider);
-		if (k->given && !bytes_equal(*ret_key, place.key))
-			return fault(f, 400, "ambiguous_request", "keys",
+			fine = fault_place(f, &place, &s, provider);
+		else if (k->given && !bytes_equal(ret_key->text, next.text))
+			fine = fault(f, 400, "ambiguous_request", "keys",
 				     "the request holds two different gateway keys; send one");
 		if (!k->given)
 			keep_place(k, place.name);
 		k->given = true;
-		*ret_key = place.key;
 	}
-	return true;
+	wipe(&next, sizeof next);
+	return fine;
 }
 
 static bool is_still_good(const struct gate_key *k, const struct gate_key_question *q,
@@ -165,57 +130,38 @@ static bool take(struct gate_key *k, const struct gate_key_question *q, struct b
 	return true;
 }
 
-static bool fault_not_theirs(struct gate_key_fault *f, const struct key_entry *e, bool is_user)
-{
-	struct phrase p;
-
-	(void)fault(f, 403, "policy_denied", "keys.",
-		    is_user ? "the gateway key is for another program than this; use one that is "
-			      "for it"
-			    : "the gateway key is for another user than this; use one of your "
-			      "own");
-	phrase_init(&p, f->rule, sizeof f->rule);
-	phrase_put(&p, "keys.");
-	phrase_put_bytes(&p, e->scope.name);
-	phrase_put(&p, is_user ? ".exe" : ".user");
-	return false;
-}
-
-static bool check_caller(const struct key_entry *e, const struct process_facts *caller,
-			 struct gate_key_fault *f)
+static bool is_users(const struct key_entry *e, const struct process_facts *caller)
 {
 	uint64_t uid;
-	bool is_user = !e->user.len || bytes_equal(e->user, caller->user) ||
-		       (!bytes_parse_u64(e->user, UINT32_MAX, &uid) && uid == sys_getuid());
-	bool is_exe = !e->exe.len || (caller->exe.len && bytes_match(e->exe, caller->exe, false));
 
-	return (is_user && is_exe) || fault_not_theirs(f, e, is_user);
+	return !e->user.len || bytes_equal(e->user, caller->user) ||
+	       (!bytes_parse_u64(e->user, UINT32_MAX, &uid) && uid == sys_getuid());
 }
 
-/* Said here, and not by the rules alone, because a head may go out before these are asked. */
-static bool fault_provider(struct gate_key_fault *f, const struct key_entry *e,
-			   const struct provider *provider)
+/* A holder has looked, with better eyes. False: *d says why. */
+static bool check_caller(const struct keyring_use *use, const struct process_facts *caller,
+			 struct decision *d)
 {
-	struct phrase p;
+	const struct key_entry *e = use->entry;
+	bool held = keyring_is_held(use);
 
-	(void)fault(f, 403, "policy_denied", "", "");
-	phrase_init(&p, f->rule, sizeof f->rule);
-	phrase_put(&p, "keys.");
-	phrase_put_bytes(&p, e->scope.name);
-	phrase_put(&p, ".providers");
-	phrase_init(&p, f->reason, sizeof f->reason);
-	phrase_put(&p, "the gateway key ");
-	phrase_put_bytes(&p, e->scope.name);
-	phrase_put(&p, " is not for provider ");
-	phrase_put(&p, provider->name);
-	phrase_put(&p, "; use a key that is");
+	if (held ? use->status == KEYHOLD_OTHER_USER : !is_users(e, caller))
+		key_refuse_user(d, e);
+	else if (held ? use->status == KEYHOLD_OTHER_PROGRAM
+		      : e->exe.len && !(caller->exe.len && bytes_match(e->exe, caller->exe, false)))
+		key_refuse_program(d, e);
+	else
+		return true;
 	return false;
 }
 
-/* Of the key that was found. */
+/* Of the key that was found. The provider is looked at here, and not by the rules alone, because a
+ * head may go out before these are asked. */
 static bool use_key(struct gate_key *k, const struct gate_key_question *q, struct bytes key,
 		    struct gate_key_fault *f)
 {
+	struct decision d = {.code = ""};
+
 	if (!k->secret)
 		k->secret = sys_map_secret(SECRET_ROOM);
 	if (!k->secret)
@@ -224,27 +170,31 @@ static bool use_key(struct gate_key *k, const struct gate_key_question *q, struc
 	if (!take(k, q, key, f))
 		return false;
 	const struct key_entry *e = k->use.entry;
-	if (e && k->use.status != KEYHOLD_JUDGED)
-		return fault_not_theirs(f, e, k->use.status == KEYHOLD_OTHER_PROGRAM);
 	if (!e || k->use.verdict != KEY_VALID)
-		return fault_verdict(f, &k->use);
-	/* A holder has looked, with better eyes. */
-	if (!keyring_is_held(&k->use) && !check_caller(e, q->caller, f))
-		return false;
-	if (!key_entry_is_for(e, bytes_str(q->provider->name)))
-		return fault_provider(f, e, q->provider);
-	return k->use.secret_bytes ? true : fault_no_secret(f, e, q->provider);
+		key_refuse_verdict(&d, e, k->use.verdict);
+	else if (!check_caller(&k->use, q->caller, &d))
+		;
+	else if (!key_entry_is_for(e, bytes_str(q->provider->name)))
+		key_refuse_provider(&d, e, q->provider->name);
+	else if (!k->use.secret_bytes)
+		key_refuse_no_secret(&d, e, q->provider->name);
+	else
+		return true;
+	return fault_of(f, &d);
 }
 
 bool gate_key_read(struct gate_key *k, const struct gate_key_question *q, struct bytes head,
 		   struct gate_key_fault *ret_fault)
 {
-	struct bytes key = BYTES_NONE;
+	struct key_text key;
+	bool fine;
 
 	forget(k);
-	if (!collect(k, head, q->provider, q->dialect, &key, ret_fault))
-		return false;
-	return !k->given || use_key(k, q, key, ret_fault);
+	fine = collect(k, head, q->provider, q->dialect, &key, ret_fault);
+	if (fine && k->given)
+		fine = use_key(k, q, key.text, ret_fault);
+	wipe(&key, sizeof key);
+	return fine;
 }
 
 const struct key_scope *gate_key_scope(const struct gate_key *k)
@@ -263,12 +213,15 @@ bool gate_key_is_in(struct bytes head)
 	struct credential_scan s;
 	struct credential_place place;
 	struct bytes environment;
+	struct key_text key;
+	bool found = false;
 
 	credential_scan_init(&s, head, NULL, NULL);
-	while (credential_scan_next(&s, &place))
-		if (gateway_key_parse(place.key, &environment) == OK)
-			return true;
-	return false;
+	while (!found && credential_scan_next(&s, &place))
+		found = is_gateway_key(&place, &key) &&
+			gateway_key_parse(key.text, &environment) == OK;
+	wipe(&key, sizeof key);
+	return found;
 }
 
 /* ---- replacing ---- */
@@ -291,28 +244,55 @@ static void put(struct gate_key *k, struct bytes data)
 	k->used_bytes += data.len;
 }
 
-/* Walks the keys that are to be replaced; `k` NULL: counts only. SIZE_MAX for *ret_first when there
- * is none. */
-static size_t replace(struct gate_key *k, struct bytes head, struct credential_scan s,
+/* RFC 3986 2.3: what means the same in a query with and without encoding. */
+static bool is_unreserved(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+#define ENCODED_BYTES 3 /* "%2B" */
+
+static void put_encoded(struct gate_key *k, struct bytes data)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < data.len; i++) {
+		uint8_t c = data.at[i];
+		const uint8_t encoded[ENCODED_BYTES] = {'%', (uint8_t)digits[c >> 4],
+							(uint8_t)digits[c & 15]};
+		put(k, is_unreserved(c) ? bytes_of(&c, 1) : bytes_of(encoded, sizeof encoded));
+	}
+}
+
+/* Walks the keys that are to be replaced, and returns how many there are. `write`: what goes out is
+ * put into k's room. SIZE_MAX for *ret_first when there is none. */
+static size_t replace(struct gate_key *k, bool write, struct bytes head, struct credential_scan s,
 		      size_t *ret_first)
 {
+	const struct bytes secret = bytes_of(k->secret, k->use.secret_bytes);
 	struct credential_place place;
 	size_t count = 0, from = 0;
+	struct key_text key;
 
 	*ret_first = SIZE_MAX;
 	while (credential_scan_next(&s, &place)) {
 		size_t at = (size_t)(place.key.at - head.at);
-		if (!gateway_key_claims(place.key) || !place.accepted)
+		if (!is_gateway_key(&place, &key) || !place.accepted)
 			continue;
 		if (count++ == 0)
 			*ret_first = at;
-		if (!k)
+		if (!write)
 			continue;
 		put(k, bytes_slice(head, from, at - from));
-		put(k, bytes_of(k->secret, k->use.secret_bytes));
+		if (place.in_query)
+			put_encoded(k, secret);
+		else
+			put(k, secret);
 		from = at + place.key.len;
 	}
-	if (k)
+	wipe(&key, sizeof key);
+	if (write)
 		put(k, bytes_from(head, from));
 	return count;
 }
@@ -330,16 +310,16 @@ enum err gate_key_put(struct gate_key *k, struct bytes out, size_t sent,
 	if (!k->given)
 		return OK;
 	credential_scan_init(&s, head, provider, dialect);
-	count = replace(NULL, head, s, &first);
+	count = replace(k, false, head, s, &first);
 	if (first < sent)
 		return ERR_STATE;
 	together = bytes_from(out, head.len);
 	if (together.len > TOGETHER_BYTES)
 		together.len = 0;
 	k->used_bytes = 0;
-	if (!make_room(k, head.len + count * k->use.secret_bytes + together.len))
+	if (!make_room(k, head.len + count * ENCODED_BYTES * k->use.secret_bytes + together.len))
 		return ERR_NOMEM;
-	(void)replace(k, head, s, &first);
+	(void)replace(k, true, head, s, &first);
 	put(k, together);
 	k->replaced = count > 0;
 	*ret_first = bytes_of(k->room, k->used_bytes);

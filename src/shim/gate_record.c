@@ -51,25 +51,33 @@ static enum err put_target(struct buf *r, const struct http1_request *q)
 	return e;
 }
 
-/* The first key of the request, without which scheme or place: empty when there is none. */
-static struct bytes first_key(const struct request_facts *f, const struct http1_request *q)
+/* A key that is known to the provider may be longer, and encoded: it is told by what was written.
+ */
+#define KEY_TEXT_BYTES_MAX 512
+
+/* The first key of the request, without which scheme or place, as it is meant; maybe in `room`.
+ * Empty when there is none. */
+static struct bytes first_key(const struct request_facts *f, const struct http1_request *q,
+			      uint8_t room[KEY_TEXT_BYTES_MAX])
 {
 	struct credential_scan s;
 	struct credential_place place;
+	struct bytes key;
 
 	if (!q->head_bytes)
 		return BYTES_NONE;
 	credential_scan_init(&s, bytes_slice(buf_view(&q->raw), 0, q->head_bytes), f->provider,
 			     f->dialect);
-	while (credential_scan_next(&s, &place))
-		if (!f->key->given || gateway_key_claims(place.key))
-			return place.key;
+	while (credential_scan_next(&s, &place)) {
+		key = credential_place_text(&place, room, KEY_TEXT_BYTES_MAX);
+		if (!f->key->given || gateway_key_claims(key))
+			return key;
+	}
 	return BYTES_NONE;
 }
 
-static enum err put_key(struct buf *r, const struct request_facts *f, const struct http1_request *q)
+static enum err put_key_of(struct buf *r, const struct request_facts *f, struct bytes key)
 {
-	struct bytes key = first_key(f, q);
 	uint8_t digest[32];
 	struct buf hex = {0};
 	enum err e;
@@ -87,6 +95,15 @@ static enum err put_key(struct buf *r, const struct request_facts *f, const stru
 	if (!e)
 		e = record_put(r, F_KEY_FINGERPRINT, buf_view(&hex));
 	buf_done(&hex);
+	return e;
+}
+
+static enum err put_key(struct buf *r, const struct request_facts *f, const struct http1_request *q)
+{
+	uint8_t room[KEY_TEXT_BYTES_MAX];
+	enum err e = put_key_of(r, f, first_key(f, q, room));
+
+	wipe(room, sizeof room);
 	return e;
 }
 

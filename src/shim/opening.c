@@ -294,9 +294,11 @@ static enum opening_answer decide_http2(struct question *q)
 	return refuse_or_pass(q, OPAQUE_HTTP2, provider, name);
 }
 
+/* Its dashes may be percent-encoded. */
 static bool has_gateway_key(struct bytes data)
 {
-	return bytes_find(data, BYTES(GATEWAY_KEY_PREFIX)) != SIZE_MAX;
+	return bytes_find(data, BYTES(GATEWAY_KEY_PREFIX)) != SIZE_MAX ||
+	       bytes_find(data, BYTES("aigw%2")) != SIZE_MAX;
 }
 
 /* Could a gateway key be in what is known of the head? Then the gate looks, whoever it is for. What

@@ -123,6 +123,26 @@ API-KEY $SECRET"
 	assert_nothing_leaked
 }
 
+@test 'in a query a key is known encoded too, and the secret goes out encoded' {
+	local url=https://plain.example.test:$PORT/v1beta/models/gemini-3:generateContent odd='sk-real&a#b+c%2=/~"'
+	write_policy "{ \"version\": 1, \"audit\": { \"recipients\": [\"$RECIPIENT\"] },
+		\"providers\": { \"ours\": { \"dialect\": \"google\", \"hosts\": [\"plain.example.test\"] } },
+		\"environments\": { \"test\": {} }, \"default_environment\": \"test\" }"
+	printf %s "$odd" | aigw key import --provider ours >/dev/null
+	governed curl -sS --data-binary @call "$url?k%65y=${KEY//-/%2D}&alt=sse" >said
+	governed curl -sS -H "x-goog-api-key: $KEY" --data-binary @call "$url" >>said
+	aigw key revoke intake >/dev/null
+	run governed curl -sS --data-binary @call -w '\nHTTP %{http_code}\n' "$url?key=${KEY//-/%2d}"
+	assert_answers 401
+	assert_equal "$(records 'map([.key.name, .key.prefix, .key.managed, .decision.code] | map(tostring) | join(" ")) | join(", ")')" \
+		'intake aigw true null, intake aigw true null, intake aigw false revoked_key'
+	assert_equal "$(records 'map(.key.fingerprint) | unique | length')" 1
+	assert_equal "$(got x-goog-api-key)" "$odd"
+	assert_equal "$(provider_saw '[.[] | select(.event == "request").query] | join(" ")')" \
+		'k%65y=sk-real%26a%23b%2Bc%252%3D%2F~%22&alt=sse '
+	SECRET=$odd assert_nothing_leaked
+}
+
 @test 'curl that waits for 100 Continue: its head goes out with the key of the provider' {
 	chat -H 'Expect: 100-continue' --data-binary @call >said
 	grep -q '^HTTP 200' said
@@ -267,6 +287,11 @@ refused_as() {
 @test 'a key where the provider takes none, two keys, and no stored secret are refused' {
 	run chat -H "Authorization;" -H "X-Api-Key: $KEY" -H 'Authorization: Bearer other' --data-binary @call
 	refused_as 401 misplaced_key
+	refute_output --partial signature
+	run governed curl -sS -H "Authorization: AWS4-HMAC-SHA256 Credential=$KEY/20261130/r/s/aws4_request, Signature=0" \
+		-H 'Content-Type: application/json' -w '\nHTTP %{http_code}\n' --data-binary @call "$OPENAI/chat/completions"
+	refused_as 401 misplaced_key
+	assert_output --partial 'takes no key (a signature cannot be made with it); it goes into: header authorization bearer'
 	aigw key create --environment test --name second --json >second
 	run governed curl -sS -H "Authorization: Bearer $KEY" -H "Sec-WebSocket-Protocol: api-key.$(jq -r .key second)" \
 		-H 'Content-Type: application/json' -w '\nHTTP %{http_code}\n' --data-binary @call "$OPENAI/chat/completions"
@@ -389,10 +414,12 @@ refused_as() {
 	run governed curl -sS -H "Authorization: Bearer $KEY" -w '\nHTTP %{http_code}\n' "http://plain.example.test:$PORT/plain"
 	assert_answers 403
 	assert_output --partial '"code":"key_not_for_host"'
+	run governed curl -sS -w '\nHTTP %{http_code}\n' "http://plain.example.test:$PORT/plain?token=${KEY//-/%2D}"
+	assert_answers 403
 	run governed curl -sS -w '\nHTTP %{http_code}\n' "http://plain.example.test:$PORT/plain?not=aigw-a-key"
 	assert_answers 200
 	assert_provider_saw 1
-	assert_equal "$(records 'map(.decision.code) | join(" ")')" key_not_for_host
+	assert_equal "$(records 'map(.decision.code) | join(" ")')" 'key_not_for_host key_not_for_host'
 	assert_nothing_leaked
 }
 

@@ -30,6 +30,7 @@ static void check_key(struct bytes text)
 static void check_head(struct bytes head, const struct provider *p)
 {
 	const uint8_t *end = head.at;
+	uint8_t room[GATEWAY_KEY_BYTES_MAX];
 	struct credential_scan s;
 	struct credential_place place;
 
@@ -39,7 +40,9 @@ static void check_head(struct bytes head, const struct provider *p)
 		end = place.key.at + place.key.len;
 		must(end <= head.at + credential_head_bytes(head));
 		must(p || !place.accepted);
-		check_key(place.key);
+		struct bytes text = credential_place_text(&place, room, sizeof room);
+		must(text.len <= place.key.len && (place.in_query || text.at == place.key.at));
+		check_key(text);
 	}
 }
 

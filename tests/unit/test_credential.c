@@ -186,6 +186,9 @@ static void a_target_is_written_without_its_secrets(void)
 		{"/v1?key=SEC=RET?key", "/v1?key=redacted"},
 		{"/v1?a=b?key=c", "/v1?a=b?key=c"}, /* one parameter */
 		{"/v1?monkey=x&tokens=5&keys", "/v1?monkey=x&tokens=5&keys"},
+		/* names may be encoded */
+		{"/v1?%6bey=S&api%5Fkey=S&%6=S&ke%79z=S",
+		 "/v1?%6bey=redacted&api%5Fkey=redacted&%6=S&ke%79z=S"},
 		/* nothing to hide, and not a byte lost */
 		{"/v1?", "/v1?"},
 		{"/v1?&", "/v1?&"},
@@ -203,6 +206,37 @@ static void a_target_is_written_without_its_secrets(void)
 		CHECK_ERR(credential_put_target(&out, tap_guarded(bytes_str(cases[i].target))), OK);
 		CHECK_BYTES(buf_view(&out), cases[i].written);
 		buf_done(&out);
+	}
+}
+
+static void what_is_encoded_is_decoded_where_it_fits(void)
+{
+	static const struct {
+		const char *text, *meant;
+	} cases[] = {
+		{"", ""},
+		{"aigw-test", "aigw-test"},
+		{"aigw%2Dtest%2d", "aigw-test-"},
+		{"%41%7e%00"
+		 "b",
+		 "A~"}, /* and a NUL, and b */
+		{"%", "%"},
+		{"%4", "%4"},
+		{"%4g%%41", "%4g%A"},
+		{"a+b", "a+b"},
+		{"12345678%39", "12345678"
+				"9"},
+		{"123456789%30", "1234567890"},
+		{"1234567890%31", "1234567890%31"}, /* longer than the room */
+	};
+	uint8_t room[10];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct bytes meant = credential_decode(tap_guarded(bytes_str(cases[i].text)), room,
+						       sizeof room);
+		size_t len = strlen(cases[i].meant);
+		CHECK(bytes_equal(bytes_slice(meant, 0, len), bytes_str(cases[i].meant)));
+		CHECK_U64(meant.len, i == 3 ? 4 : len);
 	}
 }
 
@@ -309,6 +343,7 @@ int main(void)
 		  TEST(a_header_is_written_without_its_secret),
 		  TEST(a_subprotocol_is_written_without_its_secret),
 		  TEST(a_target_is_written_without_its_secrets),
+		  TEST(what_is_encoded_is_decoded_where_it_fits),
 		  TEST(a_command_line_is_written_without_keys),
 		  TEST(no_secret_is_written_when_memory_ends),
 		  TEST(no_secret_is_written_when_the_room_ends));

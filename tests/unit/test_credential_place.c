@@ -42,6 +42,8 @@ static const struct {
 	 "Authorization=sk-1+ "},
 	{"gemini", "POST /x?alt=sse&key=AIza HTTP/1.1\r\nX-Goog-Api-Key: b\r\n\r\n",
 	 "key=AIza+ X-Goog-Api-Key=b+ "},
+	{"gemini", "POST /x?%6bey=aigw%2Dtest%2Dx&ke=1 HTTP/1.1\r\n\r\n",
+	 "%6bey=aigw%2Dtest%2Dx+ "},
 	{"azure-openai", "POST / HTTP/1.1\r\napi-key: k\r\n\r\n", "api-key=k+ "},
 	{"replicate", "POST / HTTP/1.1\r\nAuthorization: Token r8_\r\n\r\n", "Authorization=r8_+ "},
 	/* another's, or another scheme */
@@ -97,6 +99,42 @@ static void a_key_for_two_dialects_of_a_host_is_accepted_twice(void)
 	CHECK_U64(accepted, 2);
 }
 
+/* The text of the only place of a head, and whether a signature was made with it. */
+static void check_text(const char *provider, struct bytes head, const char *text, bool signs)
+{
+	const struct provider *p = catalogue_find(bytes_str(provider));
+	struct credential_scan s;
+	struct credential_place place;
+	uint8_t room[12];
+
+	credential_scan_init(&s, tap_guarded(head), p, p->dialect);
+	CHECK(credential_scan_next(&s, &place));
+	CHECK_BYTES(credential_place_text(&place, room, sizeof room), text);
+	CHECK(place.signs == signs);
+	CHECK(!credential_scan_next(&s, &place));
+}
+
+static void a_key_in_a_query_is_encoded_and_one_in_a_header_is_not(void)
+{
+	check_text("gemini", BYTES("GET /?key=aigw%2Dt%2Dx HTTP/1.1\r\n\r\n"), "aigw-t-x", false);
+	check_text("gemini", BYTES("GET / HTTP/1.1\r\nx-goog-api-key: aigw%2Dt\r\n\r\n"),
+		   "aigw%2Dt", false);
+	check_text("gemini", BYTES("GET /?key=aigw%2Dt%2D123456 HTTP/1.1\r\n\r\n"),
+		   "aigw%2Dt%2D123456", false);
+}
+
+static void a_signature_is_told_from_other_misplaced_keys(void)
+{
+	check_text("bedrock",
+		   BYTES("POST / HTTP/1.1\r\nAuthorization: aws4-HMAC-SHA256 "
+			 "Credential=aigw-t-x/2026, Signature=1\r\n\r\n"),
+		   "aigw-t-x", true);
+	check_text("bedrock", BYTES("POST / HTTP/1.1\r\nAuthorization: Basic aigw-t-x\r\n\r\n"),
+		   "aigw-t-x", false);
+	check_text("openai", BYTES("POST / HTTP/1.1\r\nx-api-key: AWS4-aigw-t-x\r\n\r\n"),
+		   "AWS4-aigw-t-x", false);
+}
+
 static void a_head_ends_with_its_empty_line(void)
 {
 	CHECK_U64(credential_head_bytes(BYTES("GET / HTTP/1.1\r\nA: b\r\n\r\nbody")), 24);
@@ -109,5 +147,7 @@ int main(void)
 {
 	RUN_TESTS(TEST(keys_are_found_where_the_catalogue_says),
 		  TEST(a_key_for_two_dialects_of_a_host_is_accepted_twice),
+		  TEST(a_key_in_a_query_is_encoded_and_one_in_a_header_is_not),
+		  TEST(a_signature_is_told_from_other_misplaced_keys),
 		  TEST(a_head_ends_with_its_empty_line));
 }

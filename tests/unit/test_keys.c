@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "keys/key_file.h"
 #include "keys/key_message.h"
+#include "keys/key_refusal.h"
 #include "llm/price.h"
 #include "policy/section_limits.h"
 #include "tap.h"
@@ -446,6 +447,50 @@ static void every_key_of_a_full_store_is_found(void)
 	buf_done(&file);
 }
 
+/* ---- why it is refused ---- */
+
+static void check_refusal(const struct decision *d, int status, const char *code, const char *rule,
+			  const char *part)
+{
+	CHECK_U64(d->action, ACTION_REFUSE);
+	CHECK_U64(d->status, status);
+	CHECK_STR(d->code, code);
+	CHECK_STR(d->rule, rule);
+	CHECK(strstr(d->reason, part) != NULL);
+}
+
+static void a_refusal_names_the_key_and_what_to_do(void)
+{
+	const struct key_entry e = {
+		.scope = {.name = BYTES("intake"), .environment = BYTES("test")}};
+	const struct provider *openai = catalogue_find(BYTES("openai"));
+	struct credential_place place = {.name = BYTES("x-api-key")};
+	struct decision d = {.environment = BYTES("kept")};
+	struct credential_scan s;
+
+	key_refuse_verdict(&d, &e, KEY_EXPIRED);
+	check_refusal(&d, 401, "expired_key", "keys.intake.expired", "aigw key expire");
+	CHECK_BYTES(d.environment, "kept");
+	key_refuse_verdict(&d, NULL, KEY_UNKNOWN);
+	check_refusal(&d, 401, "unknown_key", "keys.unknown", "aigw key create");
+	key_refuse_user(&d, &e);
+	check_refusal(&d, 403, "policy_denied", "keys.intake.user", "another user");
+	key_refuse_program(&d, &e);
+	check_refusal(&d, 403, "policy_denied", "keys.intake.exe", "another program");
+	key_refuse_provider(&d, &e, "openai");
+	check_refusal(&d, 403, "policy_denied", "keys.intake.providers", "provider openai");
+	key_refuse_no_secret(&d, &e, "openai");
+	check_refusal(&d, 503, "no_provider_secret", "keys.secret",
+		      "environment \"test\" or for all; store one");
+	credential_scan_init(&s, BYTES_NONE, openai, openai->dialect);
+	key_refuse_place(&d, &place, &s, "openai");
+	check_refusal(&d, 401, "misplaced_key", "keys.place",
+		      "takes no key; it goes into: header authorization bearer");
+	place.signs = true;
+	key_refuse_place(&d, &place, &s, "openai");
+	check_refusal(&d, 401, "misplaced_key", "keys.place", "(a signature cannot be made");
+}
+
 /* ---- what a key holder is asked, and answers ---- */
 
 static void a_question_is_read_back_and_nothing_else_is_one(void)
@@ -690,6 +735,7 @@ int main(void)
 		  TEST(a_store_holds_so_much_and_not_more),
 		  TEST(a_key_is_worth_what_its_entry_says_at_that_time),
 		  TEST(every_key_of_a_full_store_is_found),
+		  TEST(a_refusal_names_the_key_and_what_to_do),
 		  TEST(a_question_is_read_back_and_nothing_else_is_one),
 		  TEST(an_answer_gives_a_secret_for_a_valid_key_alone),
 		  TEST(a_secret_opens_for_its_provider_and_environment_alone),

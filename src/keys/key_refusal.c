@@ -83,6 +83,12 @@ void key_refuse_no_secret(struct decision *d, const struct key_entry *e, const c
 	phrase_put(&p, "\"");
 }
 
+void key_refuse_two(struct decision *d)
+{
+	decide_refuse(d, 400, "ambiguous_request", "keys",
+		      "the request holds two different gateway keys; send one");
+}
+
 void key_refuse_place(struct decision *d, const struct credential_place *place,
 		      const struct credential_scan *s, const char *provider)
 {

@@ -19,6 +19,8 @@ void key_refuse_program(struct decision *d, const struct key_entry *e);
 /* It is not for this provider (403), or there is nothing to put in its place (503). */
 void key_refuse_provider(struct decision *d, const struct key_entry *e, const char *provider);
 void key_refuse_no_secret(struct decision *d, const struct key_entry *e, const char *provider);
+/* There are two different ones (400). */
+void key_refuse_two(struct decision *d);
 /* It stands where the provider takes no key (401): `s` knows where it takes one. */
 void key_refuse_place(struct decision *d, const struct credential_place *place,
 		      const struct credential_scan *s, const char *provider);

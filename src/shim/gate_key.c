@@ -65,15 +65,6 @@ static bool is_gateway_key(const struct credential_place *place, struct key_text
 	return gateway_key_claims(t->text);
 }
 
-static bool fault_place(struct gate_key_fault *f, const struct credential_place *place,
-			const struct credential_scan *s, const struct provider *provider)
-{
-	struct decision d = {.code = ""};
-
-	key_refuse_place(&d, place, s, provider->name);
-	return fault_of(f, &d);
-}
-
 /* All keys of the head; *ret_key is the gateway key. */
 static bool collect(struct gate_key *k, struct bytes head, const struct provider *provider,
 		    const struct dialect *dialect, struct key_text *ret_key,
@@ -81,26 +72,25 @@ static bool collect(struct gate_key *k, struct bytes head, const struct provider
 {
 	struct credential_scan s;
 	struct credential_place place;
+	struct decision d = {.action = ACTION_ALLOW};
 	struct key_text next;
-	bool fine = true;
 
 	credential_scan_init(&s, head, provider, dialect);
-	while (fine && credential_scan_next(&s, &place)) {
+	while (d.action == ACTION_ALLOW && credential_scan_next(&s, &place)) {
 		if (!is_gateway_key(&place, k->given ? &next : ret_key)) {
 			k->raw = k->raw || !place.foreign;
 			continue;
 		}
 		if (!place.accepted)
-			fine = fault_place(f, &place, &s, provider);
+			key_refuse_place(&d, &place, &s, provider->name);
 		else if (k->given && !bytes_equal(ret_key->text, next.text))
-			fine = fault(f, 400, "ambiguous_request", "keys",
-				     "the request holds two different gateway keys; send one");
+			key_refuse_two(&d);
 		if (!k->given)
 			keep_place(k, place.name);
 		k->given = true;
 	}
 	wipe(&next, sizeof next);
-	return fine;
+	return d.action == ACTION_ALLOW || fault_of(f, &d);
 }
 
 static bool is_still_good(const struct gate_key *k, const struct gate_key_question *q,

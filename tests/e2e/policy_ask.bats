@@ -121,3 +121,86 @@ explain() {
 	assert_failure 2
 	assert_output --partial 'ends too early'
 }
+
+# a_key NAME [OPTION...]: a gateway key of environment plain; prints it.
+a_key() {
+	aigw key create --environment plain --name "$@" --json 2>/dev/null | jq -r .key
+}
+
+@test 'a gateway key takes part: by its name, with its state, scope and limits among the rules' {
+	initialised
+	a_key intake --model 'openai/gpt-5*' --provider openai --user nobody --limit usd_per_month=50 >/dev/null
+	explain --provider openai --model gpt-5 --key intake --user nobody
+	assert_failure 1
+	assert_output --regexp 'gateway_key +keys.intake +refuses +keys.secret'
+	assert_output --regexp 'code +no_provider_secret'
+	echo sk-1 | aigw key import --provider openai >/dev/null
+	explain --provider openai --model gpt-5 --key intake --user nobody --json
+	assert_success
+	assert_equal "$(jq -c '[.key, .environment, .limits, (.rules[] | select(.where | startswith("keys")) | [.kind, .where, .refuses])]' <<<"$output")" \
+		'["intake","plain",[{"scope":"keys.intake","limit":"usd_per_month","allowed":50}],["gateway_key","keys.intake",false],["key","keys.intake",false],["models.allow","keys.intake",false]]'
+	explain --provider openai --model gpt-5 --key intake --user nobody
+	assert_line --regexp '^limits +keys.intake: usd_per_month 50$'
+	explain --provider openai --model o1 --key intake --user nobody --json
+	assert_failure 1
+	assert_equal "$(jq -r .rule <<<"$output")" keys.intake.models.allow
+	explain --provider openai --model gpt-5 --key intake --user 65534 --json
+	assert_failure 1
+	assert_equal "$(jq -r .rule <<<"$output")" keys.intake.user
+	explain --provider mistral --model gpt-5 --key intake --user nobody --json
+	assert_equal "$(jq -c '[.rule, ([.rules[] | select(.refuses).where] | index("keys.intake") != null)]' <<<"$output")" \
+		'["keys.intake.providers",true]'
+	aigw key revoke intake >/dev/null
+	explain --provider openai --model gpt-5 --key intake --user nobody --json
+	assert_failure 1
+	assert_equal "$(jq -c '[.status, .code, .rule, .rules[0].kind]' <<<"$output")" '[401,"revoked_key","keys.intake.revoked","gateway_key"]'
+}
+
+@test 'a key is spoken of by its name, never by itself' {
+	initialised
+	key=$(a_key intake)
+	explain --provider openai --model gpt-5 --key "$key"
+	assert_failure 2
+	assert_output --partial 'by their names'
+	refute_output --partial "$key"
+	explain --provider openai --model gpt-5 --key nobodys
+	assert_failure 2
+	assert_output --partial "there is no key 'nobodys'"
+	explain --provider openai --model gpt-5 --key intake --store "$BATS_TEST_TMPDIR/elsewhere"
+	assert_failure 2
+}
+
+# http HEADER...: a chat request with these headers, in call.http.
+http() {
+	printf 'POST /v1/chat/completions HTTP/1.1\nHost: api.openai.com\n' >call.http
+	printf '%s\n' "$@" '' '{"model":"gpt-5"}' >>call.http
+	run "$BUILD/aigw" policy test call.http --policy rules.json --json
+}
+
+@test 'the keys in a request are judged as the shim would' {
+	initialised
+	echo sk-1 | aigw key import --provider openai >/dev/null
+	key=$(a_key intake) other=$(a_key other)
+	http "Authorization: Bearer $key"
+	assert_success
+	assert_equal "$(jq -r '[.key, .environment] | join(" ")' <<<"$output")" 'intake plain'
+	refute_output --partial "$key"
+	http "Authorization: Bearer ${key%??}xx"
+	assert_failure 1
+	assert_equal "$(jq -r .code <<<"$output")" mistyped_key
+	http "x-api-key: $key"
+	assert_equal "$(jq -r .code <<<"$output")" misplaced_key
+	http "Authorization: Bearer $key" "Sec-WebSocket-Protocol: api-key.$other"
+	assert_equal "$(jq -r .code <<<"$output")" ambiguous_request
+	aigw key revoke intake >/dev/null
+	http "Authorization: Bearer $key"
+	assert_equal "$(jq -r .code <<<"$output")" revoked_key
+	printf '{"version":1,"audit":{"recipients":["aigw1x"]},"organization":{"require":["managed_key"]},
+		"environments":{"plain":{}},"default_environment":"plain"}' >rules.json
+	http "Authorization: Bearer $other"
+	assert_success
+	http "Authorization: Bearer sk-of-the-provider"
+	assert_failure 1
+	assert_equal "$(jq -r .code <<<"$output")" managed_key_required
+	assert_output --partial "provider's own"
+}

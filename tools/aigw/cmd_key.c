@@ -257,22 +257,9 @@ static int create_key(struct key_work *k)
 	return status;
 }
 
-/* The key that the operand names; NULL: that was said. */
-static struct key_entry *find_named(struct key_work *k)
-{
-	struct key_entry *e = key_edit_find(&k->edit, k->word);
-
-	if (!e && gateway_key_claims(bytes_str(k->word)))
-		print_note("keys are spoken of by their names ('aigw key list'), not by "
-			   "themselves: others can read a command line");
-	else if (!e)
-		print_note("there is no key '%s' ('aigw key list' lists them)", k->word);
-	return e;
-}
-
 static int revoke_key(struct key_work *k)
 {
-	struct key_entry *e = find_named(k);
+	struct key_entry *e = key_edit_named(&k->edit, k->word);
 	int status;
 
 	if (!e)
@@ -290,7 +277,7 @@ static int revoke_key(struct key_work *k)
 
 static int expire_key(struct key_work *k)
 {
-	struct key_entry *e = find_named(k);
+	struct key_entry *e = key_edit_named(&k->edit, k->word);
 	struct buf text = {0};
 	int status;
 
@@ -314,7 +301,7 @@ static int expire_key(struct key_work *k)
 
 static int limit_key(struct key_work *k)
 {
-	struct key_entry *e = find_named(k);
+	struct key_entry *e = key_edit_named(&k->edit, k->word);
 	struct buf text = {0};
 	int status;
 
@@ -334,7 +321,7 @@ static int limit_key(struct key_work *k)
 static int rotate_key(struct key_work *k)
 {
 	char key[GATEWAY_KEY_BYTES_MAX + 1];
-	struct key_entry *e = find_named(k);
+	struct key_entry *e = key_edit_named(&k->edit, k->word);
 	uint64_t until = k->now + OVERLAP_USUAL;
 	int status = EXIT_FINE;
 
@@ -364,7 +351,7 @@ static int rotate_key(struct key_work *k)
 
 static int show_key(struct key_work *k)
 {
-	const struct key_entry *e = find_named(k);
+	const struct key_entry *e = key_edit_named(&k->edit, k->word);
 
 	if (e)
 		key_print_one(e, k->state, k->w->json);

@@ -330,12 +330,12 @@ static int do_log(const struct places *places, const char *file, const struct wi
 
 static int do_explain(const struct places *places, const char *file, const struct wish *w)
 {
-	return policy_explain(w->policy ? w->policy : places->policy, &w->ask);
+	return policy_explain(places, w->policy ? w->policy : places->policy, &w->ask);
 }
 
 static int do_test(const struct places *places, const char *file, const struct wish *w)
 {
-	return policy_test(w->policy ? w->policy : places->policy, file, &w->ask);
+	return policy_test(places, w->policy ? w->policy : places->policy, file, &w->ask);
 }
 
 static int do_simulate(const struct places *places, const char *file, const struct wish *w)
@@ -417,6 +417,10 @@ int cmd_policy(int argc, char **argv)
 		{"cgroup", 0, OPTION_TEXT, &k->cgroup, "PATH", "... its control group"},
 		{"parent", 0, OPTION_TEXT, &k->parent, "PATH", "... its parent's executable"},
 		{"environment", 0, OPTION_TEXT, &k->environment, "NAME", "... AIGW_ENVIRONMENT"},
+		{"key", 0, OPTION_TEXT, &k->key, "NAME",
+		 "explain, test: the gateway key that it holds, by its name"},
+		{"store", 0, OPTION_TEXT, &k->store, "DIR",
+		 "explain, test, simulate: where gateway keys are, when not this user's"},
 		{"day", 0, OPTION_TEXT, &k->day, "DATE",
 		 "explain, test: as on that day: 2027-01-31"},
 		{"policy", 0, OPTION_TEXT, &w.policy, "FILE",

@@ -119,6 +119,18 @@ struct key_entry *key_edit_find(struct key_edit *edit, const char *name)
 	return NULL;
 }
 
+struct key_entry *key_edit_named(struct key_edit *edit, const char *name)
+{
+	struct key_entry *e = key_edit_find(edit, name);
+
+	if (!e && gateway_key_claims(bytes_str(name)))
+		print_note("keys are spoken of by their names ('aigw key list'), not by "
+			   "themselves: others can read a command line");
+	else if (!e)
+		print_note("there is no key '%s' ('aigw key list' lists them)", name);
+	return e;
+}
+
 struct key_secret *key_edit_find_secret(struct key_edit *edit, struct bytes provider,
 					struct bytes environment)
 {

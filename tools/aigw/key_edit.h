@@ -29,6 +29,8 @@ int key_edit_save(struct key_edit *edit);
 void key_edit_close(struct key_edit *edit);
 
 struct key_entry *key_edit_find(struct key_edit *edit, const char *name);
+/* The same, and says what is wrong when there is none: also that this is a key, and no name. */
+struct key_entry *key_edit_named(struct key_edit *edit, const char *name);
 /* That of exactly this environment ("": of all). */
 struct key_secret *key_edit_find_secret(struct key_edit *edit, struct bytes provider,
 					struct bytes environment);

@@ -8,11 +8,12 @@
 #include "aigw.h"
 #include "base/files.h"
 #include "base/sys.h"
-#include "grid.h"
 #include "llm/exchange.h"
 #include "policy/force.h"
 #include "policy/load.h"
 #include "policy/section_agreements.h"
+#include "policy_answer.h"
+#include "policy_key.h"
 #include "print.h"
 
 #define COMMAND         "policy"
@@ -32,6 +33,7 @@ struct asking {
 	struct exchange *exchange; /* of a request in a file; else NULL */
 	struct buf request;
 	struct fault fault; /* it could not be read: code is set */
+	struct policy_key key;
 };
 
 /* ---- what is asked ---- */
@@ -227,121 +229,47 @@ static int take_request(struct asking *a, const char *path)
 	return EXIT_FINE;
 }
 
+/* ---- its key ---- */
+
+/* The one that is named, else those in the request. */
+static int take_key(struct asking *a, const struct places *places)
+{
+	const struct policy_key_place place = {places, a->policy, a->wish->store};
+	struct question *q = &a->question;
+	struct match match;
+	int status = EXIT_FINE;
+
+	if (a->wish->key) {
+		status = policy_key_name(&a->key, &place, a->wish->key);
+	} else if (a->exchange) {
+		const struct http1_request *r = exchange_request(a->exchange);
+		provider_match(q->provider, q->method, q->path, &match);
+		status = policy_key_read(&a->key, &place,
+					 bytes_slice(buf_view(&r->raw), 0, r->head_bytes),
+					 q->provider, match.dialect);
+	}
+	if (status)
+		return status;
+	policy_key_judge(&a->key, &a->facts, q->provider);
+	q->key = policy_key_scope(&a->key);
+	q->raw_key = a->key.raw;
+	return EXIT_FINE;
+}
+
 /* ---- the answer ---- */
 
-struct telling {
-	struct grid grid;
-	struct buf looks; /* JSON */
-};
-
-static void tell(void *context, const struct look *look)
+/* What is asked of the key before any rule. */
+static void tell_key(const struct asking *a, struct policy_answer *to)
 {
-	struct telling *t = context;
-	struct json_object o;
+	const struct policy_key *k = &a->key;
+	const struct look look = {.kind = "gateway_key",
+				  .where = k->entry ? k->entry->scope.where : BYTES("keys"),
+				  .refuses = k->refused,
+				  .rule = k->refused ? k->refusal.rule : "",
+				  .reason = k->refused ? k->refusal.reason : ""};
 
-	grid_put_str(&t->grid, PLAIN, look->kind);
-	grid_put(&t->grid, PLAIN, look->where);
-	grid_put_str(&t->grid, look->refuses ? look->observed ? YELLOW : RED : GREEN,
-		     !look->refuses   ? "no objection"
-		     : look->observed ? "would refuse"
-				      : "refuses");
-	grid_put_str(&t->grid, PLAIN, look->rule);
-	if (t->looks.len)
-		need(buf_put_u8(&t->looks, ','));
-	o = object_begin(&t->looks);
-	object_text(&o, "kind", bytes_str(look->kind));
-	object_text(&o, "where", look->where);
-	object_bool(&o, "refuses", look->refuses);
-	object_bool(&o, "observed", look->observed);
-	if (look->refuses) {
-		object_text(&o, "rule", bytes_str(look->rule));
-		object_text(&o, "reason", bytes_str(look->reason));
-	}
-	object_end(&o);
-}
-
-static void object_changes(struct json_object *o, const struct force *f)
-{
-	struct bytes rest = buf_view(&f->changes);
-	bool any = false;
-
-	object_key(o, BYTES("changes"));
-	need(buf_put_u8(o->out, '['));
-	for (; rest.len; any = true) {
-		if (any)
-			need(buf_put_u8(o->out, ','));
-		need(buf_put_json_string(o->out, bytes_cut(&rest, '\0')));
-	}
-	need(buf_put_u8(o->out, ']'));
-}
-
-static void print_json(const struct asking *a, const struct decision *d, const struct force *f,
-		       struct telling *t)
-{
-	struct buf out = {0};
-	struct json_object o = object_begin(&out);
-
-	object_text(&o, "action", bytes_str(action_name(d->action)));
-	object_text(&o, "verdict", bytes_str(action_name(d->observed ? ACTION_REFUSE : d->action)));
-	object_text(&o, "environment", d->environment);
-	if (d->application.len)
-		object_text(&o, "application", d->application);
-	object_text(&o, "provider", bytes_str(a->question.provider->name));
-	object_text(&o, "operation", bytes_str(operation_name(a->call.operation)));
-	object_text(&o, "model", bytes_of(a->call.model, a->call.model_len));
-	object_text(&o, "rule", bytes_str(d->rule));
-	object_text(&o, "reason", bytes_str(d->reason));
-	if (d->code[0])
-		object_text(&o, "code", bytes_str(d->code));
-	if (d->status)
-		object_number(&o, "status", (uint64_t)d->status);
-	if (d->receipt)
-		object_text(&o, "receipt", bytes_str(receipt_name(d->receipt)));
-	if (f->changes.len)
-		object_changes(&o, f);
-	object_key(&o, BYTES("rules"));
-	need(buf_put_u8(&out, '['));
-	need(buf_put(&out, buf_view(&t->looks)));
-	need(buf_put_u8(&out, ']'));
-	object_end(&o);
-	need(buf_put_u8(&out, '\n'));
-	print_buf(&out);
-	buf_done(&out);
-}
-
-static void put_line(struct buf *out, const char *name, struct bytes text)
-{
-	if (!text.len)
-		return;
-	put_cell(out, bytes_str(name), 13);
-	put_visible(out, text);
-	need(buf_put_u8(out, '\n'));
-}
-
-static void print_text_answer(const struct asking *a, const struct decision *d,
-			      const struct force *f, struct telling *t)
-{
-	struct bytes changes = buf_view(&f->changes);
-	struct buf out = {0};
-
-	grid_print(&t->grid, "");
-	need(buf_put_str(&out, "\n"));
-	put_line(&out, "environment", d->environment);
-	put_line(&out, "application", d->application);
-	put_line(&out, "provider", bytes_str(a->question.provider->name));
-	put_line(&out, "operation", bytes_str(operation_name(a->call.operation)));
-	put_line(&out, "model", bytes_of(a->call.model, a->call.model_len));
-	put_line(&out, "decision",
-		 bytes_str(d->observed ? "allow (observed: it would be refused)"
-				       : action_name(d->action)));
-	put_line(&out, "code", bytes_str(d->code));
-	put_line(&out, "rule", bytes_str(d->rule));
-	put_line(&out, "reason", bytes_str(d->reason));
-	put_line(&out, "receipt", bytes_str(receipt_name(d->receipt)));
-	while (changes.len)
-		put_line(&out, "change", bytes_cut(&changes, '\0'));
-	print_buf(&out);
-	buf_done(&out);
+	if (k->entry || k->refused)
+		policy_answer_tell(to, &look);
 }
 
 /* What would be forced: into the request that there is, or by name only. */
@@ -371,24 +299,37 @@ static void force_or_name(const struct asking *a, struct decision *d, struct for
 	d->action = ACTION_REWRITE;
 }
 
+/* That is done first: no rule is asked. */
+static void refuse_key(const struct asking *a, struct decision *d)
+{
+	const struct decision of_rules = *d;
+
+	*d = a->key.refusal;
+	d->environment = of_rules.environment;
+	d->application = of_rules.application;
+}
+
 static int answer(struct asking *a)
 {
-	static const char *const titles[] = {"KIND", "SCOPE", "SAYS", "RULE"};
-	struct telling t = {.grid = {.columns = 4, .titles = titles}};
 	struct force force = {0};
 	struct decision d;
+	struct policy_answer to = {.provider = a->question.provider,
+				   .call = &a->call,
+				   .key = a->key.entry,
+				   .decision = &d,
+				   .changes = &force.changes};
 
-	decide_explain(a->policy, &a->question, tell, &t, &d);
-	if (a->fault.code)
+	tell_key(a, &to);
+	decide_explain(a->policy, &a->question, policy_answer_tell, &to, &d);
+	if (a->key.refused)
+		refuse_key(a, &d);
+	else if (a->fault.code)
 		decide_refuse(&d, 400, a->fault.code, "request", a->fault.reason);
 	else
 		force_or_name(a, &d, &force);
-	if (a->wish->json)
-		print_json(a, &d, &force, &t);
-	else
-		print_text_answer(a, &d, &force, &t);
+	policy_answer_print(&to, a->wish->json);
 	force_done(&force);
-	buf_done(&t.looks);
+	policy_answer_done(&to);
 	return d.action == ACTION_REFUSE ? EXIT_FINDING : EXIT_FINE;
 }
 
@@ -408,7 +349,8 @@ static int load(struct asking *a, const char *path)
 	return EXIT_USAGE;
 }
 
-static int ask(const char *policy_path, const char *request_path, const struct policy_ask *wish)
+static int ask(const struct places *places, const char *policy_path, const char *request_path,
+	       const struct policy_ask *wish)
 {
 	struct asking a = {.wish = wish};
 	int status = load(&a, policy_path);
@@ -418,7 +360,10 @@ static int ask(const char *policy_path, const char *request_path, const struct p
 	if (!status)
 		status = request_path ? take_request(&a, request_path) : take_call(&a);
 	if (!status)
+		status = take_key(&a, places);
+	if (!status)
 		status = answer(&a);
+	policy_key_done(&a.key);
 	policy_free(a.policy);
 	exchange_free(a.exchange);
 	buf_done(&a.groups);
@@ -426,12 +371,14 @@ static int ask(const char *policy_path, const char *request_path, const struct p
 	return status;
 }
 
-int policy_explain(const char *policy_path, const struct policy_ask *wish)
+int policy_explain(const struct places *places, const char *policy_path,
+		   const struct policy_ask *wish)
 {
-	return ask(policy_path, NULL, wish);
+	return ask(places, policy_path, NULL, wish);
 }
 
-int policy_test(const char *policy_path, const char *request_path, const struct policy_ask *wish)
+int policy_test(const struct places *places, const char *policy_path, const char *request_path,
+		const struct policy_ask *wish)
 {
-	return ask(policy_path, request_path, wish);
+	return ask(places, policy_path, request_path, wish);
 }

@@ -7,6 +7,7 @@
 #define AIGW_TOOL_POLICY_ASK_H
 
 #include "args.h"
+#include "policy/load.h"
 
 /* The options of the two; NULL: not given. */
 struct policy_ask {
@@ -16,13 +17,16 @@ struct policy_ask {
 	struct text_list features;
 	uint64_t max_tokens, body_bytes;
 	bool websocket;
-	const char *day; /* "2027-01-31"; today */
+	const char *key, *store; /* a gateway key's name, and where keys are */
+	const char *day;         /* "2027-01-31"; today */
 	bool json;
 };
 
-/* By the policy file at `policy_path`. Problems are said on stderr; the result is an exit status: 0
- * the call is allowed, 1 refused. */
-int policy_explain(const char *policy_path, const struct policy_ask *ask);
-int policy_test(const char *policy_path, const char *request_path, const struct policy_ask *ask);
+/* By the policy file at `policy_path`, with the gateway keys of the places. Problems are said on
+ * stderr; the result is an exit status: 0 the call is allowed, 1 refused. */
+int policy_explain(const struct places *places, const char *policy_path,
+		   const struct policy_ask *ask);
+int policy_test(const struct places *places, const char *policy_path, const char *request_path,
+		const struct policy_ask *ask);
 
 #endif

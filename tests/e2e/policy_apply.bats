@@ -110,3 +110,38 @@ changes() {
 	run -1 aigw policy simulate draft.json
 	assert_output --regexp 'would refuse +1 +[0-9A-Z]{26} +environments.test.models.allow'
 }
+
+@test 'a draft is tried out with the keys in the log, and what it cannot know is told' {
+	start_provider
+	draft '{ "limits": { "tokens_per_day": 3000 } }'
+	aigw policy apply draft.json
+	echo sk-of-the-provider | aigw key import --provider openai >/dev/null
+	API_KEY=$(aigw key create --environment test --name intake --model 'openai/gpt-5*' --json | jq -r .key)
+	export API_KEY
+	CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	assert_answers 200
+	CHAT_WITH=shimmed run chat -d "$(body gpt-4o)" # the key's own rule refuses
+	assert_answers 403
+	CHAT_WITH=shimmed run chat -d "$(body gpt-5 ',"max_tokens":4000')"
+	assert_answers 429
+	aigw key revoke intake >/dev/null
+	CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	assert_answers 401
+	API_KEY=sk-raw CHAT_WITH=shimmed run chat -d "$(body gpt-5)"
+	assert_answers 200
+	run -0 aigw policy simulate draft.json
+	assert_output "$(printf '%s\n' \
+		'5 requests: 3 as before, 0 would be refused, 0 would be allowed, 0 would be told of' \
+		'1 were refused before any rule was asked, or their provider is not known any more' \
+		'1 were refused by a limit: what would be used under the draft is not known')"
+	draft '{ "require": ["managed_key"] } }, "applications": { "cron": { "environment": "test", "match": { "parent_exe": "/usr/sbin/cron" } }'
+	run -1 aigw policy simulate draft.json --json
+	assert_equal "$(jq -c '[.same, .would_refuse, .would_allow, .not_by_rules, .refused_by_limits, .keys_not_known, .applications_not_matched, .differences[].rule]' <<<"$output")" \
+		'[2,1,0,1,1,0,["cron"],"environments.test.require"]'
+	run -1 aigw policy simulate draft.json
+	assert_line 'groups and parents of programs are not in the log: these applications, which ask for them, matched nothing: cron'
+	# without the store the key's environment is all that is known of it
+	rm "$AIGW_HOME/keys/gateway.store"
+	run -1 aigw policy simulate draft.json --json
+	assert_equal "$(jq -c '[.keys_not_known, .would_refuse, .would_allow]' <<<"$output")" '[2,1,1]'
+}

@@ -340,7 +340,7 @@ static int do_test(const struct places *places, const char *file, const struct w
 
 static int do_simulate(const struct places *places, const char *file, const struct wish *w)
 {
-	return policy_simulate(file, w->since, w->ask.json);
+	return policy_simulate(places, file, w->since, w->ask.store, w->ask.json);
 }
 
 enum operand { NO_FILE, MAY_NAME_FILE, NEEDS_FILE };

@@ -7,6 +7,7 @@
 #include "aigw.h"
 #include "base/sys.h"
 #include "grid.h"
+#include "key_edit.h"
 #include "policy/decide.h"
 #include "print.h"
 #include "reading.h"
@@ -26,24 +27,54 @@ struct group {
 };
 
 struct simulation {
+	const struct places *places;
+	const char *store; /* where gateway keys are, or NULL */
 	struct policy *draft;
+	struct key_edit keys;
+	bool keys_looked_at;
 	uint64_t requests, same, skipped, without_body;
+	uint64_t by_limits,
+		keys_not_known; /* what the draft would do there is not known for sure */
 	uint64_t changed[CHANGES];
 	size_t group_count;
 	struct group groups[GROUPS_MAX];
 };
 
-/* Refused for what it was, or for how the connection was: no rule of a scope was asked. */
+/* "keys.intake.models.allow[0]" is one of the rules, "keys.intake.revoked" and "keys.place" are
+ * not. */
+static bool is_rule_of_key(struct bytes rule)
+{
+	static const char *const kinds[] = {"models", "providers", "applications", "environment",
+					    "limits"};
+	struct bytes kind;
+
+	(void)bytes_cut(&rule, '.');
+	(void)bytes_cut(&rule, '.');
+	kind = bytes_cut(&rule, '.');
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (bytes_equal(kind, bytes_str(kinds[i])))
+			return true;
+	return false;
+}
+
+/* Refused for what it was, or for how the connection or the key was: no rule of a scope was asked.
+ */
 static bool is_beside_the_rules(const struct log_entry *entry)
 {
 	static const char *const scopes[] = {"organization.", "environments.", "applications.",
-					     "providers.", "keys"};
+					     "providers."};
 	struct bytes rule = entry_text(entry, F_RULE);
 
 	for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
 		if (bytes_starts(rule, bytes_str(scopes[i])))
 			return false;
-	return true;
+	return !bytes_starts(rule, BYTES("keys.")) || !is_rule_of_key(rule);
+}
+
+static bool was_refused_by_limit(const struct log_entry *entry)
+{
+	return bytes_equal(entry_text(entry, F_ACTION), BYTES("refuse")) &&
+	       bytes_find(entry_text(entry, F_RULE), BYTES(".limits")) != SIZE_MAX;
 }
 
 static const struct provider *find_provider(const struct policy *p, struct bytes name)
@@ -54,7 +85,8 @@ static const struct provider *find_provider(const struct policy *p, struct bytes
 	return catalogue_find(name);
 }
 
-/* What was known of the process then; its groups and its parent are not in the log. */
+/* What was known of the process then; its groups and its parent are not in the log (is_unmatched).
+ */
 static void take_facts(const struct log_entry *entry, struct process_facts *ret)
 {
 	bool by_variable = entry_text(entry, F_APPLICATION).len == 0;
@@ -79,12 +111,41 @@ static void take_call(const struct log_entry *entry, struct call *ret)
 		memcpy(ret->model, model.at, ret->model_len);
 }
 
-static void decide_anew(const struct simulation *s, const struct log_entry *entry,
+/* The key of that name as it is today; NULL: it is not there, or the store cannot be read. */
+static const struct key_entry *find_key(struct simulation *s, struct bytes name)
+{
+	if (!s->keys_looked_at)
+		(void)key_edit_look(s->places, s->draft, s->store, &s->keys);
+	s->keys_looked_at = true;
+	return s->keys.store ? key_store_find(s->keys.store, name) : NULL;
+}
+
+/* Of one that is not known any more, what the record says is kept: its environment. */
+static void take_key(struct simulation *s, const struct log_entry *entry, struct key_scope *room,
+		     struct question *q)
+{
+	struct bytes name = entry_text(entry, F_KEY_NAME);
+	const struct key_entry *e = name.len ? find_key(s, name) : NULL;
+	uint64_t managed;
+
+	if (name.len && !e)
+		s->keys_not_known++;
+	if (e)
+		*room = e->scope;
+	else
+		*room = (struct key_scope){.name = name,
+					   .environment = entry_text(entry, F_ENVIRONMENT)};
+	q->key = name.len ? room : NULL;
+	q->raw_key = !entry_find_u64(entry, F_KEY_MANAGED, &managed) && !managed;
+}
+
+static void decide_anew(struct simulation *s, const struct log_entry *entry,
 			const struct provider *provider, struct decision *ret)
 {
 	struct bytes target = entry_text(entry, F_PATH);
 	struct features features;
 	struct process_facts facts;
+	struct key_scope key;
 	struct call call;
 	struct question q = {
 		.facts = &facts,
@@ -99,6 +160,7 @@ static void decide_anew(const struct simulation *s, const struct log_entry *entr
 
 	take_facts(entry, &facts);
 	take_call(entry, &call);
+	take_key(s, entry, &key, &q);
 	features_read(buf_view(&entry->request_body), &features);
 	if (entry_find_u64(entry, F_REQUEST_BODY_BYTES, &q.body_bytes))
 		q.body_bytes = 0;
@@ -140,6 +202,10 @@ static void simulate(struct simulation *s, const struct log_entry *entry)
 		s->skipped++;
 		return;
 	}
+	if (was_refused_by_limit(entry)) {
+		s->by_limits++;
+		return;
+	}
 	s->without_body += !entry->has_request_body;
 	decide_anew(s, entry, provider, &d);
 	if (d.action == ACTION_REFUSE && !was_refused)
@@ -175,6 +241,26 @@ static void put_groups(struct buf *out, const struct simulation *s)
 	}
 }
 
+/* Applications that ask for what is not in the log: such a one matched nothing here. */
+static bool is_unmatched(const struct application *a)
+{
+	return a->match.group.len || a->match.parent_exe.len;
+}
+
+static void put_unmatched(struct buf *out, const struct policy *draft, bool json)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < draft->application_count; i++) {
+		const struct application *a = &draft->applications[i];
+		if (!is_unmatched(a))
+			continue;
+		need(buf_put_str(out, !any ? "" : json ? "," : ", "));
+		need(json ? buf_put_json_string(out, a->name) : buf_put(out, a->name));
+		any = true;
+	}
+}
+
 static void print_json(const struct simulation *s)
 {
 	struct buf out = {0};
@@ -187,6 +273,12 @@ static void print_json(const struct simulation *s)
 	object_number(&o, "would_tell", s->changed[WOULD_OBSERVE]);
 	object_number(&o, "not_by_rules", s->skipped);
 	object_number(&o, "without_body", s->without_body);
+	object_number(&o, "refused_by_limits", s->by_limits);
+	object_number(&o, "keys_not_known", s->keys_not_known);
+	object_key(&o, BYTES("applications_not_matched"));
+	need(buf_put_u8(&out, '['));
+	put_unmatched(&out, s->draft, true);
+	need(buf_put_u8(&out, ']'));
 	object_key(&o, BYTES("differences"));
 	need(buf_put_u8(&out, '['));
 	put_groups(&out, s);
@@ -215,7 +307,7 @@ static void print_table(const struct simulation *s)
 	}
 	if (s->group_count)
 		grid_print(&grid, "");
-	buf_done(&text);
+	buf_reset(&text);
 	printf("%s%llu requests: %llu as before, %llu would be refused, %llu would be allowed, "
 	       "%llu "
 	       "would be told of\n",
@@ -231,6 +323,20 @@ static void print_table(const struct simulation *s)
 	if (s->without_body)
 		printf("%llu have no body in the log: what it used is not known\n",
 		       (unsigned long long)s->without_body);
+	if (s->by_limits)
+		printf("%llu were refused by a limit: what would be used under the draft is not "
+		       "known\n",
+		       (unsigned long long)s->by_limits);
+	if (s->keys_not_known)
+		printf("%llu had a gateway key that is not known here: what it was for, but for "
+		       "its environment, is not\n",
+		       (unsigned long long)s->keys_not_known);
+	put_unmatched(&text, s->draft, false);
+	if (text.len)
+		printf("groups and parents of programs are not in the log: these applications, "
+		       "which ask for them, matched nothing: %.*s\n",
+		       (int)text.len, (const char *)text.at);
+	buf_done(&text);
 }
 
 static int read_all(struct simulation *s, const char *since)
@@ -278,11 +384,14 @@ static int load_draft(const char *path, struct policy **ret_policy)
 	return EXIT_USAGE;
 }
 
-int policy_simulate(const char *draft_path, const char *since, bool json)
+int policy_simulate(const struct places *places, const char *draft_path, const char *since,
+		    const char *store, bool json)
 {
 	struct simulation *s = need_memory(sizeof *s);
 	int status = load_draft(draft_path, &s->draft);
 
+	s->places = places;
+	s->store = store;
 	if (!status)
 		status = read_all(s, since);
 	if (!status && json)
@@ -291,6 +400,8 @@ int policy_simulate(const char *draft_path, const char *since, bool json)
 		print_table(s);
 	if (!status && s->group_count)
 		status = EXIT_FINDING;
+	if (s->keys_looked_at)
+		key_edit_close(&s->keys);
 	policy_free(s->draft);
 	free(s);
 	return status;

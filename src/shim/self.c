@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "audit/record.h"
@@ -26,6 +27,7 @@
 #define EXE_WANTED_MAX      (1u << 30)  /* unless the policy asks for its digest */
 #define VERSIONS            5           /* `wanted` has four bits and only grows */
 #define HASH_STEP_BYTES     (256u << 10)
+#define HEX_CHARS           64 /* of a digest */
 
 static const char *const names[] = {
 	"AIGW=",
@@ -245,16 +247,42 @@ static enum err put_path(struct buf *b, const char *directory, const char *name)
 	return e;
 }
 
+static uid_t effective_user(void)
+{
+	return (uid_t)sys_call(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+}
+
+/* A digest that was remembered. Only who could have taken this program's identity anyway, its own
+ * user or root, is believed: HOME may be another's, as under sudo. */
+static bool read_remembered(const char *path, struct buf *ret_hex)
+{
+	int fd = sys_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	char hex[HEX_CHARS];
+	struct stat st;
+	size_t got = 0;
+	bool fine;
+
+	if (fd < 0)
+		return false;
+	fine = sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == HEX_CHARS &&
+	       (st.st_uid == 0 || st.st_uid == effective_user()) &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH)) && !sys_read_full(fd, hex, sizeof hex, &got) &&
+	       got == sizeof hex;
+	sys_close(fd);
+	return fine && !buf_put(ret_hex, bytes_of(hex, sizeof hex));
+}
+
 /* The digest of an executable is remembered under what identifies its content to the file system:
- * a large one takes longer to read than a request may wait. */
+ * a large one takes longer to read than a request may wait. The time is that of the last change of
+ * any kind, which no owner of a file can set back. */
 static enum err exe_digest(const struct places *places, uint64_t bytes_max, struct buf *ret_hex)
 {
 	struct buf path = {0}, name = {0};
 	struct stat st;
 	enum err e = sys_stat("/proc/self/exe", &st) < 0 ? ERR_IO : OK;
 	uint64_t parts[] = {st.st_dev, st.st_ino, (uint64_t)st.st_size,
-			    (uint64_t)st.st_mtim.tv_sec * 1000000000u +
-				    (uint64_t)st.st_mtim.tv_nsec};
+			    (uint64_t)st.st_ctim.tv_sec * 1000000000u +
+				    (uint64_t)st.st_ctim.tv_nsec};
 
 	if (!e)
 		e = put_path(&path, places->state, "exe/");
@@ -265,9 +293,8 @@ static enum err exe_digest(const struct places *places, uint64_t bytes_max, stru
 	}
 	if (!e)
 		e = buf_put_u8(&path, '\0');
-	if (!e && !sys_read_file((const char *)path.at, 64, ret_hex) && ret_hex->len == 64)
+	if (!e && read_remembered((const char *)path.at, ret_hex))
 		goto out;
-	buf_reset(ret_hex);
 	if (!e && (uint64_t)st.st_size > bytes_max)
 		e = ERR_LIMIT;
 	if (!e)

@@ -85,6 +85,27 @@ in_days() {
 	assert_equal "$(last_record .application)" app0
 }
 
+@test 'a remembered digest counts only where nobody else can have written it' {
+	[[ $(id -u) = 0 ]] || skip 'needs root, to give a file away'
+	local real forged remembered
+	real=$(sha256sum <"$(type -P curl)" | cut -d' ' -f1)
+	forged=$(printf '%064d' 0)
+	the_environment '{}'
+	run chat -d "$(body gpt-5)"
+	assert_equal "$(last_record .process.exe_sha256)" "$real"
+	remembered=$(grep -lx "$real" "$AIGW_HOME"/state/exe/*)
+	printf %s "$forged" >"$remembered"
+	run chat -d "$(body gpt-5)" # the user's own: as strong as the user's directory
+	assert_equal "$(last_record .process.exe_sha256)" "$forged"
+	chown 65534 "$remembered"
+	run chat -d "$(body gpt-5)"
+	assert_equal "$(last_record .process.exe_sha256)" "$real"
+	chown 0 "$remembered"
+	chmod 620 "$remembered"
+	run chat -d "$(body gpt-5)"
+	assert_equal "$(last_record .process.exe_sha256)" "$real"
+}
+
 @test 'a policy that asks for more of a running program gets it' {
 	the_environment '{}'
 	cat >two.py <<-'END'

@@ -105,6 +105,28 @@ change_byte() { # change_byte FILE OFFSET
 	assert_equal "$(stat -c %a "$LOG")" 700
 }
 
+@test "that an agreement ends soon and that a budget fills up are told to the collector, once" {
+	write_policy "{ \"version\": 1,
+		\"audit\": { \"recipients\": [\"$RECIPIENT\"], \"via\": \"collector\", \"socket\": \"$SOCKET\", \"directory\": \"$LOG\" },
+		\"providers\": { \"openai\": { \"baa\": { \"reference\": \"BAA-7\", \"until\": \"$(date -u -d '10 days' +%Y-%m-%d)\" } } },
+		\"environments\": { \"test\": { \"require\": [\"baa\"], \"limits\": { \"tokens_per_day\": 1100 } } },
+		\"default_environment\": \"test\" }"
+	start_provider
+	start_collector
+	for _ in 1 2; do # what counts is the estimate, for want of anything better
+		run chat -H 'x-provider: no-usage' -d "$(body gpt-5 ',"max_tokens":430')"
+		assert_answers 200
+	done
+	run chat -d "$(body gpt-5 ',"max_tokens":430')"
+	assert_answers 429
+	others() { aigw log --json | jq -rs "flatten | map(select(.type == \"$1\")) | $2"; }
+	assert_equal "$(others notice 'map([.agreement, .environment, .process.uid, (.problem | test("BAA-7.*ends in (9|10) days"))]) | tojson')" \
+		"[[\"providers.openai.baa\",\"test\",$(id -u),true]]"
+	assert_equal "$(others limit 'map([.decision.rule, .limit.percent, .process.uid]) | tojson')" \
+		"[[\"environments.test.limits.tokens_per_day\",80,$(id -u)],[\"environments.test.limits.tokens_per_day\",100,$(id -u)]]"
+	assert_log_whole
+}
+
 @test "records of two users say whose they are, and neither can answer for the other" {
 	only_root
 	start_collector

@@ -133,7 +133,7 @@ static void observe_allows_everything_and_refuses_what_is_not_encrypted(void)
 static void check_bad_file(struct bytes row, unsigned table_line)
 {
 	char name[100], path[300], place[40], expected_place[40];
-	struct bytes fields[3], file = BYTES_NONE;
+	struct bytes fields[3], file;
 	struct policy *p = NULL;
 	struct policy_problem problem = {0};
 

@@ -181,5 +181,10 @@ MUST_USE enum err segment_reader_mark(struct segment_reader *r, struct segment_m
  * this segment leads to records that do not open. */
 void segment_reader_extend(struct segment_reader *r, const struct segment_mark *mark,
 			   struct bytes part);
+/* A reader for that part without the segment's header: cheap, but with the mark's key only, so that
+ * records whose sequence is below the mark's, or far ahead of it, do not open. The mark must have a
+ * key. Header, notes and secret are not to be asked of it. ERR_NOMEM. */
+MUST_USE enum err segment_reader_resume(const struct segment_mark *mark, struct bytes part,
+					struct segment_reader **ret_reader);
 
 #endif

@@ -10,6 +10,8 @@
 /* Ratchet steps in all, over one per possible frame: what a file with its records in a wrong order
  * may cost. */
 #define STEPS_EXTRA FRAME_SEQUENCE_MAX
+/* The same for a reader that was resumed: its records follow one on the other. */
+#define STEPS_EXTRA_RESUMED 64
 
 struct segment_reader {
 	struct bytes file;
@@ -17,6 +19,7 @@ struct segment_reader {
 	size_t at;     /* where the next frame should begin */
 	uint64_t base; /* offset in the file of the first byte that is at hand */
 	bool has_key, has_chain;
+	bool resumed;    /* there is no key but those behind the mark */
 	bool has_secret; /* and it fits the commitment */
 	uint8_t secret[SEAL_KEY_BYTES], commitment[SEAL_DIGEST_BYTES];
 	uint8_t first_key[SEAL_KEY_BYTES];
@@ -300,10 +303,27 @@ void segment_reader_extend(struct segment_reader *r, const struct segment_mark *
 	r->rereads_left += 4 * (uint64_t)part.len;
 }
 
+enum err segment_reader_resume(const struct segment_mark *mark, struct bytes part,
+			       struct segment_reader **ret_reader)
+{
+	struct segment_reader *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return ERR_NOMEM;
+	r->resumed = r->has_key = true;
+	r->steps_left = STEPS_EXTRA_RESUMED;
+	memcpy(r->first_key, mark->key, sizeof r->first_key);
+	segment_reader_extend(r, mark, part);
+	*ret_reader = r;
+	return OK;
+}
+
 /* The key of record `sequence`, walking the ratchet from where it stands or from its start. */
 static bool reach_key(struct segment_reader *r, uint64_t sequence, uint8_t ret_record_key[32])
 {
 	if (sequence < r->key_sequence) {
+		if (r->resumed)
+			return false;
 		memcpy(r->key, r->first_key, sizeof r->key);
 		r->key_sequence = 0;
 	}
@@ -422,7 +442,8 @@ enum err segment_next(struct segment_reader *r, struct segment_record *ret_recor
 			r->has_chain = false;
 		}
 	}
-	r->sequence = head.sequence + 1;
+	/* Resumed, what cannot be reached is passed over: what follows may go on where we are. */
+	r->sequence = r->resumed ? r->key_sequence : head.sequence + 1;
 	r->at = (size_t)(record.end - r->base);
 	*ret_record = record;
 	return e;

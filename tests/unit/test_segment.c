@@ -1147,6 +1147,55 @@ static void a_reader_goes_on_at_a_mark_with_a_part_of_the_file(void)
 	kit_free(k);
 }
 
+static void a_reader_is_resumed_without_the_header(void)
+{
+	struct kit_log *k = kit_new();
+	struct segment_reader *r = NULL;
+	struct segment_record record;
+	struct segment_mark marks[4];
+	struct buf file, texts = {0};
+	struct bytes whole;
+
+	CHECK_ERR(kit_append(k, "one"), OK);
+	CHECK_ERR(kit_append(k, "two"), OK);
+	CHECK_ERR(kit_append(k, "three"), OK);
+	file = tap_file(kit_segment(k, 0));
+	whole = buf_view(&file);
+	CHECK_ERR(segment_reader_open(whole, 1, &k->identity, &r), OK);
+	for (size_t i = 0; i < 4; i++) {
+		CHECK_ERR(segment_reader_mark(r, &marks[i]), OK);
+		CHECK_ERR(segment_next(r, &record), OK);
+	}
+	segment_reader_free(r);
+
+	for (size_t i = 0; i < 4; i++) {
+		CHECK_ERR(segment_reader_resume(&marks[i],
+						bytes_from(whole, (size_t)marks[i].offset), &r),
+			  OK);
+		CHECK_ERR(rest_of(r, &texts), ERR_END);
+		segment_reader_free(r);
+	}
+	CHECK_BYTES(buf_view(&texts), "onetwothreeonetwothreetwothreethree");
+
+	/* what does not open is passed over, and what stands before the mark is out of reach */
+	CHECK_ERR(segment_reader_resume(&marks[1], bytes_from(whole, (size_t)marks[1].offset), &r),
+		  OK);
+	file.at[marks[2].offset - 1] ^= 1;
+	CHECK_ERR(segment_next(r, &record), ERR_SEAL);
+	CHECK_ERR(segment_next(r, &record), OK);
+	CHECK_BYTES(record.plain, "two");
+	CHECK_ERR(segment_reader_mark(r, &marks[0]), OK);
+	marks[0].offset = marks[2].offset;
+	segment_reader_extend(r, &marks[0], bytes_from(whole, (size_t)marks[2].offset));
+	CHECK_ERR(segment_next(r, &record), ERR_SEAL); /* "two" once more */
+	CHECK_ERR(segment_next(r, &record), OK);
+	CHECK_BYTES(record.plain, "three");
+	segment_reader_free(r);
+	buf_done(&file);
+	buf_done(&texts);
+	kit_free(k);
+}
+
 int main(void)
 {
 	RUN_TESTS(TEST(records_come_back_in_order), TEST(files_and_directories_are_private),
@@ -1173,5 +1222,6 @@ int main(void)
 		  TEST(a_damaged_record_does_not_lose_later_ones),
 		  TEST(a_changed_header_still_lets_records_be_read),
 		  TEST(what_is_no_segment_is_said_so),
-		  TEST(a_reader_goes_on_at_a_mark_with_a_part_of_the_file));
+		  TEST(a_reader_goes_on_at_a_mark_with_a_part_of_the_file),
+		  TEST(a_reader_is_resumed_without_the_header));
 }

@@ -266,12 +266,12 @@ $(BUILD)/tests/limits-hammer: tests/bin/limits-hammer.c $(OBJ) $(LLOBJ)
 	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
 
 # With the product's own writer; the test's kit counts on tap, which fails allocations.
-WRITERTESTS = kill-writers flip-bits make-vectors audit_bench
+WRITERTESTS = kill-writers flip-bits make-vectors audit_bench source_bench
 $(BUILD)/tests/kill-writers $(BUILD)/tests/flip-bits $(BUILD)/tests/make-vectors: $(BUILD)/tests/%: tests/bin/%.c $(BUILD)/unit/tap.o $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itests/unit $(WARN) $(CFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
 
-$(BUILD)/tests/audit_bench: tests/bench/audit_bench.c $(BUILD)/unit/tap.o $(OBJ) $(LLOBJ)
+$(BUILD)/tests/audit_bench $(BUILD)/tests/source_bench: $(BUILD)/tests/%: tests/bench/%.c $(BUILD)/unit/tap.o $(OUTOBJ) $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itests/unit $(WARN) $(CFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
 

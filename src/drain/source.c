@@ -18,7 +18,6 @@ static enum err begin(struct source *s, const struct source_options *options)
 	size_t len = strlen(options->directory), got = 0;
 
 	s->options = *options;
-	s->options.from_now = options->from_now;
 	if (!s->options.gone_after_ns)
 		s->options.gone_after_ns = SOURCE_GONE_NS;
 	s->directory = malloc(len + 1);
@@ -28,7 +27,9 @@ static enum err begin(struct source *s, const struct source_options *options)
 	s->options.directory = s->directory;
 	if (files_peek(BOOT_PATH, s->boot_id, BOOT_CHARS, &got) != OK)
 		s->boot_id[0] = 0; /* nobody is known to be of another boot */
-	return sys_random(&s->hash_seed, sizeof s->hash_seed);
+	enum err e = sys_random(&s->hash_seed, sizeof s->hash_seed);
+	s->generation = s->hash_seed >> 40; /* tickets of another run are none of ours */
+	return e;
 }
 
 enum err source_open(const struct source_options *options, struct bytes cursor,

@@ -153,8 +153,10 @@ enum err flight_begin(struct source *s, struct item *i)
 	} else {
 		slot = (uint32_t)s->flight_count++;
 	}
+	if ((uint32_t)++s->generation == 0)
+		s->generation++;
 	s->flights[slot] = (struct flight){
-		.ticket = ++s->generation << SLOT_BITS | slot,
+		.ticket = s->generation << SLOT_BITS | slot,
 		.time_ns = i->told.time_ns,
 		.refs = i->refs,
 		.ref_count = (uint32_t)i->ref_count,

@@ -587,6 +587,594 @@ static void a_dead_letter_is_found_again(void)
 	kit_free(k);
 }
 
+/* ---- damage ---- */
+
+static void flip(const char *path, uint64_t offset)
+{
+	struct buf file = tap_file(path);
+
+	if (offset < file.len)
+		file.at[offset] ^= 0x40;
+	kit_write(path, buf_view(&file));
+	buf_done(&file);
+}
+
+static void add_bytes(const char *path, struct bytes more)
+{
+	struct buf file = tap_file(path);
+
+	must(buf_put(&file, more), "memory");
+	kit_write(path, buf_view(&file));
+	buf_done(&file);
+}
+
+/* Where the n-th record ends. */
+static uint64_t end_of(struct kit_log *k, size_t n)
+{
+	struct segment_reader *r = NULL;
+	struct segment_record record = {0};
+	struct buf file = tap_file(kit_segment(k, 0));
+
+	must(segment_reader_open(buf_view(&file), 1, &k->identity, &r), "reader");
+	for (size_t i = 0; i <= n; i++)
+		must(segment_next(r, &record), "record");
+	segment_reader_free(r);
+	buf_done(&file);
+	return record.end;
+}
+
+static void child_asks_thrice(struct kit_log *k)
+{
+	for (unsigned long n = 1; n <= 3; n++) {
+		ask(k, n);
+		answer(k, n);
+	}
+}
+
+static void damage_is_told_once_and_hides_nothing_else(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct source_state state;
+	struct source_item *i = NULL;
+	struct buf cursor = {0};
+	char id[SOURCE_ID_CHARS] = "";
+
+	kit_in_child(k, child_asks_thrice);
+	flip(kit_segment(k, 0), end_of(k, 3) - 5); /* the second question */
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK_ERR(source_ack(s, i->ticket), OK);
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK_ERR(source_ack(s, i->ticket), OK);
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK_U64(i->kind, SOURCE_DAMAGE);
+	CHECK_U64(i->entry->kind, REC_NOTICE);
+	CHECK(bytes_starts(entry_text(i->entry, F_PROBLEM),
+			   BYTES("a record does not open at byte ")));
+	memcpy(id, i->id.at, i->id.len + 1);
+	CHECK(strstr(id, "-damage-") != NULL);
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	source_close(s);
+
+	/* not acknowledged: told again, under the same name */
+	s = open_at(k, buf_view(&cursor));
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK_BYTES(i->id, id);
+	CHECK_ERR(source_ack(s, i->ticket), OK);
+	CHECK_STR(all_of(s, NOW), " request:/answer? request:question/answer");
+	source_tell(s, &state);
+	CHECK_U64(state.damaged, 0); /* it had been counted before */
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	source_close(s);
+	s = open_at(k, buf_view(&cursor));
+	CHECK_STR(all_of(s, NOW), "");
+	source_close(s);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+static void bytes_that_are_no_record_are_passed_over(void)
+{
+	static uint8_t garbage[3 * SOURCE_WINDOW_BYTES];
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct source_state state;
+	struct buf tail = {0}, file;
+	uint64_t cut;
+
+	kit_in_child(k, child_asks_thrice);
+	cut = end_of(k, 2);
+	file = tap_file(kit_segment(k, 0));
+	memset(garbage, 0xEE, sizeof garbage);
+	must(buf_put(&tail, bytes_slice(buf_view(&file), 0, (size_t)cut)), "memory");
+	must(buf_put(&tail, bytes_of(garbage, sizeof garbage)), "memory");
+	must(buf_put(&tail, bytes_from(buf_view(&file), (size_t)cut)), "memory");
+	kit_write(kit_segment(k, 0), buf_view(&tail));
+	CHECK_STR(all_of(s, NOW), " start request:question/answer damage "
+				  "request:question/answer request:question/answer");
+	source_tell(s, &state);
+	CHECK_U64(state.damaged, 1);
+
+	/* at the end it may be a beginning: told when nothing has come for some time */
+	add_bytes(kit_segment(k, 0), BYTES("nothing"));
+	CHECK_STR(all_of(s, NOW), "");
+	CHECK_STR(all_of(s, NOW + SOURCE_GONE_NS), " damage");
+	CHECK_STR(all_of(s, NOW + 2 * SOURCE_GONE_NS), "");
+	source_close(s);
+	buf_done(&tail);
+	buf_done(&file);
+	kit_free(k);
+}
+
+static void a_torn_tail_is_read_again(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct buf file;
+
+	kit_in_child(k, child_asks_thrice);
+	file = tap_file(kit_segment(k, 0));
+	char path[SEGMENT_PATH_MAX];
+	memcpy(path, kit_segment(k, 0), sizeof path);
+	uint64_t whole = end_of(k, 4);
+	kit_write(path, bytes_slice(buf_view(&file), 0, (size_t)whole + 100));
+	CHECK_STR(all_of(s, NOW), " start request:question/answer request:question/answer");
+	CHECK_STR(all_of(s, NOW), "");
+	kit_write(path, bytes_slice(buf_view(&file), 0, file.len - 1));
+	CHECK_STR(all_of(s, NOW), "");
+	kit_write(path, buf_view(&file));
+	CHECK_STR(all_of(s, NOW), " request:question/answer");
+	source_close(s);
+	buf_done(&file);
+	kit_free(k);
+}
+
+static void a_segment_that_vanishes_is_skipped(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct buf cursor = {0};
+
+	kit_in_child(k, child_asks);
+	CHECK_STR(all_of(s, NOW), " start request:question/answer");
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	unlink(kit_segment(k, 0));
+	put(k, REC_NOTICE, 0, "");
+	CHECK_STR(all_of(s, NOW), " start notice");
+	source_close(s);
+	s = open_at(k, buf_view(&cursor));
+	CHECK_STR(all_of(s, NOW), " start notice");
+	source_close(s);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+static void a_segment_that_no_key_opens_is_told_once_and_holds_retention(void)
+{
+	struct kit_log *k = kit_new();
+	struct identity other;
+	struct source *s;
+	struct source_state state;
+	struct acked_open *open = NULL;
+	struct buf cursor = {0};
+	uint64_t entries;
+	size_t count;
+
+	must(seal_new_identity(&other), "key");
+	k->config.recipients = &other.recipient;
+	ask(k, 1);
+	CHECK_ERR(kit_close(k), OK);
+	kit_write(kit_path(k, KIT_DAY "/none.aigw"), BYTES("this is no segment"));
+	s = open_new(k);
+	CHECK_STR(all_of(s, NOW), " unopened unopened");
+	CHECK_STR(all_of(s, NOW), "");
+	source_tell(s, &state);
+	CHECK_U64(state.unopened, 1);
+	CHECK_U64(state.unreadable, 1);
+	CHECK_ERR(source_acked(s, &entries, &open, &count), OK);
+	CHECK_U64(entries, 3);
+	CHECK_U64(count, 1);
+	CHECK_U64(count ? open[0].bytes : 1, 0);
+	free(open);
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	source_close(s);
+	s = open_at(k, buf_view(&cursor));
+	CHECK_STR(all_of(s, NOW), "");
+	CHECK_ERR(source_acked(s, &entries, &open, &count), OK);
+	CHECK(count >= 1 && open[0].bytes == 0);
+	free(open);
+	source_close(s);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+/* ---- large and many ---- */
+
+static void a_record_larger_than_a_window_is_read(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct source_item *i = NULL;
+	size_t len = 5 * SOURCE_WINDOW_BYTES / 2;
+	char *body = calloc(1, len + 1);
+
+	if (!body)
+		kit_bail("memory");
+	memset(body, 'x', len);
+	for (unsigned long n = 1; n <= 2; n++) {
+		put(k, REC_REQUEST, n, body);
+		answer(k, n);
+	}
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	for (unsigned long n = 1; n <= 2; n++) {
+		CHECK_ERR(source_next(s, NOW, &i), OK);
+		CHECK_ERR(source_load_bodies(s, i, len), ERR_LIMIT); /* and six for the answer */
+		CHECK_U64(i->entry->request_body.len, 0);
+		CHECK_BYTES(entry_text(i->entry, F_REQUEST_HEADERS), "Host: a\r\n");
+	}
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE);
+	source_close(s);
+	s = open_new(k);
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK(entry_text(i->entry, F_REQUEST_HEADERS).len == 0);
+	CHECK_ERR(source_load_bodies(s, i, len + 6), OK);
+	CHECK_U64(i->entry->request_body.len, len);
+	CHECK_BYTES(buf_view(&i->entry->response_body), "answer");
+	source_close(s);
+	free(body);
+	kit_free(k);
+}
+
+static void too_many_that_wait_are_told_as_they_are(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct source_item *i = NULL;
+	struct source_state state;
+	struct buf cursor = {0};
+	char id[SOURCE_ID_CHARS];
+
+	for (unsigned long n = 1; n <= SOURCE_WAITING_MAX; n++)
+		ask(k, n);
+	CHECK_STR(all_of(s, NOW), " start");
+	ask(k, SOURCE_WAITING_MAX + 1);
+	CHECK_ERR(source_next(s, NOW, &i), OK); /* the oldest */
+	CHECK(!i->entry->answered && !i->entry->orphan);
+	memcpy(id, i->id.at, i->id.len + 1);
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE);
+	source_tell(s, &state);
+	CHECK_U64(state.waiting, SOURCE_WAITING_MAX);
+	answer(k, 1);
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	/* its answer is an item of its own, and has a name of its own */
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK(i->entry->orphan && bytes_starts(i->id, bytes_str(id)) && i->id.len > strlen(id));
+	source_close(s);
+
+	/* killed before it was acknowledged: the same again, although the answer is there */
+	s = open_at(k, buf_view(&cursor));
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK_BYTES(i->id, id);
+	CHECK(!i->entry->answered);
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK(i->entry->orphan);
+	source_close(s);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+static void memory_does_not_grow_with_the_backlog(void)
+{
+	struct kit_log *k = kit_new();
+	struct source_item *i = NULL;
+	struct rusage before, after;
+	unsigned long count = 0, exchanges = KIT_SLOW ? 2000 : 50000;
+	struct source *s;
+
+	for (unsigned long n = 1; n <= exchanges; n++) {
+		ask(k, n);
+		answer(k, n);
+	}
+	s = open_new(k);
+	getrusage(RUSAGE_SELF, &before);
+	while (source_next(s, NOW, &i) == OK) {
+		CHECK_ERR(source_ack(s, i->ticket), OK);
+		count++;
+	}
+	getrusage(RUSAGE_SELF, &after);
+	CHECK_U64(count, exchanges + 1);
+	if (!KIT_SLOW && after.ru_maxrss - before.ru_maxrss > 8 << 10)
+		tap_fail(__FILE__, __LINE__, "%ld KiB more for %lu items",
+			 after.ru_maxrss - before.ru_maxrss, count);
+	source_close(s);
+	kit_free(k);
+}
+
+/* ---- whole segments ---- */
+
+static struct source *open_sealed(struct kit_log *k, struct bytes cursor)
+{
+	struct source_options options = {.directory = k->directory};
+	struct source *s = NULL;
+
+	must(source_open(&options, cursor, &s), "source_open");
+	return s;
+}
+
+static void without_a_key_finished_segments_are_told(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_sealed(k, BYTES_NONE);
+	struct source_item *i = NULL;
+	struct buf cursor = {0}, file;
+	struct bytes view;
+	uint8_t digest[SEAL_DIGEST_BYTES];
+	char id[SOURCE_ID_CHARS] = "", expected[SOURCE_ID_CHARS];
+	struct acked_open *open = NULL;
+	uint64_t entries;
+	size_t count;
+
+	ask(k, 1);
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE); /* it is being written to */
+	answer(k, 1);
+	CHECK_ERR(kit_close(k), OK);
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	file = tap_file(kit_segment(k, 0));
+	view = buf_view(&file);
+	seal_digest(NULL, &view, 1, digest);
+	CHECK_U64(i->kind, SOURCE_SEGMENT);
+	CHECK(i->entry == NULL && i->ended);
+	CHECK_STR(i->path, kit_segment(k, 0));
+	CHECK_U64(i->records, 4);
+	CHECK_U64(i->bytes, file.len);
+	CHECK(memcmp(i->digest, digest, sizeof digest) == 0);
+	memcpy(id, i->id.at, i->id.len + 1);
+	snprintf(expected, sizeof expected, "-%zu", file.len);
+	CHECK(bytes_ends(i->id, bytes_str(expected)));
+	uint64_t ticket = i->ticket;
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE);
+	CHECK_ERR(source_acked(s, &entries, &open, &count), OK);
+	CHECK_U64(count ? open[0].bytes : 1, 0);
+	free(open);
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	source_close(s);
+
+	s = open_sealed(k, buf_view(&cursor));
+	CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK_BYTES(i->id, id);
+	CHECK_ERR(source_ack(s, ticket), ERR_MISSING); /* of another run */
+	CHECK_ERR(source_ack(s, i->ticket), OK);
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE);
+	CHECK_ERR(source_acked(s, &entries, &open, &count), OK);
+	CHECK_U64(entries, 3);
+	CHECK_U64(count, 0);
+	free(open);
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	source_close(s);
+	s = open_sealed(k, buf_view(&cursor));
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE);
+	/* of a process that is gone */
+	kit_in_child(k, child_asks);
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE);
+	CHECK_ERR(source_next(s, NOW + SOURCE_GONE_NS, &i), OK);
+	CHECK(!i->ended);
+	CHECK_U64(i->records, 5);
+	source_close(s);
+	buf_done(&file);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+/* ---- beginnings ---- */
+
+static void a_new_sink_may_begin_with_what_comes(void)
+{
+	struct kit_log *k = kit_new();
+	struct source_options options = {
+		.directory = k->directory,
+		.identity_count = 1,
+		.identities = &k->identity,
+		.from_now = true,
+	};
+	struct source *s = NULL;
+	struct buf cursor = {0};
+
+	kit_in_child(k, child_asks_thrice);
+	ask(k, 1);
+	answer(k, 1);
+	must(source_open(&options, BYTES_NONE, &s), "source_open");
+	CHECK_STR(all_of(s, NOW), "");
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	ask(k, 2);
+	answer(k, 2);
+	CHECK_STR(all_of(s, NOW), " request:question/answer");
+	source_close(s);
+	must(source_open(&options, buf_view(&cursor), &s), "source_open");
+	CHECK_STR(all_of(s, NOW), " request:question/answer");
+	source_close(s);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+static void a_lost_ledger_repeats_little_and_loses_nothing(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s;
+	struct buf cursor = {0};
+
+	for (unsigned long n = 1; n <= 20; n++) {
+		put_as(k,
+		       (struct record){.kind = REC_NOTICE, .at_ns = KIT_NOON_NS + n * KIT_DAY_NS});
+		CHECK_ERR(segment_close(&k->writer, &k->config, KIT_NOON_NS + n * KIT_DAY_NS), OK);
+	}
+	s = open_new(k);
+	(void)all_of(s, NOW + 20 * KIT_DAY_NS);
+	CHECK_STR(all_of(s, NOW + 20 * KIT_DAY_NS), "");
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	source_close(s);
+	unlink(kit_path(k, LEDGER_FILE));
+	unlink(kit_path(k, LEDGER_STATE_FILE));
+	put_as(k, (struct record){.kind = REC_GAP, .at_ns = KIT_NOON_NS + 20 * KIT_DAY_NS + 1});
+	s = open_at(k, buf_view(&cursor));
+	/* only days of late, which the ledger alone tells apart, come twice */
+	CHECK_STR(all_of(s, NOW + 20 * KIT_DAY_NS),
+		  " start notice start notice start notice start notice start gap");
+	CHECK_STR(all_of(s, NOW + 20 * KIT_DAY_NS), "");
+	source_close(s);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+static void no_directory_is_no_hindrance(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct source_item *i = NULL;
+	struct buf cursor = {0};
+
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE);
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	source_close(s);
+	s = open_at(k, buf_view(&cursor));
+	put(k, REC_NOTICE, 0, "");
+	CHECK_STR(all_of(s, NOW), " start notice");
+	source_close(s);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+/* ---- memory that is not there ---- */
+
+static struct kit_log *poor;
+static unsigned long poor_items;
+
+static enum err drain_poorly(void)
+{
+	struct source_options options = {
+		.directory = poor->directory,
+		.identity_count = 1,
+		.identities = &poor->identity,
+	};
+	struct source *s = NULL;
+	struct source_item *i = NULL;
+	struct buf cursor = {0};
+	struct acked_open *open = NULL;
+	unsigned long count = 0;
+	uint64_t entries;
+	size_t open_count;
+	bool failed = false;
+	enum err e = source_open(&options, BYTES_NONE, &s), last = OK;
+
+	if (e)
+		return e;
+	while ((e = source_next(s, NOW + 2 * SOURCE_GONE_NS, &i)) == OK || e == ERR_NOMEM) {
+		failed |= e == ERR_NOMEM;
+		if (e)
+			continue;
+		count++;
+		if (i->entry->kind == REC_REQUEST &&
+		    (last = source_load_bodies(s, i, 1000)) == ERR_NOMEM) {
+			failed = true;
+			last = source_load_bodies(s, i, 1000);
+		}
+		CHECK_ERR(last, OK);
+		if (count % 2)
+			continue;
+		CHECK_ERR(source_ack(s, i->ticket), OK);
+	}
+	CHECK_ERR(e, ERR_MORE);
+	if (poor_items)
+		CHECK_U64(count, poor_items);
+	poor_items = count;
+	failed |= source_cursor_put(s, &cursor) == ERR_NOMEM;
+	if (source_acked(s, &entries, &open, &open_count) == OK)
+		free(open);
+	else
+		failed = true;
+	source_close(s);
+	s = NULL;
+	if (cursor.len && !failed) {
+		failed = source_open(&options, buf_view(&cursor), &s) == ERR_NOMEM;
+		source_close(s);
+	}
+	buf_done(&cursor);
+	return failed ? ERR_NOMEM : OK;
+}
+
+static void no_lack_of_memory_loses_an_item(void)
+{
+	poor = kit_new();
+	poor_items = 0;
+	kit_in_child(poor, child_asks);
+	kit_in_child(poor, child_asks_thrice);
+	put(poor, REC_RESPONSE, 9, "orphan");
+	CHECK_ERR(drain_poorly(), OK);
+	tap_fail_each_allocation(drain_poorly);
+	kit_free(poor);
+}
+
+/* ---- bytes as a cursor ---- */
+
+static void a_damaged_cursor_is_none(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct source_item *i = NULL;
+	struct buf cursor = {0};
+	struct progress_head head;
+	struct bytes rest, whole;
+
+	ask(k, 1);
+	answer(k, 1);
+	ask(k, 2);
+	for (int n = 0; n < 2; n++)
+		CHECK_ERR(source_next(s, NOW, &i), OK);
+	CHECK_ERR(source_next(s, NOW, &i), ERR_MORE);
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	whole = buf_view(&cursor);
+	CHECK_ERR(progress_parse(tap_guarded(whole), &head, &rest), OK);
+	for (size_t len = 0; len < whole.len; len++)
+		CHECK_ERR(progress_parse(tap_guarded(bytes_slice(whole, 0, len)), &head, &rest),
+			  ERR_BAD);
+	for (size_t at = 0; at < whole.len; at++) {
+		cursor.at[at] ^= 0x10;
+		enum err e = progress_parse(tap_guarded(whole), &head, &rest);
+		CHECK(e == ERR_BAD || (e == ERR_UNSUPPORTED && at >= 8 && at < 12));
+		cursor.at[at] ^= 0x10;
+	}
+	source_close(s);
+	struct source_options sealed = {.directory = k->directory};
+	CHECK_ERR(source_open(&sealed, whole, &s), ERR_BAD); /* of the other kind of source */
+	buf_done(&cursor);
+	kit_free(k);
+}
+
+static void paths_of_a_cursor_stay_below_the_directory(void)
+{
+	static const char *const odd[] = {
+		"",
+		"/",
+		"2026-11-24",
+		"2026-11-24/",
+		"2026-11-24/.aigw",
+		"2026-11-24/../x.aigw",
+		"../2026-11-24/x.aigw",
+		"/2026-11-24/x.aigw",
+		"2026-11-24/x/y.aigw",
+		"2026-11-24/x.aigw.keys",
+		"2026-02-30/x.aigw",
+		"2026-11-24/.x.aigw",
+	};
+	uint64_t day = 0;
+
+	CHECK(progress_is_path(BYTES("2026-11-24/h-1-00.aigw"), &day));
+	CHECK_U64(day, KIT_NOON_NS / KIT_DAY_NS);
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+		CHECK(!progress_is_path(tap_guarded(bytes_str(odd[i])), &day));
+	CHECK(!progress_is_path(BYTES("2026-11-24/x\0y.aigw"), &day));
+}
+
 int main(void)
 {
 	RUN_TESTS(TEST(exchanges_are_put_together), TEST(an_exchange_may_stand_in_two_segments),
@@ -596,5 +1184,17 @@ int main(void)
 		  TEST(a_living_log_is_followed_across_restarts),
 		  TEST(a_cursor_forgets_what_is_finished),
 		  TEST(retention_is_told_what_is_acknowledged_and_no_more),
-		  TEST(a_dead_letter_is_found_again));
+		  TEST(a_dead_letter_is_found_again),
+		  TEST(damage_is_told_once_and_hides_nothing_else),
+		  TEST(bytes_that_are_no_record_are_passed_over), TEST(a_torn_tail_is_read_again),
+		  TEST(a_segment_that_vanishes_is_skipped),
+		  TEST(a_segment_that_no_key_opens_is_told_once_and_holds_retention),
+		  TEST(a_record_larger_than_a_window_is_read),
+		  TEST(too_many_that_wait_are_told_as_they_are),
+		  TEST(memory_does_not_grow_with_the_backlog),
+		  TEST(without_a_key_finished_segments_are_told),
+		  TEST(a_new_sink_may_begin_with_what_comes),
+		  TEST(a_lost_ledger_repeats_little_and_loses_nothing),
+		  TEST(no_directory_is_no_hindrance), TEST(no_lack_of_memory_loses_an_item),
+		  TEST(a_damaged_cursor_is_none), TEST(paths_of_a_cursor_stay_below_the_directory));
 }

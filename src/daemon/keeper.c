@@ -13,6 +13,7 @@
 #include "aigw/collect.h"
 #include "base/sys.h"
 #include "daemon/note.h"
+#include "drain/config.h"
 
 #define PROBE_FILE      ".append-only"
 #define EXE_BYTES_MAX   4096
@@ -194,6 +195,21 @@ static enum err take_recipients(struct keeper *k, const struct policy *p)
 	return OK;
 }
 
+/* Records are collected whatever stands there; who drains them refuses it. */
+static void look_at_drains(const char *path, struct bytes text)
+{
+	struct policy_problem problem = {0};
+	struct drains *drains = NULL;
+	char line[LINE_NUMBER_MAX];
+
+	if (drains_parse(text, &drains, &problem)) {
+		put_line(problem.line, line);
+		note(NOTE_WRONG, "nothing will be drained, for the policy ", path, ":", line, ": ",
+		     problem.text);
+	}
+	drains_free(drains);
+}
+
 /* Takes the policy over when it is good. `directory`: take the log's place from it as well. */
 static enum err load(struct keeper *k, bool directory)
 {
@@ -213,6 +229,7 @@ static enum err load(struct keeper *k, bool directory)
 		e = take_recipients(k, p);
 	}
 	if (!e) {
+		look_at_drains(k->policy_path, buf_view(&text));
 		put_digest(k, buf_view(&text));
 		k->synced = p->audit.durability == DURABLE_SYNCED;
 		if (directory && p->audit.directory.len) {

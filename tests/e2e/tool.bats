@@ -168,6 +168,20 @@ change_byte() {
 	assert_output --regexp "policy\.json:$line:[0-9]+: .*not a recipient"
 }
 
+@test "policy check and apply read where records are drained to" {
+	"$TOOL" init
+	sed "s/aigw1example0replaced0by0aigw0init/$(recipient)/" "$ROOT/policy/examples/drains.json" >"$BATS_TEST_TMPDIR/p.json"
+	run -0 "$TOOL" policy check "$BATS_TEST_TMPDIR/p.json"
+	assert_line '  drained to disk (file), siem (syslog), archive (s3, required)'
+	run -0 "$TOOL" policy check "$BATS_TEST_TMPDIR/p.json" --json
+	assert_equal "$(jq -c '.drains.archive' <<<"$output")" '{"type":"s3","enabled":true,"required":true}'
+	sed -i 's|tls://siem|tsl://siem|' "$BATS_TEST_TMPDIR/p.json"
+	for command in check apply; do
+		run -1 "$TOOL" policy $command "$BATS_TEST_TMPDIR/p.json"
+		assert_output --partial 'p.json:14:15: drains.sinks.siem.to must be "tls://HOST", '
+	done
+}
+
 @test "policy check of a missing file ends with 3" {
 	run -3 "$TOOL" policy check "$BATS_TEST_TMPDIR/none.json"
 	assert_output --partial 'none.json'

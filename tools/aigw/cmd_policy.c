@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "base/sys.h"
+#include "drain/config.h"
 #include "policy_apply.h"
 #include "policy_ask.h"
 #include "policy_simulate.h"
@@ -117,7 +118,24 @@ static void put_environment(struct buf *out, const struct policy *p, const struc
 	need(buf_put_u8(out, '\n'));
 }
 
-static void print_summary(const char *path, const struct policy *p)
+static void put_drains(struct buf *out, const struct drains *drains)
+{
+	if (drains->count == 0)
+		return;
+	need(buf_put_str(out, "  drained to "));
+	for (size_t i = 0; i < drains->count; i++) {
+		const struct drain *d = &drains->at[i];
+		need(buf_put_str(out, i ? ", " : ""));
+		put_visible(out, d->name);
+		need(buf_put_str(out, " ("));
+		need(buf_put_str(out, drain_type_name(d->type)));
+		need(buf_put_str(out, d->required ? ", required" : ""));
+		need(buf_put_str(out, d->enabled ? ")" : ", not enabled)"));
+	}
+	need(buf_put_u8(out, '\n'));
+}
+
+static void print_summary(const char *path, const struct policy *p, const struct drains *drains)
 {
 	struct buf out = {0};
 
@@ -135,6 +153,7 @@ static void print_summary(const char *path, const struct policy *p)
 	need(buf_put_str(&out, p->audit.on_failure == FAIL_REFUSE
 				       ? "; what cannot be recorded is refused\n"
 				       : "; what cannot be recorded is let through\n"));
+	put_drains(&out, drains);
 	print_buf(&out);
 	buf_done(&out);
 }
@@ -181,8 +200,24 @@ static void object_summary(struct json_object *o, const struct policy *p)
 		    p->audit.on_failure == FAIL_REFUSE ? BYTES("refuse") : BYTES("allow"));
 }
 
+static void object_drains(struct json_object *o, const struct drains *drains)
+{
+	object_key(o, BYTES("drains"));
+	struct json_object sinks = object_begin(o->out);
+	for (size_t i = 0; i < drains->count; i++) {
+		const struct drain *d = &drains->at[i];
+		object_key(&sinks, d->name);
+		struct json_object sink = object_begin(o->out);
+		object_text(&sink, "type", bytes_str(drain_type_name(d->type)));
+		object_bool(&sink, "enabled", d->enabled);
+		object_bool(&sink, "required", d->required);
+		object_end(&sink);
+	}
+	object_end(&sinks);
+}
+
 /* `policy` NULL: the file is not fine, and `problem` says why. */
-static void print_json(const char *path, const struct policy *policy,
+static void print_json(const char *path, const struct policy *policy, const struct drains *drains,
 		       const struct policy_problem *problem)
 {
 	struct buf out = {0};
@@ -192,6 +227,7 @@ static void print_json(const char *path, const struct policy *policy,
 	object_bool(&o, "fine", policy != NULL);
 	if (policy) {
 		object_summary(&o, policy);
+		object_drains(&o, drains);
 	} else {
 		if (problem->line) {
 			object_number(&o, "line", problem->line);
@@ -230,6 +266,7 @@ static bool is_about_file(enum err e)
 static int check(const char *path, bool json)
 {
 	struct policy *policy = NULL;
+	struct drains *drains = NULL;
 	struct policy_problem problem = {0};
 	struct buf text = {0};
 	enum err e = load_policy(path, &policy, &text, &problem);
@@ -240,14 +277,17 @@ static int check(const char *path, bool json)
 	}
 	if (!e)
 		e = check_recipients(policy, buf_view(&text), &problem);
+	if (!e)
+		e = drains_parse(buf_view(&text), &drains, &problem);
 	if (e && !problem.text[0])
 		snprintf(problem.text, sizeof problem.text, "%s", err_text(e));
 	if (json)
-		print_json(path, e ? NULL : policy, &problem);
+		print_json(path, e ? NULL : policy, drains, &problem);
 	else if (e)
 		print_place(path, &problem);
 	else
-		print_summary(path, policy);
+		print_summary(path, policy, drains);
+	drains_free(drains);
 	policy_free(policy);
 	buf_done(&text);
 	return e ? EXIT_FINDING : EXIT_FINE;

@@ -8,6 +8,7 @@
 #include "audit/seal.h"
 #include "base/sys.h"
 #include "report/entry_json.h"
+#include "drain/config.h"
 #include "grid.h"
 #include "policy_edit.h"
 #include "print.h"
@@ -81,14 +82,17 @@ static int check_draft(const char *from, struct bytes text)
 {
 	struct policy_problem problem = {0};
 	struct policy *policy = NULL;
+	struct drains *drains = NULL;
 	struct recipient recipient;
 	int status = EXIT_FINE;
 
-	if (policy_parse(text, &policy, &problem)) {
+	if (policy_parse(text, &policy, &problem) || drains_parse(text, &drains, &problem)) {
 		print_note("%s:%u:%u: %s", from, (unsigned)problem.line, (unsigned)problem.column,
 			   problem.text);
+		policy_free(policy);
 		return EXIT_FINDING;
 	}
+	drains_free(drains);
 	for (size_t i = 0; i < policy->audit.recipient_count && !status; i++) {
 		struct bytes word = policy->audit.recipients[i];
 		if (seal_parse_recipient(word, &recipient) == OK)

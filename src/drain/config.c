@@ -208,25 +208,40 @@ static enum err make_path(struct arena *arena, struct bytes directory, struct by
 	return OK;
 }
 
-enum err drains_use_credentials(struct drains *d, struct bytes directory,
-				struct policy_problem *ret_problem)
+enum err drains_use_credentials_of(struct drains *d, const struct drain *sink,
+				   struct bytes directory, struct policy_problem *ret_problem)
 {
 	struct owner *owner = (struct owner *)d;
 	struct policy_problem unwanted;
-	struct drain *sinks = (struct drain *)(uintptr_t)d->at; /* our own, in the arena */
+	struct drain *own = (struct drain *)(uintptr_t)sink; /* in our arena */
 	enum err e = OK;
 
-	for (size_t i = 0; i < d->count; i++) {
-		for (size_t k = 0; !e && k < READER_COUNT(named_files); k++) {
-			void *member = (char *)&sinks[i] + named_files[k].offset;
-			struct bytes *name = member;
-			if (!sinks[i].enabled || name->len == 0 || name->at[0] == '/')
-				continue;
-			e = directory.len && directory.at[0] == '/'
-				    ? make_path(&owner->arena, directory, name)
-				    : no_credentials(&sinks[i], named_files[k].key,
-						     ret_problem ? ret_problem : &unwanted);
-		}
+	for (size_t k = 0; !e && k < READER_COUNT(named_files); k++) {
+		void *member = (char *)own + named_files[k].offset;
+		struct bytes *name = member;
+		if (name->len == 0 || name->at[0] == '/')
+			continue;
+		e = directory.len && directory.at[0] == '/'
+			    ? make_path(&owner->arena, directory, name)
+			    : no_credentials(own, named_files[k].key,
+					     ret_problem ? ret_problem : &unwanted);
 	}
 	return e;
+}
+
+enum err drains_use_credentials(struct drains *d, struct bytes directory,
+				struct policy_problem *ret_problem)
+{
+	struct policy_problem unwanted;
+	enum err first = OK;
+
+	for (size_t i = 0; i < d->count; i++) {
+		if (!d->at[i].enabled)
+			continue;
+		enum err e = drains_use_credentials_of(d, &d->at[i], directory,
+						       first ? &unwanted : ret_problem);
+		if (!first)
+			first = e;
+	}
+	return first;
 }

@@ -148,7 +148,8 @@ struct drain {
 	uint32_t batch_events, batch_bytes,
 		batch_wait_ms;    /* a batch is sent at the first of them */
 	uint32_t event_bytes_max; /* larger: without payloads, and it says so */
-	uint32_t concurrency;     /* batches under way; those of one process keep their order */
+	uint32_t concurrency;     /* batches under way; those of one process keep their order;
+				     file: 1, and no key */
 	uint32_t timeout_ms;      /* of one batch */
 	uint32_t retry_first_ms, retry_max_ms;
 	uint32_t dead_letter_after; /* permanent refusals of one event */
@@ -227,9 +228,15 @@ struct drains {
  * policy_parse. */
 MUST_USE enum err drains_parse(struct bytes policy_text, struct drains **ret_drains,
 			       struct policy_problem *ret_problem);
-/* Makes absolute paths of the names of credentials. `directory`: $CREDENTIALS_DIRECTORY, as main
- * has got it; empty: there is none. ERR_MISSING: there is none, or it is no absolute path, and a
- * name needs it (*ret_problem, may be NULL, says which); ERR_NOMEM. */
+/* Makes absolute paths of the names of credentials, of one sink of *d. `directory`:
+ * $CREDENTIALS_DIRECTORY, as main has got it; empty: there is none. ERR_MISSING: there is none, or
+ * it is no absolute path, and a name needs it (*ret_problem, may be NULL, says which); ERR_NOMEM.
+ */
+MUST_USE enum err drains_use_credentials_of(struct drains *d, const struct drain *sink,
+					    struct bytes directory,
+					    struct policy_problem *ret_problem);
+/* Of all sinks that are enabled; goes on behind one that lacks them, and returns the first error.
+ */
 MUST_USE enum err drains_use_credentials(struct drains *d, struct bytes directory,
 					 struct policy_problem *ret_problem);
 void drains_free(struct drains *d);                                         /* NULL is fine */

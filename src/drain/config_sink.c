@@ -228,8 +228,6 @@ static enum err read_command(struct reader *r, const struct member *m, const str
 	READER_KEY("type", read_type, IN(type)), READER_KEY("enabled", reader_bool, IN(enabled)),  \
 		READER_KEY("required", reader_bool, IN(required)),                                 \
 		READER_KEY("from_now", reader_bool, IN(from_now)),                                 \
-		READER_KEY("concurrency", reader_u32, IN(concurrency), .min = 1,                   \
-			   .max = DRAIN_CONCURRENCY_MAX),                                          \
 		READER_KEY("timeout_ms", reader_u32, IN(timeout_ms), .min = DRAIN_TIMEOUT_MS_MIN,  \
 			   .max = DRAIN_TIMEOUT_MS_MAX),                                           \
 		READER_KEY("retry_first_ms", reader_u32, IN(retry_first_ms),                       \
@@ -254,6 +252,11 @@ static enum err read_command(struct reader *r, const struct member *m, const str
 		READER_KEY("event_bytes_max", reader_u32, IN(event_bytes_max),                     \
 			   .min = DRAIN_EVENT_BYTES_MIN, .max = DRAIN_EVENT_BYTES_MAX)
 
+/* All but files: two writers would rotate them away from each other. */
+#define CONCURRENT                                                                                 \
+	READER_KEY("concurrency", reader_u32, IN(concurrency), .min = 1,                           \
+		   .max = DRAIN_CONCURRENCY_MAX)
+
 #define TO(read_fn) READER_KEY("to", read_fn, IN(to), .required = true)
 #define TLS         READER_KEY("tls", read_tls, IN(tls))
 
@@ -268,6 +271,7 @@ static const struct member of_file[] = {
 
 static const struct member of_syslog[] = {
 	EVERY_SINK,
+	CONCURRENT,
 	WITH_EVENTS(config_fields),
 	TO(config_to_syslog),
 	TLS,
@@ -279,6 +283,7 @@ static const struct member of_syslog[] = {
 
 static const struct member of_https[] = {
 	EVERY_SINK,
+	CONCURRENT,
 	WITH_EVENTS(config_fields),
 	TO(config_to_url),
 	TLS,
@@ -295,6 +300,7 @@ static const struct member of_https[] = {
 
 static const struct member of_otlp[] = {
 	EVERY_SINK,
+	CONCURRENT,
 	WITH_EVENTS(config_otlp_fields),
 	TO(config_to_url),
 	TLS,
@@ -307,6 +313,7 @@ static const struct member of_otlp[] = {
 
 static const struct member of_s3[] = {
 	EVERY_SINK,
+	CONCURRENT,
 	TO(config_to_url),
 	TLS,
 	READER_KEY("insecure_http", reader_bool, IN(insecure_http)),
@@ -323,6 +330,7 @@ static const struct member of_s3[] = {
 
 static const struct member of_kafka[] = {
 	EVERY_SINK,
+	CONCURRENT,
 	WITH_EVENTS(config_fields),
 	TO(config_to_kafka),
 	TLS,
@@ -333,6 +341,7 @@ static const struct member of_kafka[] = {
 
 static const struct member of_postgres[] = {
 	EVERY_SINK,
+	CONCURRENT,
 	WITH_EVENTS(config_fields),
 	TO(config_to_postgres),
 	TLS,
@@ -342,6 +351,7 @@ static const struct member of_postgres[] = {
 
 static const struct member of_command[] = {
 	EVERY_SINK,
+	CONCURRENT,
 	WITH_EVENTS(config_fields),
 	READER_KEY("command", read_command, .required = true),
 };

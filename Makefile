@@ -138,6 +138,17 @@ TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello a
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
 
+# Modules that test_modules loads: one that fits, and such as must not be taken.
+FAKES = kafka postgres syslog http
+FAKE_kafka = -DFAKE_VERSION=SINK_MODULE_VERSION '-DFAKE_BYTES=sizeof(struct drain)' '-DFAKE_NAME="kafka"'
+FAKE_postgres = -DFAKE_VERSION=SINK_MODULE_VERSION+1 '-DFAKE_BYTES=sizeof(struct drain)' '-DFAKE_NAME="postgres"'
+FAKE_http = -DFAKE_VERSION=SINK_MODULE_VERSION '-DFAKE_BYTES=sizeof(struct drain)' '-DFAKE_NAME="otlp"'
+$(BUILD)/unit/test_modules: | $(FAKES:%=$(BUILD)/unit/modules/aigw-sink-%.so)
+
+$(BUILD)/unit/modules/aigw-sink-%.so: tests/unit/modules/fake.c src/drain/sink.h src/drain/config.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TESTFLAGS) $(FAKE_$*) -fPIC -shared -o $@ $<
+
 $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TESTFLAGS) -c -o $@ $<

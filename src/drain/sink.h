@@ -89,12 +89,14 @@ enum sink_result sink_result_of_status(unsigned status);
 #define SINK_FILE_MAX (1u << 20)
 MUST_USE enum err sink_read_file(struct bytes name, bool is_secret, struct buf *ret_content);
 
-/* All kinds that are built in; ends with a NULL name. */
+/* All kinds that are built in; ends with NULL. */
 extern const struct sink_type *const sink_types[]; /* drain/modules.c, as is sink_find */
 
-/* The type of a configuration: built in, or from its module, which is loaded. ERR_MISSING: the
- * module is not installed (*answer says which package has it); ERR_UNSUPPORTED: of another version.
- */
+/* The type of a configuration: built in, or from its module, which is loaded and stays. Modules are
+ * in ../lib/aigw/modules beside the directory of the running program, or, where that is no bin
+ * directory (a build), in modules below it; no variable counts. ERR_MISSING: the module, or a
+ * library that it needs, is not installed (*answer says which); ERR_UNSUPPORTED: of another
+ * version; ERR_BAD: not such a module. *answer is filled on every error. */
 MUST_USE enum err sink_find(enum drain_type type, struct sink_answer *answer,
 			    const struct sink_type **ret_type);
 

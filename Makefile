@@ -403,6 +403,9 @@ install: all ## install below DESTDIR/PREFIX
 		sed 's|@PREFIX@|$(PREFIX)|' src/daemon/$$unit.service.in >$(BUILD)/$$unit.service && \
 		install -m 644 $(BUILD)/$$unit.service src/daemon/$$unit.socket $(DESTDIR)$(UNITDIR) || exit 1; done
 	install -m 644 $(BUILD)/libaigw.so $(D)/lib/aigw/libaigw.so
+	install -d $(D)/lib/aigw/modules
+	for module in $(MODULES); do \
+		install -m 644 $(BUILD)/modules/aigw-sink-$$module.so $(D)/lib/aigw/modules || exit 1; done
 	install -m 644 $(SHARED) $(D)/share/aigw
 	install -m 644 $(wildcard policy/examples/*.json) $(D)/share/aigw/examples
 	install -m 644 $(DOCS) $(D)/share/doc/aigw
@@ -415,14 +418,15 @@ install: all ## install below DESTDIR/PREFIX
 		chmod 644 $(D)/lib/systemd/user/$${unit##*/} || exit 1; done
 
 uninstall: ## remove exactly what install put there
-	rm -f $(D)/bin/aigw $(D)/bin/aigwd $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(D)/lib/aigw/libaigw.so $(SHARED:policy/%=$(D)/share/aigw/%) \
+	rm -f $(D)/bin/aigw $(D)/bin/aigwd $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(D)/lib/aigw/libaigw.so \
+		$(MODULES:%=$(D)/lib/aigw/modules/aigw-sink-%.so) $(SHARED:policy/%=$(D)/share/aigw/%) \
 		$(patsubst policy/%,$(D)/share/aigw/%,$(wildcard policy/examples/*.json)) \
 		$(foreach f,$(DOCS),$(D)/share/doc/aigw/$(notdir $(f))) \
 		$(USER_UNITS:systemd/user/%=$(D)/lib/systemd/user/%) \
 		$(MAN1:docs/man/%=$(D)/share/man/man1/%) $(MAN5:docs/man/%=$(D)/share/man/man5/%) \
 		$(MAN7:docs/man/%=$(D)/share/man/man7/%) $(MAN8:docs/man/%=$(D)/share/man/man8/%)
 	@# directories that are empty now, never DESTDIR itself
-	-cd $(or $(DESTDIR),/) && rmdir -p --ignore-fail-on-non-empty $(patsubst /%,%,$(addprefix $(PREFIX)/,bin lib/aigw lib/systemd/user \
+	-cd $(or $(DESTDIR),/) && rmdir -p --ignore-fail-on-non-empty $(patsubst /%,%,$(addprefix $(PREFIX)/,bin lib/aigw/modules lib/systemd/user \
 		share/aigw/examples share/doc/aigw share/man/man1 share/man/man5 share/man/man7 share/man/man8) \
 		$(UNITDIR)) 2>/dev/null
 

@@ -272,6 +272,11 @@ $(BUILD)/tests/make-log: tests/bin/make-log.c $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
 
+# One sink of a policy, without the daemon: built in, or from a module.
+$(BUILD)/tests/sink_client: tests/bin/sink_client.c $(OUTOBJ) $(OBJ) $(LLOBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS) -ldl
+
 $(BUILD)/tests/limits-hammer: tests/bin/limits-hammer.c $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)

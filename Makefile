@@ -76,10 +76,10 @@ $(BUILD)/aigwd: $(OBJ) $(OUTOBJ) $(DAEMON:%.c=$(BUILD)/%.o) $(LLOBJ)
 
 # One symbol goes out of a module, aigw_sink_module; what it needs of the floors it has inside.
 .SECONDEXPANSION:
-$(BUILD)/modules/aigw-sink-%.so: $$(patsubst %.c,$(BUILD)/%.o,$$(sort $$(wildcard src/drain/%/*.c))) $(BUILD)/src/drain/sink.o $(OBJ) $(LLOBJ)
+$(BUILD)/modules/aigw-sink-%.so: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(sort $$(wildcard src/drain/$$*/*.c))))) $(BUILD)/src/drain/sink.o $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-z,now,-z,relro -Wl,--gc-sections \
-		-Wl,-Bsymbolic $(MODULE_LIBS_$*) $(STATIC)
+		-Wl,-Bsymbolic -Wl,--exclude-libs,ALL $(MODULE_LIBS_$*) $(STATIC)
 
 # ---- generated
 

@@ -130,10 +130,12 @@ FUZZ = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTLIBS = -lsodium -lz -lbrotlidec -lbrotlicommon -lzstd -lpthread
 TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
 
-# Rooms of the shim that do not need its constructor, and of the daemon that do not need its loop,
-# are unit-tested like the floors.
+# Rooms of the shim that do not need its constructor, of the daemon that do not need its loop, and of
+# the drain's modules that do not need their library, are unit-tested like the floors.
 TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder) \
-	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender)
+	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender) \
+	$(patsubst %,$(BUILD)/src/drain/http/%.o,delivery event_text explain gzip head otlp_body otlp_metrics secret \
+		$(notdir $(basename $(wildcard src/drain/http/preset*.c))))
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)

@@ -590,6 +590,18 @@ void seal_digest_end(const struct seal_digest_state *s, uint8_t ret_digest[SEAL_
 	crypto_generichash_blake2b_final(&state, ret_digest, SEAL_DIGEST_BYTES);
 }
 
+void seal_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count,
+		      uint8_t ret_tag[32])
+{
+	crypto_auth_hmacsha256_state state;
+
+	crypto_auth_hmacsha256_init(&state, key.at, key.len);
+	for (size_t i = 0; i < count; i++)
+		crypto_auth_hmacsha256_update(&state, parts[i].at, parts[i].len);
+	crypto_auth_hmacsha256_final(&state, ret_tag);
+	sodium_memzero(&state, sizeof state);
+}
+
 bool seal_equal(const uint8_t a[32], const uint8_t b[32])
 {
 	return sodium_memcmp(a, b, 32) == 0;

@@ -123,6 +123,10 @@ void seal_digest_init(struct seal_digest_state *s);
 void seal_digest_feed(struct seal_digest_state *s, struct bytes data);
 /* Leaves the state usable: more can be fed. */
 void seal_digest_end(const struct seal_digest_state *s, uint8_t ret_digest[SEAL_DIGEST_BYTES]);
+/* HMAC-SHA-256 (RFC 2104) of the parts one after the other, for those who know no BLAKE2b; the key
+ * has any length. */
+void seal_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count,
+		      uint8_t ret_tag[32]);
 /* In time that does not depend on the content. */
 bool seal_equal(const uint8_t a[32], const uint8_t b[32]);
 

@@ -297,12 +297,33 @@ static void a_locked_key_that_asks_for_too_much_is_refused(void)
 	CHECK_ERR(seal_parse_locked(bytes_str(more), &r), ERR_UNSUPPORTED);
 	CHECK_ERR(seal_parse_locked(BYTES("AIGW-LOCKED-KEY-2 x"), &r), ERR_UNSUPPORTED);
 }
+/* RFC 4231, cases 2 and 6 */
+static void an_hmac_is_the_standards(void)
+{
+	struct bytes parts[3] = {BYTES("what do ya"), BYTES_NONE, BYTES(" want for nothing?")};
+	uint8_t long_key[131], tag[32];
+	struct buf hex = {0};
+
+	seal_hmac_sha256(BYTES("Jefe"), parts, 3, tag);
+	CHECK_ERR(buf_put_hex(&hex, bytes_of(tag, 32)), OK);
+	CHECK_BYTES(buf_view(&hex),
+		    "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	buf_reset(&hex);
+	memset(long_key, 0xaa, sizeof long_key);
+	parts[0] = BYTES("Test Using Larger Than Block-Size Key - Hash Key First");
+	seal_hmac_sha256(bytes_of(long_key, sizeof long_key), parts, 1, tag);
+	CHECK_ERR(buf_put_hex(&hex, bytes_of(tag, 32)), OK);
+	CHECK_BYTES(buf_view(&hex),
+		    "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+	buf_done(&hex);
+}
+
 int main(void)
 {
 	if (seal_init())
 		return 1;
 	RUN_TESTS(TEST(starting_twice_is_fine), TEST(keys_have_their_text),
-		  TEST(an_identity_knows_its_recipient),
+		  TEST(an_hmac_is_the_standards), TEST(an_identity_knows_its_recipient),
 		  TEST(upper_case_is_read_and_mixed_case_is_not),
 		  TEST(every_mistyped_character_is_found), TEST(other_texts_are_no_keys),
 		  TEST(nothing_is_sealed_to_a_point_of_small_order),

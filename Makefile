@@ -79,7 +79,7 @@ $(BUILD)/aigwd: $(OBJ) $(OUTOBJ) $(DAEMON:%.c=$(BUILD)/%.o) $(LLOBJ)
 $(BUILD)/modules/aigw-sink-%.so: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(sort $$(wildcard src/drain/$$*/*.c))))) $(BUILD)/src/drain/sink.o $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-z,now,-z,relro -Wl,--gc-sections \
-		-Wl,-Bsymbolic -Wl,--exclude-libs,ALL $(MODULE_LIBS_$*) $(STATIC)
+		-Wl,-Bsymbolic -Wl,--exclude-libs,ALL$(if $(SAN),,$(comma)-z$(comma)defs) $(MODULE_LIBS_$*) $(STATIC)
 
 # ---- generated
 
@@ -130,14 +130,17 @@ FUZZ = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTLIBS = -lsodium -lz -lbrotlidec -lbrotlicommon -lzstd -lpthread
 TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
 
-# Rooms of the shim that do not need its constructor, of the daemon that do not need its loop, and of
-# the drain's modules that do not need their library, are unit-tested like the floors.
-TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder) \
-	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender) \
+# Rooms of the drain's modules that do not need their library, likewise.
+MODULE_PURE = $(patsubst %,$(BUILD)/src/drain/syslog/%.o,address message) \
 	$(patsubst %,$(BUILD)/src/drain/http/%.o,delivery event_text explain gzip head otlp_body otlp_metrics secret \
 		$(notdir $(basename $(wildcard src/drain/http/preset*.c))))
 
-$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
+# Rooms of the shim that do not need its constructor, and of the daemon that do not need its loop, are
+# unit-tested like the floors.
+TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder) \
+	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender)
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(MODULE_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)
 
 # Modules that test_modules loads: one that fits, and such as must not be taken.
@@ -155,7 +158,7 @@ $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TESTFLAGS) -c -o $@ $<
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TOOL_PURE) $(MODULE_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itools $(CFLAGS) $(SANFLAGS) -Wall -o $@ $^ $(TESTLIBS)
 
@@ -363,7 +366,7 @@ fuzz: packages-check ## run the fuzzers (libFuzzer, ASan, UBSan), SECONDS each
 			$(BUILD)-fuzz/corpus/$$f tests/fixtures/fuzz/$${f#fuzz_} 2>&1 | grep -E 'stat::|ERROR|SUMMARY|cov:' | tail -8; \
 	done
 
-$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(TOOL_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
+$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(TOOL_PURE) $(MODULE_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -Itools $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TESTLIBS)
 

@@ -121,7 +121,7 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp -fPIC \
 		-fvisibility=hidden -ffunction-sections -c -o $@ $<
 
--include $(shell find $(BUILD) -path $(BUILD)/peers -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -path $(BUILD)/peers -o -path $(BUILD)/syslog \) -prune -o -name '*.d' -print 2>/dev/null)
 
 # ---- tests
 
@@ -317,7 +317,11 @@ node-clients:
 	@tools/dev/install-node-clients $(BUILD)/node
 	@tools/dev/install-npm-clients $(BUILD)/npm-clients
 
-check: packages-check node-clients ## set up, build, run every test; ends with "N passed, N failed, N skipped"
+# What the tests of the syslog sink send to.
+syslog-servers:
+	@tools/dev/install-syslog-servers $(BUILD)/syslog
+
+check: packages-check node-clients syslog-servers ## set up, build, run every test; ends with "N passed, N failed, N skipped"
 	@$(MAKE) --no-print-directory -j$(JOBS) all tests-build
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-asan SAN=address,undefined CFLAGS='-O1 -g' unit-build
 	@BUILD=$(BUILD) tools/dev/check $(BUILD)
@@ -325,7 +329,7 @@ check: packages-check node-clients ## set up, build, run every test; ends with "
 unit: unit-build ## the unit tests and the replay of the fuzz corpora
 	@BUILD=$(BUILD) tools/dev/check $(BUILD) unit
 
-e2e: all tests-build node-clients ## the end-to-end tests with real programs
+e2e: all tests-build node-clients syslog-servers ## the end-to-end tests with real programs
 	@BUILD=$(BUILD) tools/dev/check $(BUILD) e2e
 
 # ---- lint: each file is looked at again only after it changed
@@ -449,7 +453,7 @@ clean: ## remove everything that was built
 # Everything that a change of these must rebuild.
 $(OBJ) $(SHIM:%.c=$(BUILD)/%.o): Makefile
 
-.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz packages-build packages-demo packages-check node-clients \
+.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz packages-build packages-demo packages-check node-clients syslog-servers \
 	demo bench soak install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -301,8 +301,8 @@ tell_file() {
 {"id":"e3","json":{"id":"e3"}}'
 	assert_success
 	arrived 3
-	assert_equal "$(cat "$OUT")" '{"id":"e1","n":[1],"shortened":"payload"}
-{"id":"e2","shortened":"members"}
+	assert_equal "$(cat "$OUT")" '{"id":"e1","n":[1],"payload_omitted":true}
+{"id":"e2","payload_omitted":true,"members_omitted":true}
 {"id":"e3"}'
 }
 

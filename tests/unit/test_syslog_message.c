@@ -191,7 +191,8 @@ static void no_message_has_a_line_in_it(void)
 
 #define SHORT_MEMBERS "\"id\":\"01K\",\"n\":12,\"ok\":true,\"cost\":null"
 #define EXCHANGE                                                                                   \
-	"{" SHORT_MEMBERS ",\"http\":{\"status\":200},\"request\":{\"body\":\"" LONG               \
+	"{" SHORT_MEMBERS ",\"http\":{\"status\":200,\"path\":\"/v1/chat/"                         \
+			  "completions\"},\"request\":{\"body\":\"" LONG                           \
 	"\"},\"response\":{\"body\":\"" LONG "\"}}"
 #define LONG                                                                                       \
 	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
@@ -217,7 +218,8 @@ static void the_limit_is_that_of_the_whole_message(void)
 	style.bytes_max--;
 	check_message(&style, &e,
 		      HEADER "[aigw@32473 id=\"01K\" shortened=\"payload\"] " BOM "{" SHORT_MEMBERS
-			     ",\"http\":{\"status\":200},\"shortened\":\"payload\"}");
+			     ",\"http\":{\"status\":200,\"path\":\"/v1/chat/"
+			     "completions\"},\"payload_omitted\":true}");
 }
 
 static void what_is_still_too_long_keeps_short_members_only(void)
@@ -232,7 +234,7 @@ static void what_is_still_too_long_keeps_short_members_only(void)
 	buf_done(&out);
 	check_message(&style, &e,
 		      HEADER "[aigw@32473 id=\"01K\" shortened=\"members\"] " BOM "{" SHORT_MEMBERS
-			     ",\"shortened\":\"members\"}");
+			     ",\"payload_omitted\":true,\"members_omitted\":true}");
 }
 
 static void the_least_is_the_id(void)
@@ -271,7 +273,17 @@ static void an_object_may_be_empty_then(void)
 
 	check_message(&style, &e,
 		      HEADER "[aigw@32473 id=\"01K\" shortened=\"payload\"] " BOM
-			     "{\"shortened\":\"payload\"}");
+			     "{\"payload_omitted\":true}");
+}
+
+static void what_was_left_out_before_is_said_once(void)
+{
+	struct sink_event e = exchange("{\"a\":[\"" LONG "\"],\"b\":2,\"payload_omitted\":true}");
+	struct message_style style = {.facility = 16, .bytes_max = length_of(&e) - 1};
+
+	check_message(&style, &e,
+		      HEADER "[aigw@32473 id=\"01K\" shortened=\"members\"] " BOM
+			     "{\"b\":2,\"payload_omitted\":true,\"members_omitted\":true}");
 }
 
 static enum err put_with_failing_memory(void)
@@ -302,5 +314,6 @@ int main(void)
 		  TEST(the_limit_is_that_of_the_whole_message),
 		  TEST(what_is_still_too_long_keeps_short_members_only), TEST(the_least_is_the_id),
 		  TEST(what_is_no_object_is_not_cut_either), TEST(an_object_may_be_empty_then),
+		  TEST(what_was_left_out_before_is_said_once),
 		  TEST(without_memory_there_is_no_half_message));
 }

@@ -16,6 +16,10 @@ enum extent { SAY_ALL, SAY_NO_PAYLOAD, SAY_SHORT_MEMBERS, SAY_ID, EXTENTS };
 
 static const char *const shortened[EXTENTS] = {NULL, "payload", "members", "json"};
 
+/* The same in the JSON, as whoever makes events says it of those that are too large for a sink. */
+#define PAYLOAD_OMITTED "payload_omitted"
+#define MEMBERS_OMITTED "members_omitted"
+
 enum message_severity message_severity(const struct sink_event *event)
 {
 	struct json_token t;
@@ -181,7 +185,8 @@ static enum err put_structured_data(struct buf *out, const struct sink_event *ev
 
 static bool is_payload(const struct json_token *key)
 {
-	return json_token_is(key, BYTES("request")) || json_token_is(key, BYTES("response"));
+	return json_token_is(key, BYTES("request")) || json_token_is(key, BYTES("response")) ||
+	       json_token_is(key, BYTES(PAYLOAD_OMITTED)); /* said anew */
 }
 
 static bool is_kept(const struct json_token *key, const struct json_token *value, size_t bytes,
@@ -224,10 +229,9 @@ static enum err put_shortened(struct buf *out, struct bytes json, enum extent ex
 
 	if (e || (e = put_members(out, json, extent)) != ERR_END)
 		return e == OK ? ERR_BAD : e;
-	if (!(e = buf_put_str(out, "\"shortened\":\"")) &&
-	    !(e = buf_put_str(out, shortened[extent])))
-		e = buf_put_str(out, "\"}");
-	return e;
+	return buf_put_str(out, extent == SAY_NO_PAYLOAD ? "\"" PAYLOAD_OMITTED "\":true}"
+							 : "\"" PAYLOAD_OMITTED
+							   "\":true,\"" MEMBERS_OMITTED "\":true}");
 }
 
 static enum err put_text(struct buf *out, struct bytes json, enum extent extent)

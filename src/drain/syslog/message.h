@@ -40,7 +40,8 @@ enum message_severity message_severity(const struct sink_event *event);
 /* Appends the message. One that would be longer than bytes_max is never cut: it goes without
  * payloads (the JSON's `request` and `response`), else with short members only, else with the id
  * alone, and says so: shortened="payload", "members" or "json" in the structured data, and
- * "shortened" in the JSON. ERR_LIMIT: not even that fits; ERR_NOMEM. *out is as before then. */
+ * "payload_omitted":true, "members_omitted":true in the JSON. ERR_LIMIT: not even that fits;
+ * ERR_NOMEM. *out is as before then. */
 MUST_USE enum err message_put(struct buf *out, const struct message_style *style,
 			      const struct sink_event *event);
 

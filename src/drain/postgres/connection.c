@@ -34,12 +34,14 @@ static bool is_state(struct bytes word)
 {
 	bool has_digit = false;
 
+	if (!word.at || word.len != SQLSTATE_CHARS)
+		return false;
 	for (size_t i = 0; i < word.len; i++) {
 		has_digit = has_digit || is_digit(word.at[i]);
 		if (!is_digit(word.at[i]) && (word.at[i] < 'A' || word.at[i] > 'Z'))
 			return false;
 	}
-	return has_digit && word.at && word.len == SQLSTATE_CHARS;
+	return has_digit;
 }
 
 /* Of "FATAL:  28P01: password authentication failed": the code, which only there is no field of its

@@ -89,9 +89,13 @@ the_table_is_there() {
 
 # the_sink [MEMBERS, [TO]]: its policy; MEMBERS are JSON with a comma behind.
 the_sink() {
-	printf '{"version":1,"drains":{"sinks":{"db":{%s"type":"postgres","to":"%s","password_file":"%s"%s}}}}' "${1:-}" \
-		"${2:-host=127.0.0.1 port=$PG_PORT user=aigw dbname=audit}" "$BATS_TEST_TMPDIR/password" \
-		"$([[ ${1:-} == *'"table"'* ]] || printf ',"table":"records"')" >"$BATS_TEST_TMPDIR/policy.json"
+	local table='"table":"records"'
+	[[ ${1:-} != *'"table"'* ]] || table='"enabled":true'
+	printf '{"version":1,"audit":{"recipients":["aigw1example0replaced0by0aigw0init"]},"environments":{"e":{}},' \
+		>"$BATS_TEST_TMPDIR/policy.json"
+	printf '"default_environment":"e","drains":{"sinks":{"db":{%s"type":"postgres","to":"%s","password_file":"%s",%s}}}}' \
+		"${1:-}" "${2:-host=127.0.0.1 port=$PG_PORT user=aigw dbname=audit}" "$BATS_TEST_TMPDIR/password" \
+		"$table" >>"$BATS_TEST_TMPDIR/policy.json"
 }
 
 # event ID [JSON [MEMBERS,]]: one line for the client; the first of two members with a name counts.
@@ -203,9 +207,13 @@ assert_sent() {
 	refute_output --partial 'another secret'
 	the_sink '' "postgresql://aigw:hidden@127.0.0.1:$PG_PORT/audit"
 	run sent < <(event A)
-	assert_failure 3
+	assert_failure 2
 	assert_output --partial 'password_file'
 	refute_output --partial hidden
+	the_sink '' 'host=127.0.0.1 service=elsewhere'
+	run sent < <(event A)
+	assert_failure 3
+	assert_output --partial 'may not have service'
 }
 
 @test "elsewhere the server's certificate is checked, its name too" {
@@ -221,10 +229,6 @@ assert_sent() {
 	run with_names "$BIN/sink_client" --module "$MODULE" "$BATS_TEST_TMPDIR/policy.json" db < <(event A)
 	assert_sent wrong
 	assert_output --partial 'certificate'
-	the_sink '' "host=api.openai.com,127.0.0.1 sslmode=require user=aigw dbname=audit"
-	run sent < <(event A)
-	assert_failure 3
-	assert_output --partial 'verify-full'
 }
 
 @test "a connection that the server has ended is made anew" {

@@ -34,7 +34,7 @@ static bool is_state(struct bytes word)
 {
 	bool has_digit = false;
 
-	if (!word.at || word.len != SQLSTATE_CHARS)
+	if (word.len != SQLSTATE_CHARS)
 		return false;
 	for (size_t i = 0; i < word.len; i++) {
 		has_digit = has_digit || is_digit(word.at[i]);
@@ -52,7 +52,7 @@ static void find_state(struct bytes line, char ret_state[SQLSTATE_CHARS + 1])
 		struct bytes part = bytes_cut(&line, ':'), word = BYTES_NONE;
 		while (part.len)
 			word = bytes_cut(&part, ' ');
-		if (is_state(word)) {
+		if (word.at && is_state(word)) {
 			memcpy(ret_state, word.at, SQLSTATE_CHARS);
 			ret_state[SQLSTATE_CHARS] = 0;
 			return;

@@ -26,7 +26,8 @@ struct line_event {
 	uint64_t ticket;        /* of its item in the source; 0: none */
 	uint8_t segment_id[16]; /* where it stands in the log */
 	uint64_t sequence, offset;
-	uint8_t memory[]; /* of its texts */
+	uint64_t ready_ns; /* wall clock: since when it could have been delivered */
+	uint8_t memory[];  /* of its texts */
 };
 
 struct line_rules {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * aigwd: the collector of a shared host, or its key holder. Options, the socket, signals; the rest
- * is collect, or hold_keys.
+ * aigwd: the collector of a shared host, or its key holder, or what brings its log to where it is
+ * kept. Options, the socket, signals; the rest is collect, hold_keys, drain.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -19,9 +19,12 @@
 #include "aigw/keyhold.h"
 #include "base/sys.h"
 #include "daemon/collect.h"
+#include "daemon/drain.h"
 #include "daemon/hold_keys.h"
 #include "daemon/note.h"
 #include "daemon/supervisor.h"
+#include "drain/lane.h"
+#include "drain/sender.h"
 
 #define DEFAULT_POLICY "/etc/aigw/policy.json"
 #define BACKLOG        1024
@@ -30,10 +33,13 @@
 static const char usage[] =
 	"Usage: aigwd [--foreground] [--socket PATH] [--directory DIR] [--policy FILE]\n"
 	"       aigwd --hold-keys [--foreground] [--socket PATH] [--store DIR]\n"
+	"       aigwd --drain [--foreground] [--policy FILE] [--directory DIR] [--state DIR]\n"
+	"             [--key FILE] [--metrics PATH|HOST:PORT] [--check]\n"
 	"\n"
 	"Collects the audit records of all programs on this host, adds who sent them, and keeps\n"
 	"them where no user can touch them. With --hold-keys: hands providers' keys to processes\n"
-	"that show a gateway key which is meant for them. aigwd(8) says more.\n"
+	"that show a gateway key which is meant for them. With --drain: brings the log to the\n"
+	"sinks that the policy's \"drains\" names. aigwd(8) says more.\n"
 	"\n"
 	"  --foreground      for a terminal: messages without the journal's priorities\n"
 	"  --socket PATH     where programs connect; default " COLLECT_SOCKET ",\n"
@@ -44,13 +50,22 @@ static const char usage[] =
 	"  --policy FILE     default " DEFAULT_POLICY "\n"
 	"  --hold-keys       be the key holder instead of the collector\n"
 	"  --store DIR       where its keys are; default " KEYHOLD_DIRECTORY "\n"
+	"  --drain           be what brings the log to its sinks\n"
+	"  --state DIR       where it keeps what was acknowledged; default: as aigw's state\n"
+	"  --key FILE        the auditor's key; default: the credential " DRAIN_KEY_NAME ",\n"
+	"                    else the keys of this user\n"
+	"  --metrics WHERE   Prometheus text on a socket's path or a loopback address and port\n"
+	"  --check           only say which sinks are not well; exit status 1 when one is not\n"
+	"  --drain-test SINK only send one heartbeat there and say what was answered\n"
 	"  --help, --version\n";
 
 struct wishes {
 	const char *socket; /* NULL: the default one */
 	const char *store;
 	struct keeper_options keeper;
-	bool holds_keys;
+	struct drain_options drain;
+	const char *drain_test;
+	bool holds_keys, drains, checks;
 	bool foreground;
 	bool answered; /* --help or --version: nothing else is to be done */
 };
@@ -62,6 +77,33 @@ static void say(const char *text)
 	(void)!sys_write_full(STDOUT_FILENO, text, strlen(text), &written);
 }
 
+/* False: not one of the drains' options. */
+static bool parse_drain(int option, struct wishes *w)
+{
+	switch (option) {
+	case 'D':
+		w->drains = true;
+		return true;
+	case 'T':
+		w->drain_test = optarg;
+		return true;
+	case 'S':
+		w->drain.state = optarg;
+		return true;
+	case 'K':
+		w->drain.key = optarg;
+		return true;
+	case 'M':
+		w->drain.metrics = optarg;
+		return true;
+	case 'C':
+		w->checks = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int parse(int argc, char **argv, struct wishes *ret_wishes)
 {
 	static const struct option options[] = {
@@ -71,6 +113,12 @@ static int parse(int argc, char **argv, struct wishes *ret_wishes)
 		{"policy", required_argument, NULL, 'p'},
 		{"hold-keys", no_argument, NULL, 'k'},
 		{"store", required_argument, NULL, 'k' + 1},
+		{"drain", no_argument, NULL, 'D'},
+		{"drain-test", required_argument, NULL, 'T'},
+		{"state", required_argument, NULL, 'S'},
+		{"key", required_argument, NULL, 'K'},
+		{"metrics", required_argument, NULL, 'M'},
+		{"check", no_argument, NULL, 'C'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{0},
@@ -84,13 +132,15 @@ static int parse(int argc, char **argv, struct wishes *ret_wishes)
 		else if (option == 's')
 			ret_wishes->socket = optarg;
 		else if (option == 'd')
-			ret_wishes->keeper.directory = optarg;
+			ret_wishes->keeper.directory = ret_wishes->drain.directory = optarg;
 		else if (option == 'p')
-			ret_wishes->keeper.policy = optarg;
+			ret_wishes->keeper.policy = ret_wishes->drain.policy = optarg;
 		else if (option == 'k')
 			ret_wishes->holds_keys = true;
 		else if (option == 'k' + 1)
 			ret_wishes->store = optarg;
+		else if (parse_drain(option, ret_wishes))
+			continue;
 		else if (option == 'h' || option == 'v')
 			say(option == 'h' ? usage : "aigwd " AIGW_VERSION "\n");
 		else
@@ -102,6 +152,12 @@ static int parse(int argc, char **argv, struct wishes *ret_wishes)
 	}
 	if (optind < argc) {
 		note(NOTE_WRONG, "not an option: ", argv[optind], "; try aigwd --help");
+		return STATUS_USAGE;
+	}
+	if (!ret_wishes->drains && !ret_wishes->drain_test &&
+	    (ret_wishes->checks || ret_wishes->drain.state || ret_wishes->drain.key ||
+	     ret_wishes->drain.metrics)) {
+		note(NOTE_WRONG, "--state, --key, --metrics and --check go with --drain");
 		return STATUS_USAGE;
 	}
 	return 0;
@@ -237,8 +293,33 @@ static enum err serve(const struct wishes *w)
 	return e;
 }
 
+static enum err drain(const struct wishes *w)
+{
+	enum err e = seal_init();
+
+	if (e)
+		note_error(NOTE_WRONG, e, "cannot begin", "");
+	else if (w->drain_test)
+		e = drain_test(&w->drain, w->drain_test);
+	else
+		e = w->checks ? drain_check(&w->drain) : drain_run(&w->drain);
+	return e;
+}
+
+/* A process that a feeder has started: before anything else is done in it. */
+static int send_only(const char *name, char *const *environment)
+{
+	enum err e = sender_run(name, drain_variable(environment, "CREDENTIALS_DIRECTORY"));
+
+	if (e == ERR_USAGE)
+		note(NOTE_WRONG, LANE_SENDER_OPTION, " is for aigwd itself");
+	return err_exit_status(e);
+}
+
 int main(int argc, char **argv, char **environment)
 {
+	if (argc == 3 && strcmp(argv[1], LANE_SENDER_OPTION) == 0)
+		return send_only(argv[2], environment);
 	struct wishes wishes = {.store = KEYHOLD_DIRECTORY, .keeper.policy = DEFAULT_POLICY};
 	int status = parse(argc, argv, &wishes);
 
@@ -249,5 +330,8 @@ int main(int argc, char **argv, char **environment)
 	note_init(!wishes.foreground);
 	settle_process();
 	supervisor_init(environment);
+	wishes.drain.environment = environment;
+	if (wishes.drains || wishes.drain_test)
+		return err_exit_status(drain(&wishes));
 	return err_exit_status(serve(&wishes));
 }

@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	{"key", cmd_key, "gateway keys: what programs hold in place of the providers' keys"},
 	{"retain", cmd_retain, "remove what is older than the policy's retain_days"},
 	{"hold", cmd_hold, "keep parts of the log whatever their age"},
+	{"drain", cmd_drain, "where records go: how the sinks are, test one, replay what it refused"},
 	{"usage", cmd_usage, "add up requests, tokens and cost; compare with an invoice"},
 	{"limits", cmd_limits, "what is used of the policy's limits"},
 	{"policy", cmd_policy, "check or show the policy"},

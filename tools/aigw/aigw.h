@@ -34,6 +34,7 @@ int cmd_audit_key(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_retain(int argc, char **argv);
 int cmd_hold(int argc, char **argv);
+int cmd_drain(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 #endif

@@ -260,8 +260,9 @@ static enum err settle_one(struct meters *m, const struct limits_ticket *t, size
 	/* What was taken off as a dead process's, or went to a child, is not under way twice. */
 	if (is_held(s))
 		e = holders_remove(m->fd, bytes_str(s->name), &t->who, now_ns, &held);
-	if (!e)
-		e = meters_find(m, s->name, now_ns, &a, &place);
+	if (e)
+		return e;
+	e = meters_find(m, s->name, now_ns, &a, &place);
 	if (e || !place.found)
 		return e;
 	meter_roll(&a, now_ns);

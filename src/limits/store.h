@@ -41,7 +41,7 @@
 #define LIMITS_RECOUNT_NS  UINT64_C(1000000000)
 #define LIMITS_STRANGER_NS UINT64_C(3600000000000)
 #define LIMITS_METERS_MAX                                                                          \
-	2048                    /* scopes with limits, of all policies that were in force lately   \
+	2048                    /* scopes and keys with limits, of all that were used lately       \
 				 */
 #define LIMITS_HOLDERS_MAX 2048 /* pairs of a process and a scope with concurrent_requests */
 #define LIMITS_FILE_BYTES  (LIMITS_METERS_MAX * METER_BYTES + LIMITS_HOLDERS_MAX * 64)

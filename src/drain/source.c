@@ -132,10 +132,11 @@ static enum err go_on(struct source *s)
 	read_end(s);
 	if (e == ERR_NOMEM)
 		return e;
-	/* What fails otherwise is tried again when something changes. */
-	g->at_end = true;
-	if (e == ERR_MISSING)
+	if (e == ERR_END)
+		g->at_end = true;
+	else if (e == ERR_MISSING)
 		g->finished = g->passed = true;
+	/* What fails otherwise is tried again in the next pass. */
 	s->at++;
 	return OK;
 }

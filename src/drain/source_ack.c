@@ -201,7 +201,6 @@ enum err source_ack(struct source *s, uint64_t ticket)
 	s->flight_free = (uint32_t)(ticket & UINT32_MAX) + 1;
 	s->in_flight--;
 	s->counts.acked++;
-	s->base_due = true;
 	return OK;
 }
 

@@ -92,7 +92,9 @@ enum err source_load_bodies(struct source *s, struct source_item *told, size_t b
 		return ERR_STATE;
 	if (i->loaded)
 		return OK;
-	for (size_t p = 0; !e && p < i->part_count; p++)
+	if (i->keeps)
+		e = take_large(&i->entry, &l, buf_view(&i->kept));
+	for (size_t p = 0; !e && !i->keeps && p < i->part_count; p++)
 		e = load_part(s, i, &i->parts[p], &l);
 	if (e || l.over) {
 		buf_done(&i->entry.request_body);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEPT_RECORD_MAX  (64u << 10)
 #define REFS_FIRST       4
 #define FIELD_HEAD_BYTES 8 /* audit/record.h */
 #define FNV_START        UINT64_C(14695981039346656037)
@@ -26,9 +27,8 @@ static void text_end(struct buf *b)
 struct look {
 	struct bytes id, host;
 	uint64_t uid, pid, start;
-	size_t small_bytes; /* of the fields that are kept */
-	bool has_uid, has_pid, has_outcome, headers_only, has_large, has_request_body,
-		has_response_body;
+	size_t small_bytes, large_bytes; /* of the fields that are kept, and the others */
+	bool has_uid, has_pid, has_outcome, headers_only, has_request_body, has_response_body;
 };
 
 static uint64_t u64_of(struct bytes value)
@@ -76,10 +76,8 @@ static void look_at(const struct record_field *f, struct look *l)
 	default:
 		break;
 	}
-	if (is_large(f->number))
-		l->has_large = true;
-	else
-		l->small_bytes += FIELD_HEAD_BYTES + f->value.len;
+	*(is_large(f->number) ? &l->large_bytes : &l->small_bytes) += FIELD_HEAD_BYTES +
+								      f->value.len;
 }
 
 static struct look look_into(struct bytes record)
@@ -93,8 +91,8 @@ static struct look look_into(struct bytes record)
 	return l;
 }
 
-/* The fields but the id and what is large, in runs. `to` has room. */
-static enum err copy_fields(struct buf *to, struct bytes record)
+/* What is large, or all else but the id, in runs. */
+static enum err copy_fields(struct buf *to, struct bytes record, bool large)
 {
 	struct cursor c = cursor_over(record);
 	const uint8_t *run = c.at, *at = c.at;
@@ -102,7 +100,7 @@ static enum err copy_fields(struct buf *to, struct bytes record)
 	enum err e = OK;
 
 	while (!e && record_next(&c, &field) == OK) {
-		if (field.number == F_ID || is_large(field.number)) {
+		if (is_large(field.number) != large || field.number == F_ID) {
 			e = buf_put(to, bytes_of(run, (size_t)(at - run)));
 			run = c.at;
 		}
@@ -153,6 +151,7 @@ void item_slim(struct item *i)
 	buf_done(&i->entry.fields);
 	buf_done(&i->entry.request_body);
 	buf_done(&i->entry.response_body);
+	buf_done(&i->kept);
 	if (i->parts)
 		wipe(i->parts, i->part_cap * sizeof *i->parts);
 	free(i->parts);
@@ -199,6 +198,7 @@ static struct item *item_new(struct source *s, struct source_segment *g, enum re
 	if (!i)
 		return NULL;
 	*i = (struct item){.pid = g->pid, .process_start = g->process_start, .last_ns = time_ns};
+	i->keeps = s->options.with_bodies;
 	i->told.kind = SOURCE_ENTRY;
 	i->told.time_ns = time_ns;
 	i->told.entry = &i->entry;
@@ -266,15 +266,32 @@ static enum err grow(void *array, size_t count, size_t *cap, size_t size, size_t
 	return OK;
 }
 
+/* Small payloads that will be asked for are kept as long as little is: opening a record twice
+ * costs more. */
+static enum err reserve_kept(const struct source *s, struct item *i, const struct look *l)
+{
+	if (!l->large_bytes || !i->keeps)
+		return OK;
+	i->keeps = l->large_bytes <= KEPT_RECORD_MAX &&
+		   s->waiting_bytes + l->large_bytes <= SOURCE_WAITING_BYTES_MAX / 2;
+	if (i->keeps)
+		return buf_reserve(&i->kept, l->large_bytes);
+	buf_done(&i->kept);
+	return OK;
+}
+
 /* Room for one more record in the item and for its spot: what comes then cannot fail. */
-static enum err reserve(struct item *i, struct source_segment *g, size_t fields_bytes)
+static enum err reserve(const struct source *s, struct item *i, struct source_segment *g,
+			const struct look *l)
 {
 	enum err e = grow(&i->refs, i->ref_count, &i->ref_cap, sizeof *i->refs, REFS_FIRST);
 
 	if (!e)
 		e = grow(&i->parts, i->part_count, &i->part_cap, sizeof *i->parts, REFS_FIRST);
 	if (!e)
-		e = buf_reserve(&i->entry.fields, fields_bytes);
+		e = buf_reserve(&i->entry.fields, l->small_bytes);
+	if (!e)
+		e = reserve_kept(s, i, l);
 	return e ? e : spots_reserve(&g->spots);
 }
 
@@ -291,7 +308,9 @@ static void add_ref(struct item *i, struct source_segment *g, uint64_t offset, u
 static void add_record(struct item *i, struct source_segment *g, const struct segment_record *r,
 		       const struct segment_mark *before, const struct look *l, bool last)
 {
-	if (l->has_large) {
+	if (l->large_bytes) {
+		if (i->keeps)
+			(void)!copy_fields(&i->kept, r->plain, true);
 		struct source_part *part = &i->parts[i->part_count++];
 		part->ref = (uint32_t)i->ref_count;
 		part->bytes = (uint32_t)(r->end - r->offset);
@@ -299,7 +318,7 @@ static void add_record(struct item *i, struct source_segment *g, const struct se
 	}
 	add_ref(i, g, r->offset, before->sequence, last);
 	if (r->kind != REC_START)
-		(void)!copy_fields(&i->entry.fields, r->plain);
+		(void)!copy_fields(&i->entry.fields, r->plain, false);
 	i->entry.has_request_body |= l->has_request_body;
 	i->entry.has_response_body |= l->has_response_body;
 	i->last_ns = r->time_ns;
@@ -328,7 +347,7 @@ static struct item *find_waiting(struct source *s, const char *key)
 static void count_cost(struct source *s, struct item *i)
 {
 	s->waiting_bytes -= i->cost;
-	i->cost = i->entry.fields.cap + i->part_cap * sizeof *i->parts +
+	i->cost = i->entry.fields.cap + i->kept.cap + i->part_cap * sizeof *i->parts +
 		  i->ref_cap * sizeof *i->refs;
 	s->waiting_bytes += i->cost;
 }
@@ -444,7 +463,7 @@ static enum err new_item(struct source *s, struct source_segment *g, const struc
 	memcpy(i->entry.key, key, strlen(key) + 1);
 	if (l->has_pid && r->kind != REC_START)
 		name_sender(i, g, l, r->time_ns);
-	e = reserve(i, g, r->kind == REC_START ? 0 : l->small_bytes);
+	e = reserve(s, i, g, l);
 	if (e) {
 		item_free(i);
 		return e;
@@ -459,11 +478,12 @@ static enum err replace_head(struct source *s, struct item *i, struct source_seg
 			     const struct segment_record *r, const struct segment_mark *before,
 			     const struct look *l, bool last)
 {
-	enum err e = reserve(i, g, l->small_bytes);
+	enum err e = reserve(s, i, g, l);
 
 	if (e)
 		return e;
 	i->part_count = 0;
+	buf_reset(&i->kept);
 	buf_reset(&i->entry.fields);
 	i->entry.has_request_body = i->entry.has_response_body = false;
 	i->told.time_ns = i->entry.time_ns = r->time_ns;
@@ -520,7 +540,7 @@ static enum err join_answer(struct source *s, struct source_segment *g,
 		tell_as_it_is(s, i);
 		is_new = true;
 	}
-	e = is_new ? new_item(s, g, r, l, id, key, &i) : reserve(i, g, l->small_bytes);
+	e = is_new ? new_item(s, g, r, l, id, key, &i) : reserve(s, i, g, l);
 	if (e)
 		return e;
 	add_record(i, g, r, before, l, last);
@@ -609,8 +629,9 @@ static void name_made_up(struct item *i, const struct source_segment *g, const c
 enum err join_damage(struct source *s, struct source_segment *g, uint64_t offset,
 		     const struct segment_mark *before, const char *what)
 {
+	const struct look none = {0};
 	struct item *i = made_up(s, g, SOURCE_DAMAGE, offset, before->sequence);
-	enum err e = i ? reserve(i, g, 0) : ERR_NOMEM;
+	enum err e = i ? reserve(s, i, g, &none) : ERR_NOMEM;
 
 	if (!e)
 		e = put_problem(i, g, what, offset);

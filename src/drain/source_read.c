@@ -14,11 +14,12 @@
 #include "audit/frame.h"
 #include "base/sys.h"
 
-#define READ_FLAGS  (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-#define WINDOW_KEEP (4u * SOURCE_WINDOW_BYTES)
-#define REST_AFTER  (3600 * NS_PER_S) /* a segment that rests so long is looked at less often */
-#define REST_NS     (10 * NS_PER_S)
-#define FITS_TRIES  3
+#define READ_FLAGS      (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+#define WINDOW_KEEP     (4u * SOURCE_WINDOW_BYTES)
+#define REST_AFTER      (3600 * NS_PER_S) /* a segment that rests so long is looked at less often */
+#define REST_NS         (10 * NS_PER_S)
+#define FITS_TRIES      3
+#define START_BYTES_MAX (256u << 10) /* a longer start record is not kept for its entries */
 
 enum err read_part(const char *path, uint64_t from, uint64_t to, struct buf *out,
 		   uint64_t *ret_size)
@@ -86,19 +87,26 @@ bool read_is_over(struct source *s, uint64_t pid, uint64_t start, const char *bo
 	return true;
 }
 
-/* Writers begin a new segment with a new day: only an `end` can come to it. */
+/* Writers begin a new segment with a new day: only an `end` can come to it. (Unless our clock is
+ * wrong for a while: see is_left.) */
 static bool is_of_the_past(const struct source *s, const struct source_segment *g)
 {
 	return g->day + 1 < s->now_ns / NS_PER_DAY;
 }
 
+/* Its writer is done with it. */
+static bool is_left(const struct source *s, const struct source_segment *g)
+{
+	return g->ended ||
+	       (is_of_the_past(s, g) && !is_alive(s, g->pid, g->process_start, g->process.boot_id));
+}
+
 bool read_is_complete(const struct source *s, const struct source_segment *g)
 {
 	if (s->options.identity_count == 0)
-		return g->begun && g->sealed_acked && g->sealed_acked == g->size &&
-		       (g->ended || is_of_the_past(s, g));
+		return g->begun && g->sealed_acked && g->sealed_acked == g->size && is_left(s, g);
 	return g->begun && g->has_key && g->at_end && s->reading != g && g->spots.count == 0 &&
-	       g->wanted_at == g->wanted_count && (g->ended || is_of_the_past(s, g));
+	       g->wanted_at == g->wanted_count && is_left(s, g);
 }
 
 /* ---- the beginning ---- */
@@ -173,7 +181,8 @@ static enum err take_front(struct source *s, struct source_segment *g, struct se
 	e = segment_reader_mark(r, &mark);
 	if (!e)
 		e = segment_next(r, &record);
-	if (e == OK && record.opened && record.kind == REC_START)
+	if (e == OK && record.opened && record.kind == REC_START &&
+	    record.plain.len <= START_BYTES_MAX)
 		e = take_start(g, record.plain);
 	else if (e != ERR_NOMEM)
 		e = OK;

@@ -90,7 +90,8 @@ struct item {
 	char id[SOURCE_ID_CHARS], process[SOURCE_PROCESS_CHARS];
 	uint64_t pid, process_start, last_ns;
 	bool headers_only; /* a request whose body had not been decided on */
-	bool loaded;
+	struct buf kept;   /* keeps: what is large, as fields, so that parts need not be read */
+	bool keeps, loaded;
 	size_t cost;                /* counted while it waits */
 	struct item *older, *newer; /* waiting */
 	struct item *next;          /* in a bucket, or ready */

@@ -83,6 +83,7 @@ static void drain(struct kit_log *k, bool bodies, const char *what)
 		.directory = k->directory,
 		.identity_count = 1,
 		.identities = &k->identity,
+		.with_bodies = bodies,
 	};
 	static uint64_t flight[FLIGHT];
 	struct source *s = NULL;

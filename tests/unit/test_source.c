@@ -99,12 +99,15 @@ static void answer(struct kit_log *k, unsigned long n)
 
 /* ---- reading ---- */
 
+static bool with_bodies; /* as a sink that wants them says */
+
 static struct source *open_at(struct kit_log *k, struct bytes cursor)
 {
 	struct source_options options = {
 		.directory = k->directory,
 		.identity_count = 1,
 		.identities = &k->identity,
+		.with_bodies = with_bodies,
 	};
 	struct source *s = NULL;
 
@@ -178,6 +181,13 @@ static void exchanges_are_put_together(void)
 	CHECK_STR(all_of(s, NOW), "");
 	source_close(s);
 	kit_free(k);
+}
+
+static void payloads_may_be_kept_until_they_are_asked_for(void)
+{
+	with_bodies = true;
+	exchanges_are_put_together();
+	with_bodies = false;
 }
 
 static void an_exchange_may_stand_in_two_segments(void)
@@ -826,6 +836,13 @@ static void a_record_larger_than_a_window_is_read(void)
 	kit_free(k);
 }
 
+static void payloads_of_either_way_are_the_same(void)
+{
+	with_bodies = true;
+	a_record_larger_than_a_window_is_read();
+	with_bodies = false;
+}
+
 static void too_many_that_wait_are_told_as_they_are(void)
 {
 	struct kit_log *k = kit_new();
@@ -1055,6 +1072,7 @@ static enum err drain_poorly(void)
 		.directory = poor->directory,
 		.identity_count = 1,
 		.identities = &poor->identity,
+		.with_bodies = with_bodies,
 	};
 	struct source *s = NULL;
 	struct source_item *i = NULL;
@@ -1111,6 +1129,9 @@ static void no_lack_of_memory_loses_an_item(void)
 	put(poor, REC_RESPONSE, 9, "orphan");
 	CHECK_ERR(drain_poorly(), OK);
 	tap_fail_each_allocation(drain_poorly);
+	with_bodies = true;
+	tap_fail_each_allocation(drain_poorly);
+	with_bodies = false;
 	kit_free(poor);
 }
 
@@ -1177,7 +1198,9 @@ static void paths_of_a_cursor_stay_below_the_directory(void)
 
 int main(void)
 {
-	RUN_TESTS(TEST(exchanges_are_put_together), TEST(an_exchange_may_stand_in_two_segments),
+	RUN_TESTS(TEST(exchanges_are_put_together),
+		  TEST(payloads_may_be_kept_until_they_are_asked_for),
+		  TEST(an_exchange_may_stand_in_two_segments),
 		  TEST(what_nobody_answers_is_told_when_its_process_is_over),
 		  TEST(a_collectors_log_holds_many_processes),
 		  TEST(no_kill_loses_or_repeats_anything),
@@ -1190,6 +1213,7 @@ int main(void)
 		  TEST(a_segment_that_vanishes_is_skipped),
 		  TEST(a_segment_that_no_key_opens_is_told_once_and_holds_retention),
 		  TEST(a_record_larger_than_a_window_is_read),
+		  TEST(payloads_of_either_way_are_the_same),
 		  TEST(too_many_that_wait_are_told_as_they_are),
 		  TEST(memory_does_not_grow_with_the_backlog),
 		  TEST(without_a_key_finished_segments_are_told),

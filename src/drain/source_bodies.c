@@ -62,7 +62,7 @@ static enum err load_part(struct source *s, struct item *i, const struct source_
 	const struct source_ref *ref = &i->refs[part->ref];
 	struct segment_mark mark = {.offset = ref->offset, .sequence = ref->sequence};
 	struct segment_reader *r = NULL;
-	struct segment_record record;
+	struct segment_record record = {0};
 	struct bytes frame;
 	enum err e = find_part(s, ref, part->bytes, &frame);
 

@@ -168,7 +168,7 @@ static void resume_mark(struct source_segment *g, struct segment_mark *mark)
 
 static enum err take_front(struct source *s, struct source_segment *g, struct segment_reader *r)
 {
-	struct segment_record record;
+	struct segment_record record = {0};
 	struct segment_mark mark;
 	enum err e = take_facts(g, segment_reader_header(r));
 

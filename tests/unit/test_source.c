@@ -524,6 +524,33 @@ static void a_cursor_forgets_what_is_finished(void)
 	kit_free(k);
 }
 
+/* Done, and yet behind the place in the ledger, which waits for a day that was not looked into. */
+static void what_was_done_out_of_order_stays_done(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct source_item *i = NULL;
+	struct buf cursor = {0};
+
+	put_as(k, (struct record){.kind = REC_NOTICE, .at_ns = KIT_NOON_NS + KIT_DAY_NS});
+	CHECK_ERR(segment_close(&k->writer, &k->config, KIT_NOON_NS + KIT_DAY_NS), OK);
+	put(k, REC_GAP, 0, "");
+	CHECK_ERR(kit_close(k), OK);
+	for (int n = 0; n < 2; n++) {
+		CHECK_ERR(source_next(s, NOW + KIT_DAY_NS, &i), OK);
+		CHECK_ERR(source_ack(s, i->ticket), OK);
+	}
+	CHECK_U64(i->entry->kind, REC_GAP);
+	CHECK_ERR(source_next(s, NOW + KIT_DAY_NS, &i), OK);
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	source_close(s);
+	s = open_at(k, buf_view(&cursor));
+	CHECK_STR(all_of(s, NOW + KIT_DAY_NS), " start notice");
+	source_close(s);
+	buf_done(&cursor);
+	kit_free(k);
+}
+
 static void retention_is_told_what_is_acknowledged_and_no_more(void)
 {
 	struct kit_log *k = kit_new();
@@ -1206,6 +1233,7 @@ int main(void)
 		  TEST(no_kill_loses_or_repeats_anything),
 		  TEST(a_living_log_is_followed_across_restarts),
 		  TEST(a_cursor_forgets_what_is_finished),
+		  TEST(what_was_done_out_of_order_stays_done),
 		  TEST(retention_is_told_what_is_acknowledged_and_no_more),
 		  TEST(a_dead_letter_is_found_again),
 		  TEST(damage_is_told_once_and_hides_nothing_else),

@@ -100,8 +100,9 @@ MUST_USE enum err source_load_bodies(struct source *s, struct source_item *item,
 enum err source_ack(struct source *s, uint64_t ticket);
 
 /* Replaces *out by the cursor: what is acknowledged, exactly; to be saved by the caller, any time.
- * Holds no secret. Items in flight and waiting exchanges come again after source_open with it, with
- * the same ids. ERR_NOMEM, ERR_LIMIT (more than SOURCE_CURSOR_BYTES_MAX is in flight). */
+ * Empty with `from_now` before the first source_next. Holds no secret. Items in flight and waiting
+ * exchanges come again after source_open with it, with the same ids. ERR_NOMEM, ERR_LIMIT (more
+ * than SOURCE_CURSOR_BYTES_MAX is in flight). */
 MUST_USE enum err source_cursor_put(struct source *s, struct buf *out);
 /* Replaces *out by a cursor that brings back this one item only (kept with a dead letter). To be
  * called before it is acknowledged. ERR_MISSING: no such ticket. ERR_NOMEM. */

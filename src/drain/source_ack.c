@@ -295,6 +295,10 @@ enum err source_cursor_put(struct source *s, struct buf *out)
 	size_t max = out->max;
 	enum err e;
 
+	if (s->options.from_now) { /* nothing was looked at: that is still to come */
+		buf_reset(out);
+		return OK;
+	}
 	out->max = SOURCE_CURSOR_BYTES_MAX;
 	e = progress_put_head(out, &head);
 	for (size_t i = 0; !e && i < s->open_count; i++) {

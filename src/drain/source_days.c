@@ -669,6 +669,12 @@ static enum err skip_segment(struct source *s, struct source_segment *g)
 		finish(s, g);
 		return OK;
 	}
+	g->size = bytes;
+	enum err e = sealed_find_end(s, g);
+	if (!e && g->ended)
+		finish(s, g);
+	if (e || g->ended)
+		return e == ERR_NOMEM ? e : OK;
 	g->skip = (uint32_t)bytes;
 	g->sealed_acked = g->sealed_told = s->options.identity_count ? 0 : bytes;
 	return OK;

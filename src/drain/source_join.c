@@ -416,29 +416,34 @@ static void keep_few(struct source *s)
 		tell_as_it_is(s, s->oldest);
 }
 
+/* In a log of its own, a process that was taken to be over and wrote again is somewhere where it
+ * cannot be found; whom a collector names, the kernel has named to it. */
+static bool is_over(struct source *s, const struct item *i)
+{
+	const struct source_segment *g = i->refs[i->ref_count - 1].segment;
+	bool own = i->entry.process != &i->sender;
+
+	return read_is_over(s, i->pid, i->process_start, i->entry.process->boot_id, i->last_ns,
+			    own && g->unsure);
+}
+
 void join_tell_gone(struct source *s)
 {
-	uint64_t pid = 0, start = 0;
-	bool over = false, known = false;
+	const struct item *alive = NULL;
 
 	for (struct item *i = s->oldest, *newer; i; i = newer) {
-		struct source_segment *g = i->refs[i->ref_count - 1].segment;
 		newer = i->newer;
-		/* Neighbours are often of one process. */
-		if (!known || pid != i->pid || start != i->process_start) {
-			pid = i->pid;
-			start = i->process_start;
-			over = read_is_over(s, pid, start, i->entry.process->boot_id, i->last_ns,
-					    g->unsure);
-			known = true;
-		} else if (over) {
-			over = read_is_over(s, pid, start, i->entry.process->boot_id, i->last_ns,
-					    g->unsure);
+		/* Neighbours are often of one process, and that lives. */
+		if (alive && alive->pid == i->pid && alive->process_start == i->process_start)
+			continue;
+		if (!is_over(s, i)) {
+			alive = i;
+			continue;
 		}
-		if (over) {
-			g->gone_seen = i->entry.process->gone = true;
-			tell_as_it_is(s, i);
-		}
+		i->entry.process->gone = true;
+		if (i->entry.process != &i->sender)
+			i->refs[i->ref_count - 1].segment->gone_seen = true;
+		tell_as_it_is(s, i);
 	}
 }
 

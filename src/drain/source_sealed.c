@@ -12,8 +12,8 @@
 #define TAIL_BYTES 512 /* an `end` record is shorter */
 #define DAY_OVER   (NS_PER_DAY + 3600 * NS_PER_S)
 
-/* Is the last record an `end`? Kinds are not secret. */
-static enum err find_end(struct source *s, struct source_segment *g)
+/* Kinds are not secret. */
+enum err sealed_find_end(struct source *s, struct source_segment *g)
 {
 	uint64_t from = g->size > TAIL_BYTES ? g->size - TAIL_BYTES : 0;
 	struct format_frame head;
@@ -102,7 +102,7 @@ enum err sealed_look(struct source *s, struct source_segment *g)
 	enum err e = OK;
 
 	if (!g->at_end) {
-		e = find_end(s, g);
+		e = sealed_find_end(s, g);
 		g->at_end = !e;
 	}
 	if (e || g->size == g->sealed_told || !is_finished(s, g))

@@ -221,6 +221,8 @@ uint32_t segment_acked(const struct source_segment *g); /* bytes */
 /* Makes the item the current one, with a ticket. ERR_NOMEM: nothing changed. */
 MUST_USE enum err flight_begin(struct source *s, struct item *i);
 void refs_drop(struct source_ref *refs, size_t count); /* frees them too */
+/* g->ended: is the last of its g->size bytes an `end` record? */
+MUST_USE enum err sealed_find_end(struct source *s, struct source_segment *g);
 MUST_USE enum err sealed_look(struct source *s, struct source_segment *g);
 
 #endif

@@ -243,6 +243,29 @@ static void what_nobody_answers_is_told_when_its_process_is_over(void)
 	kit_free(k);
 }
 
+/* As in a container: its number is nobody's here, or another's. */
+static void a_process_that_cannot_be_found_may_live(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+
+	k->config.boot_id = "another boot";
+	ask(k, 1);
+	CHECK_STR(all_of(s, NOW), " start");
+	CHECK_STR(all_of(s, NOW + SOURCE_GONE_NS), " request:question/!");
+	answer(k, 1);
+	ask(k, 2);
+	CHECK_STR(all_of(s, NOW + 2 * SOURCE_GONE_NS), " request:/answer?");
+	CHECK_STR(all_of(s, NOW + 4 * SOURCE_GONE_NS), ""); /* now we know better */
+	answer(k, 2);
+	CHECK_STR(all_of(s, NOW + 8 * SOURCE_GONE_NS), " request:question/answer");
+	ask(k, 3);
+	CHECK_STR(all_of(s, NOW + 16 * SOURCE_GONE_NS), "");
+	CHECK_STR(all_of(s, NOW + 3600000000000u), " request:question/!");
+	source_close(s);
+	kit_free(k);
+}
+
 static void put_from(struct kit_log *k, enum record_kind kind, unsigned long n, uint64_t uid,
 		     const char *text)
 {
@@ -1028,6 +1051,8 @@ static void a_new_sink_may_begin_with_what_comes(void)
 	ask(k, 1);
 	answer(k, 1);
 	must(source_open(&options, BYTES_NONE, &s), "source_open");
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	CHECK_U64(cursor.len, 0); /* where "now" is has not been seen yet */
 	CHECK_STR(all_of(s, NOW), "");
 	CHECK_ERR(source_cursor_put(s, &cursor), OK);
 	ask(k, 2);
@@ -1229,6 +1254,7 @@ int main(void)
 		  TEST(payloads_may_be_kept_until_they_are_asked_for),
 		  TEST(an_exchange_may_stand_in_two_segments),
 		  TEST(what_nobody_answers_is_told_when_its_process_is_over),
+		  TEST(a_process_that_cannot_be_found_may_live),
 		  TEST(a_collectors_log_holds_many_processes),
 		  TEST(no_kill_loses_or_repeats_anything),
 		  TEST(a_living_log_is_followed_across_restarts),

@@ -188,7 +188,7 @@ static void finish(struct source *s, struct source_segment *g)
 
 	if (k) {
 		k->segment = NULL;
-		k->covered = g->passed;
+		k->covered |= g->passed;
 	}
 	g->finished = true;
 	s->base_due = true;

@@ -540,6 +540,8 @@ static void a_cursor_forgets_what_is_finished(void)
 	/* nothing comes again; what is new does, even of a day that is long over */
 	s = open_at(k, buf_view(&cursor));
 	CHECK_STR(all_of(s, LATER), "");
+	CHECK_ERR(source_cursor_put(s, &cursor), OK);
+	CHECK(cursor.len <= 100);
 	put(k, REC_NOTICE, 0, "of old");
 	CHECK_STR(all_of(s, LATER), " start notice");
 	source_close(s);

@@ -92,7 +92,8 @@ MUST_USE enum err source_next(struct source *s, uint64_t now_ns, struct source_i
 /* Puts headers and payloads of the current item into its entry (fields, request_body,
  * response_body). Nothing to do for records without. ERR_LIMIT: payloads would be more than
  * `bytes_max`; headers are there all the same. ERR_MISSING: the segment is gone meanwhile.
- * ERR_SEAL: its bytes are no longer what they were. ERR_NOMEM, ERR_IO. */
+ * ERR_SEAL: its bytes are no longer what they were. ERR_STATE: not the current item, or
+ * acknowledged. ERR_NOMEM, ERR_ACCESS, ERR_IO. */
 MUST_USE enum err source_load_bodies(struct source *s, struct source_item *item, size_t bytes_max);
 
 /* The item is delivered (or left out, or laid aside): it does not come again. ERR_MISSING: no such

@@ -509,6 +509,58 @@ static void a_living_log_is_followed_across_restarts(void)
 	kit_free(k);
 }
 
+#define WRITERS   3
+#define EXCHANGES 400
+
+static void write_for_itself(struct kit_log *k, unsigned long writer)
+{
+	char body[3000];
+
+	memset(body, 'x', sizeof body - 1);
+	body[sizeof body - 1] = 0;
+	for (unsigned long n = 1; n <= EXCHANGES; n++) {
+		put(k, REC_REQUEST, writer * EXCHANGES + n, body);
+		put(k, REC_RESPONSE, writer * EXCHANGES + n, n % 7 ? "short" : body);
+	}
+	_exit(segment_close(&k->writer, &k->config, KIT_NOON_NS) ? 1 : 0);
+}
+
+/* Writers and reader at the same time: nothing half-written is taken for damage. */
+static void writers_do_not_mind_a_reader(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct source_item *i = NULL;
+	unsigned long count = 0;
+	int left = WRITERS, status;
+	enum err e;
+
+	fflush(stdout);
+	for (unsigned long w = 0; w < WRITERS; w++)
+		if (fork() == 0)
+			write_for_itself(k, w);
+	for (bool over = false; !over;) {
+		while (left && waitpid(-1, &status, left < WRITERS ? 0 : WNOHANG) > 0) {
+			CHECK_U64((unsigned)status, 0);
+			left--;
+		}
+		over = left == 0;
+		while ((e = source_next(s, NOW, &i)) == OK) {
+			CHECK_ERR(source_ack(s, i->ticket), OK);
+			CHECK_U64(i->kind, SOURCE_ENTRY);
+			if (i->entry->kind != REC_REQUEST)
+				continue;
+			CHECK(i->entry->answered && !i->entry->orphan);
+			CHECK_ERR(source_load_bodies(s, i, 10000), ERR_STATE); /* too late */
+			count++;
+		}
+		CHECK_ERR(e, ERR_MORE);
+	}
+	CHECK_U64(count, WRITERS * EXCHANGES);
+	source_close(s);
+	kit_free(k);
+}
+
 static void a_cursor_forgets_what_is_finished(void)
 {
 	struct kit_log *k = kit_new();
@@ -1260,7 +1312,7 @@ int main(void)
 		  TEST(a_collectors_log_holds_many_processes),
 		  TEST(no_kill_loses_or_repeats_anything),
 		  TEST(a_living_log_is_followed_across_restarts),
-		  TEST(a_cursor_forgets_what_is_finished),
+		  TEST(writers_do_not_mind_a_reader), TEST(a_cursor_forgets_what_is_finished),
 		  TEST(what_was_done_out_of_order_stays_done),
 		  TEST(retention_is_told_what_is_acknowledged_and_no_more),
 		  TEST(a_dead_letter_is_found_again),

@@ -172,6 +172,7 @@ static enum err turn(struct source *s, bool *ret_again)
 		e = days_poll(s, !s->pass_found, &found);
 	if (e)
 		return e;
+	s->looks_at_all = found;
 	if (!s->pass_found && checks_processes(s))
 		join_tell_gone(s);
 	if (!s->pass_found && s->single)

@@ -450,8 +450,9 @@ void read_end(struct source *s)
 
 static bool rests(const struct source *s, const struct source_segment *g)
 {
-	return g->begun && s->now_ns > g->grown_ns && s->now_ns - g->grown_ns > REST_AFTER &&
-	       s->now_ns >= g->looked_ns && s->now_ns - g->looked_ns < REST_NS;
+	return !s->looks_at_all && g->begun && s->now_ns > g->grown_ns &&
+	       s->now_ns - g->grown_ns > REST_AFTER && s->now_ns >= g->looked_ns &&
+	       s->now_ns - g->looked_ns < REST_NS;
 }
 
 /* Its length; false: nothing can be said, or it is gone. */

@@ -138,7 +138,8 @@ struct source {
 
 	/* the pass under way, and the segment that is read in it */
 	size_t at;
-	bool pass_found, polled;
+	bool pass_found;
+	bool looks_at_all; /* a new segment may go on where one that rests ended just now */
 	struct source_segment *reading;
 	struct segment_reader *reader;
 	uint64_t reading_until; /* the segment's length when its turn came */

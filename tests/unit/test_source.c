@@ -212,6 +212,33 @@ static void an_exchange_may_stand_in_two_segments(void)
 	kit_free(k);
 }
 
+/* A segment that rests is looked at less often, but not when another may follow on it. */
+static void order_is_kept_behind_a_rest(void)
+{
+	struct kit_log *k = kit_new();
+	struct source *s = open_new(k);
+	struct recipient both[2] = {k->identity.recipient};
+	struct identity other;
+	uint64_t hours = 3 * 3600000000000u;
+
+	must(seal_new_identity(&other), "key");
+	both[1] = other.recipient;
+	ask(k, 1);
+	CHECK_STR(all_of(s, NOW), " start");
+	CHECK_STR(all_of(s, NOW + hours), "");
+	put(k, REC_NOTICE, 0, "");
+	CHECK_STR(all_of(s, NOW + hours + 1), "");
+	k->config.recipients = both;
+	k->config.recipient_count = 2;
+	put_as(k, (struct record){.kind = REC_GAP, .at_ns = KIT_NOON_NS + 1});
+	CHECK_U64(kit_segments(k), 2);
+	CHECK_STR(all_of(s, NOW + hours + 2), " notice start gap");
+	put(k, REC_GAP, 0, "");
+	CHECK_STR(all_of(s, NOW + hours + 3), " gap");
+	source_close(s);
+	kit_free(k);
+}
+
 static void child_asks(struct kit_log *k)
 {
 	ask(k, 1);
@@ -1306,7 +1333,7 @@ int main(void)
 {
 	RUN_TESTS(TEST(exchanges_are_put_together),
 		  TEST(payloads_may_be_kept_until_they_are_asked_for),
-		  TEST(an_exchange_may_stand_in_two_segments),
+		  TEST(an_exchange_may_stand_in_two_segments), TEST(order_is_kept_behind_a_rest),
 		  TEST(what_nobody_answers_is_told_when_its_process_is_over),
 		  TEST(a_process_that_cannot_be_found_may_live),
 		  TEST(a_collectors_log_holds_many_processes),

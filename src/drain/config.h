@@ -211,9 +211,6 @@ struct drain {
 
 /* What needs the auditor's key: everything but sealed segments. */
 bool drain_needs_key(const struct drain *d);
-/* Is the field with that path ("gen_ai.usage.input_tokens") among the chosen ones? DRAIN_CHOSEN
- * only. "id", "type" and "time" always are. */
-bool drain_has_field(const struct drain *d, struct bytes path);
 
 struct drains {
 	size_t count;

@@ -140,6 +140,11 @@ static enum err check_kafka(struct reader *r, const struct value *v, const struc
 	if (d->password_file.len && !config_property(d, "sasl.username").len)
 		return refuse(r, v, "password_file",
 			      "needs \"sasl.username\" among the \"properties\"");
+	if (d->password_file.len &&
+	    bytes_equal_nocase(config_property(d, "security.protocol"), BYTES("sasl_plaintext")))
+		return refuse(r, v, "password_file",
+			      "does not go out without TLS: \"security.protocol\" must be "
+			      "\"sasl_ssl\"");
 	return OK;
 }
 

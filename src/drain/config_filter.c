@@ -231,10 +231,7 @@ static const char *const field_paths[] = {
 #include "audit/record.def"
 #undef FIELD
 	/* what `aigw show --json` has besides */
-	"type",
-	"time",
-	"request_missing",
-	"response.text",
+	"event_id", "type", "time", "request_missing", "response.text",
 };
 
 #define PATHS (sizeof field_paths / sizeof field_paths[0])
@@ -338,15 +335,4 @@ enum err config_fields(struct reader *r, const struct member *m, const struct va
 	to->chosen = elements;
 	to->chosen_count = count;
 	return OK;
-}
-
-bool drain_has_field(const struct drain *d, struct bytes path)
-{
-	if (bytes_equal(path, BYTES("id")) || bytes_equal(path, BYTES("type")) ||
-	    bytes_equal(path, BYTES("time")))
-		return true;
-	for (size_t i = 0; i < d->chosen_count; i++)
-		if (covers(d->chosen[i], path))
-			return true;
-	return false;
 }

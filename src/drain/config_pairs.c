@@ -119,6 +119,8 @@ static const char *property_problem(const struct drain_pair *p)
 
 	if (is_one_of(p->name, ours))
 		return "is set by aigw";
+	if (bytes_starts(p->name, BYTES("test.")))
+		return "is for librdkafka's own tests: what it takes would be nowhere";
 	if (bytes_equal(p->name, BYTES("enable.ssl.certificate.verification")) &&
 	    !bytes_equal(p->value, BYTES("true")))
 		return "must be \"true\": records would go to whoever answers";

@@ -52,7 +52,7 @@ static void check_numbers(const struct drain *d)
 	require(d->header_count <= DRAIN_HEADERS_MAX &&
 		d->kafka.property_count <= DRAIN_HEADERS_MAX);
 	require((d->fields == DRAIN_CHOSEN) == (d->chosen_count > 0));
-	require(d->chosen_count <= DRAIN_FIELDS_MAX && drain_has_field(d, BYTES("id")));
+	require(d->chosen_count <= DRAIN_FIELDS_MAX);
 }
 
 static void check_drains(struct drains *d)

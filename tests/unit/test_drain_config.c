@@ -207,19 +207,16 @@ static void a_filter_names_what_there_is(void)
 	drains_free(d);
 }
 
-static void chosen_fields_and_their_groups_are_found(void)
+static void fields_and_their_groups_can_be_chosen(void)
 {
 	struct drains *d = accepted(
 		SINK(FILE_SINK ",\"fields\":[\"gen_ai.usage.*\",\"cost.usd\",\"response.text\"]"));
 	const struct drain *x = only(d);
 
-	CHECK(x->fields == DRAIN_CHOSEN && x->chosen_count == 3);
-	CHECK(drain_has_field(x, BYTES("gen_ai.usage.input_tokens")));
-	CHECK(drain_has_field(x, BYTES("cost.usd")) && drain_has_field(x, BYTES("response.text")));
-	CHECK(drain_has_field(x, BYTES("id")) && drain_has_field(x, BYTES("type")) &&
-	      drain_has_field(x, BYTES("time")));
-	CHECK(!drain_has_field(x, BYTES("gen_ai.usage")) && !drain_has_field(x, BYTES("cost")) &&
-	      !drain_has_field(x, BYTES("cost.usd.x")) && !drain_has_field(x, BYTES("host")));
+	CHECK(x->fields == DRAIN_CHOSEN);
+	CHECK_U64(x->chosen_count, 3);
+	CHECK_BYTES(x->chosen[0], "gen_ai.usage.*");
+	CHECK_BYTES(x->chosen[2], "response.text");
 	drains_free(d);
 }
 
@@ -557,6 +554,17 @@ static void connections_that_are_not_safe_are_refused(void)
 		{SINK("\"type\":\"kafka\",\"to\":\"a:1\",\"topic\":\"t\",\"properties\":"
 		      "{\"acks\":\"0\"}"),
 		 ERR_BAD, ".properties.acks is set by aigw"},
+		{SINK("\"type\":\"kafka\",\"to\":\"a:1\",\"topic\":\"t\",\"properties\":"
+		      "{\"test.mock.num.brokers\":\"3\"}"),
+		 ERR_BAD,
+		 ".properties.test.mock.num.brokers is for librdkafka's own tests: what it takes "
+		 "would be nowhere"},
+		{SINK("\"type\":\"kafka\",\"to\":\"a:1\",\"topic\":\"t\",\"password_file\":\"p\","
+		      "\"properties\":{\"security.protocol\":\"SASL_PLAINTEXT\","
+		      "\"sasl.username\":\"u\"}"),
+		 ERR_BAD,
+		 ".password_file does not go out without TLS: \"security.protocol\" must be "
+		 "\"sasl_ssl\""},
 		{SINK("\"type\":\"postgres\",\"table\":\"t\",\"to\":\"host=db sslmode=require\""),
 		 ERR_BAD,
 		 ".to would send records to whoever answers in the host's name; say "
@@ -976,21 +984,21 @@ static void every_failing_allocation_is_noticed(void)
 
 int main(void)
 {
-	RUN_TESTS(
-		TEST(a_policy_without_drains_has_no_sinks),
-		TEST(what_is_left_out_gets_the_documented_default),
-		TEST(every_key_arrives_where_it_belongs), TEST(each_type_has_its_own_keys),
-		TEST(a_filter_names_what_there_is), TEST(chosen_fields_and_their_groups_are_found),
-		TEST(addresses_of_each_kind_are_taken), TEST(what_is_no_section_is_refused),
-		TEST(what_a_type_does_not_have_is_refused),
-		TEST(numbers_and_words_have_their_limits),
-		TEST(filters_and_fields_that_nothing_has_are_refused),
-		TEST(connections_that_are_not_safe_are_refused), TEST(presets_say_what_they_need),
-		TEST(a_secret_in_the_policy_is_refused_and_never_quoted),
-		TEST(a_problem_stands_where_the_wrong_value_does),
-		TEST(the_limits_hold_and_one_more_is_too_many),
-		TEST(names_of_credentials_become_paths), TEST(every_type_and_preset_has_a_name),
-		TEST(the_examples_are_accepted), TEST(the_drains_in_the_documentation_are_accepted),
-		TEST(the_schema_has_exactly_the_keys_that_the_parser_reads),
-		TEST(every_failing_allocation_is_noticed));
+	RUN_TESTS(TEST(a_policy_without_drains_has_no_sinks),
+		  TEST(what_is_left_out_gets_the_documented_default),
+		  TEST(every_key_arrives_where_it_belongs), TEST(each_type_has_its_own_keys),
+		  TEST(a_filter_names_what_there_is), TEST(fields_and_their_groups_can_be_chosen),
+		  TEST(addresses_of_each_kind_are_taken), TEST(what_is_no_section_is_refused),
+		  TEST(what_a_type_does_not_have_is_refused),
+		  TEST(numbers_and_words_have_their_limits),
+		  TEST(filters_and_fields_that_nothing_has_are_refused),
+		  TEST(connections_that_are_not_safe_are_refused), TEST(presets_say_what_they_need),
+		  TEST(a_secret_in_the_policy_is_refused_and_never_quoted),
+		  TEST(a_problem_stands_where_the_wrong_value_does),
+		  TEST(the_limits_hold_and_one_more_is_too_many),
+		  TEST(names_of_credentials_become_paths), TEST(every_type_and_preset_has_a_name),
+		  TEST(the_examples_are_accepted),
+		  TEST(the_drains_in_the_documentation_are_accepted),
+		  TEST(the_schema_has_exactly_the_keys_that_the_parser_reads),
+		  TEST(every_failing_allocation_is_noticed));
 }

@@ -183,7 +183,7 @@ static bool wait_for_end(uint64_t wait_ms)
 	on_child(SIGCHLD);
 	killed = child_pid > 0;
 	if (killed) {
-		(void)kill((pid_t)child_pid, SIGKILL);
+		(void)kill(-(pid_t)child_pid, SIGKILL); /* with what it has started */
 		while (waitpid((pid_t)child_pid, &status, 0) < 0 && errno == EINTR)
 			;
 		child_pid = 0;

@@ -11,7 +11,7 @@
  *
  * The program gets no variable but PATH, no descriptor but standard input, output and error (both
  * go nowhere), a session of its own, no signal blocked or ignored. It gets an end of file when the
- * sink is closed, and is killed when it goes on for CLOSE_WAIT_MS.
+ * sink is closed, and is killed with its group when it goes on for CLOSE_WAIT_MS.
  *
  * One at a time in a process: SIGCHLD gets a handler, so that a program that ends is not a zombie
  * until the next batch; SIGPIPE is ignored.

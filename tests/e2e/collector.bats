@@ -283,6 +283,15 @@ remove day 2026-01-02 case 12 $(id -u)"
 	assert_equal "$(jq -rs 'map(.type) | join(" ")' <<<"$output")" 'start hold'
 }
 
+@test "drains that cannot be read are told with their place, and records are kept all the same" {
+	collector_policy '}, "drains": { "sinks": { "x": { "type": "fil" } }'
+	start_collector
+	run -0 grep -c 'nothing will be drained, for the policy .*policy.json:[0-9]*: drains.sinks.x.type: "fil" is not a type of sink; did you mean "file"?' "$T/aigwd.out"
+	assert_output 1
+	run -0 client memory sealed
+	assert_equal "$(records length)" 1
+}
+
 # ---- hostile clients ----
 
 @test "malformed messages close their connection and nothing else" {

@@ -256,18 +256,41 @@ static void a_slow_program_never_sees_half_a_line(void)
 	check_whole_lines("out");
 }
 
+/* It is another's child: whether its state is one of a process that goes on. */
+static bool is_alive(long pid)
+{
+	char path[64], state = 'X';
+	FILE *f;
+
+	for (int waits = 0; waits < WAITS_MAX; waits++) {
+		snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+		f = fopen(path, "r");
+		if (!f)
+			return false;
+		if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			state = 'X';
+		fclose(f);
+		if (state == 'Z' || state == 'X')
+			return false;
+		usleep(1000);
+	}
+	return true;
+}
+
 static void a_program_that_does_not_end_is_killed(void)
 {
 	struct script s;
 	long pid = 0;
 
-	begin(&s, "echo $$ >$1/pid; exec sleep 1000");
+	begin(&s, "sleep 1000 & echo $! >$1/child; echo $$ >$1/pid; wait");
 	CHECK(send_line(&s, "{}") == SINK_DELIVERED);
 	for (int waits = 0; !(pid = number_in("pid")) && waits < WAITS_MAX; waits++)
 		usleep(1000);
 	CHECK(pid > 0 && kill((pid_t)pid, 0) == 0);
 	end(&s);
 	CHECK(pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH);
+	pid = number_in("child"); /* as long as nobody has waited for it, it is there */
+	CHECK(pid > 0 && !is_alive(pid));
 }
 
 static enum err open_and_send(void)

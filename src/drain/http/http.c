@@ -18,6 +18,7 @@ struct http {
 	bool is_plain;            /* the request under way */
 	struct http_answer *answer;
 	size_t head_bytes;
+	bool is_head_whole; /* an empty line has ended it: libcurl takes less */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -240,6 +241,7 @@ static size_t take_head(char *at, size_t size, size_t count, void *of)
 	h->head_bytes += line.len;
 	if (h->head_bytes > HTTP_HEAD_BYTES_MAX)
 		return 0;
+	h->is_head_whole = line.len <= 2;
 	if (bytes_starts(line, BYTES("HTTP/")))
 		buf_reset(&h->answer->head);
 	else if (buf_put(&h->answer->head, line))
@@ -469,10 +471,11 @@ static bool perform(struct http *h, CURLcode code, enum sink_result *ret_result,
 		code = curl_easy_perform(h->easy);
 	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
 	h->answer->status = status > 0 && status <= 999 ? (unsigned)status : 0;
-	if (h->answer->status && (code == CURLE_OK || h->answer->is_cut))
+	if (h->answer->status && h->is_head_whole && (code == CURLE_OK || h->answer->is_cut))
 		return true;
 	*ret_result = result_of(code, h->error);
 	*ret_why = h->head_bytes > HTTP_HEAD_BYTES_MAX ? "the head of the answer is too long"
+		   : code == CURLE_OK                  ? "the answer is cut off"
 		   : h->error[0]                       ? h->error
 						       : curl_easy_strerror(code);
 	return false;
@@ -491,6 +494,7 @@ bool http_send(struct http *h, const struct http_request *request, struct http_a
 	answer->is_cut = false;
 	h->answer = answer;
 	h->head_bytes = 0;
+	h->is_head_whole = false;
 	*ret_result = SINK_WRONG;
 	if (parse_url(request->url, &url, &h->is_plain, ret_why))
 		return false;

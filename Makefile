@@ -168,7 +168,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 TESTBINS = provider tls_client gnutls_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
 	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
-	start_bench call_bench scan_bench keys_bench collect_client collect_bench limits-hammer kafka_mock $(WRITERTESTS) $(STATICBINS)
+	start_bench call_bench scan_bench keys_bench collect_client collect_bench limits-hammer kafka_mock sink_client $(WRITERTESTS) $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)

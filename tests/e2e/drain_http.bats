@@ -158,7 +158,7 @@ END
 	assert_equal "$(nginx_saw '[.[] | [.uri, .dd, (.body | fromjson | length)]]')" \
 		'[["/api/v2/logs","first-token",1000],["/api/v2/logs","first-token",201],["/api/v2/logs","first-token",1]]'
 	assert_equal "$(nginx_saw '.[1].body | fromjson[-1].aigw')" \
-		'{"id":"BIG","request":{"body_bytes":1100000},"payloads_left_out":true}'
+		'{"id":"BIG","request":{"body_bytes":1100000},"payload_omitted":true}'
 }
 
 @test 'a bulk answer is read item by item' {

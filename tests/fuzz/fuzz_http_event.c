@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf stripped = {0};
 
 	check_otlp(events);
-	enum err e = event_put_stripped(&stripped, text);
+	enum err e = event_put_stripped(&stripped, text, size % 2);
 	must(e == OK || (e == ERR_BAD && !stripped.len));
 	/* events are objects on one line */
 	if (!text.len || text.at[0] != '{' || bytes_find_byte(text, '\n') != SIZE_MAX ||

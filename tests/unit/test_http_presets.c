@@ -188,8 +188,7 @@ static void langfuse_gets_a_trace_and_a_generation(void)
 		"\"usage.reasoning.output_tokens\":10},\"cost\":{\"usd\":0.0125},\"http\":{"
 		"\"status\":"
 		"200},\"timing\":{\"first_byte_us\":500000,\"total_us\":2000000},\"outcome\":"
-		"\"complete\",\"request\":{\"body_bytes\":7},\"response\":{\"body_bytes\":9},"
-		"\"payloads_left_out\":true}}},"
+		"\"complete\",\"request\":{\"body_bytes\":7},\"response\":{\"body_bytes\":9}}}},"
 		"{\"id\":\"01AAA-generation\",\"type\":\"generation-create\",\"timestamp\":"
 		"\"2023-11-14T22:13:20.123456Z\",\"body\":{\"id\":\"01AAA-generation\",\"traceId\":"
 		"\"01AAA\",\"name\":\"chat gpt-5\",\"startTime\":\"2023-11-14T22:13:20.123456Z\","
@@ -210,7 +209,7 @@ static void langfuse_gets_a_trace_alone_for_what_is_no_exchange(void)
 		   "{\"batch\":[{\"id\":\"01BBB-trace\",\"type\":\"trace-create\",\"timestamp\":"
 		   "\"2023-11-14T22:13:21.007000Z\",\"body\":{\"id\":\"01BBB\",\"timestamp\":"
 		   "\"2023-11-14T22:13:21.007000Z\",\"name\":\"aigw notice\",\"metadata\":{\"a\":"
-		   "\"\\\"\",\"payloads_left_out\":true}}}]}");
+		   "\"\\\"\"}}}]}");
 }
 
 static void every_body_survives_failing_allocations(void)
@@ -428,23 +427,25 @@ static void a_stripped_event_keeps_lengths_and_says_so(void)
 		 ","
 		 "\"response\":{\"body\":null,\"text\":\"y\",\"tool_calls\":[{}]},\"z\":[1]}",
 		 "{\"id\":\"1\",\"request\":{\"body_bytes\":1},\"response\":{},\"z\":[1],"
-		 "\"payloads_left_out\":true}"},
-		{"{}", "{\"payloads_left_out\":true}"},
-		{"{\"request\":5}", "{\"request\":5,\"payloads_left_out\":true}"},
+		 "\"payload_omitted\":true}"},
+		{"{}", "{\"payload_omitted\":true}"},
+		{"{\"payload_omitted\":true,\"a\":1}", "{\"a\":1,\"payload_omitted\":true}"},
+		{"{\"request\":5}", "{\"request\":5,\"payload_omitted\":true}"},
 		{" {\"a\" : {\"request\":{\"body\":1}}}",
-		 "{\"a\":{\"request\":{\"body\":1}},\"payloads_left_out\":true}"},
+		 "{\"a\":{\"request\":{\"body\":1}},\"payload_omitted\":true}"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct buf out = {0};
-		CHECK_ERR(event_put_stripped(&out, tap_guarded(bytes_str(cases[i].json))), OK);
+		CHECK_ERR(event_put_stripped(&out, tap_guarded(bytes_str(cases[i].json)), true),
+			  OK);
 		CHECK_BYTES(buf_view(&out), cases[i].stripped);
 		buf_done(&out);
 	}
 	static const char *const bad[] = {"", "[]", "{", "{\"a\":}", "{\"request\":{\"a\":1}"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		struct buf out = {0};
-		CHECK_ERR(event_put_stripped(&out, bytes_str(bad[i])), ERR_BAD);
+		CHECK_ERR(event_put_stripped(&out, bytes_str(bad[i]), true), ERR_BAD);
 		CHECK_U64(out.len, 0);
 		buf_done(&out);
 	}

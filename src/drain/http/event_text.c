@@ -154,7 +154,15 @@ static bool is_message(const struct members *m, const struct json_token *value)
 					      json_token_is(&m->key, BYTES("response")));
 }
 
-static enum err put_stripped(struct buf *out, struct bytes json)
+static enum err put_end(struct buf *out, bool any, bool is_omitted)
+{
+	if (is_omitted &&
+	    (buf_put_str(out, any ? "," : "") || buf_put_str(out, "\"payload_omitted\":true")))
+		return ERR_NOMEM;
+	return buf_put_str(out, "}");
+}
+
+static enum err put_stripped(struct buf *out, struct bytes json, bool is_omitted)
 {
 	struct members m;
 	struct json_token value;
@@ -166,6 +174,10 @@ static enum err put_stripped(struct buf *out, struct bytes json)
 	if (!e)
 		e = buf_put_str(out, "{");
 	while (!e && !(e = next_member(&m, &value, &raw))) {
+		if (json_token_is(&m.key, BYTES("payload_omitted"))) {
+			is_omitted = true; /* said once, at the end */
+			continue;
+		}
 		if (is_message(&m, &value)) {
 			buf_reset(&lengths);
 			e = put_lengths(&lengths, raw);
@@ -175,17 +187,13 @@ static enum err put_stripped(struct buf *out, struct bytes json)
 			e = put_member(out, &any, &m, raw);
 	}
 	buf_done(&lengths);
-	if (e != ERR_END)
-		return e;
-	if (buf_put_str(out, any ? "," : "") || buf_put_str(out, "\"payloads_left_out\":true}"))
-		return ERR_NOMEM;
-	return OK;
+	return e == ERR_END ? put_end(out, any, is_omitted) : e;
 }
 
-enum err event_put_stripped(struct buf *out, struct bytes json)
+enum err event_put_stripped(struct buf *out, struct bytes json, bool is_omitted)
 {
 	size_t before = out->len;
-	enum err e = put_stripped(out, json);
+	enum err e = put_stripped(out, json, is_omitted);
 
 	if (e)
 		out->len = before;

@@ -24,9 +24,10 @@ const char *event_kind(const struct sink_event *event);
 /* A JSON string for people: "exchange with openai gpt-5, refused". */
 MUST_USE enum err event_put_message(struct buf *out, const struct sink_event *event);
 
-/* Appends `json` with nothing of its "request" and "response" but their lengths, and with
- * "payloads_left_out": true at the end. ERR_BAD: no JSON object; ERR_NOMEM. */
-MUST_USE enum err event_put_stripped(struct buf *out, struct bytes json);
+/* Appends `json` with nothing of its "request" and "response" but their lengths; `is_omitted`: with
+ * "payload_omitted": true at the end, as the feeder marks an event that it has left them out of.
+ * ERR_BAD: no JSON object; ERR_NOMEM. */
+MUST_USE enum err event_put_stripped(struct buf *out, struct bytes json, bool is_omitted);
 
 /* A value in one of the event's objects, {"gen_ai":{"request.model":...}}; group "": at the top. */
 struct event_part {

@@ -218,7 +218,7 @@ static enum err put_name(struct item *i)
 static enum err put_trace(struct item *i)
 {
 	struct buf metadata = {0};
-	enum err e = event_put_stripped(&metadata, i->event->json);
+	enum err e = event_put_stripped(&metadata, i->event->json, false);
 
 	if (!e)
 		e = put_envelope(i, "trace-create", TRACE_SUFFIX);

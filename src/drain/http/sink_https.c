@@ -104,7 +104,7 @@ static enum err shape(struct sink_https *s, const struct sink_event *events, siz
 		if (!max || events[i].json.len <= max)
 			continue;
 		from = s->stripped.len;
-		e = event_put_stripped(&s->stripped, events[i].json);
+		e = event_put_stripped(&s->stripped, events[i].json, true);
 		if (e || s->stripped.len - from > max)
 			break;
 		s->shaped[i].json = bytes_of(NULL, s->stripped.len - from);
@@ -124,7 +124,7 @@ static enum err shape(struct sink_https *s, const struct sink_event *events, siz
 static enum err strip_only(struct sink_https *s, struct preset_request *request)
 {
 	buf_reset(&s->stripped);
-	enum err e = event_put_stripped(&s->stripped, request->events[0].json);
+	enum err e = event_put_stripped(&s->stripped, request->events[0].json, true);
 	if (!e)
 		s->shaped[0].json = buf_view(&s->stripped);
 	return e;

@@ -189,9 +189,28 @@ static size_t utf8_length(const uint8_t *at, size_t left)
 	return n;
 }
 
+/* How many bytes at the front are ASCII, eight at a time: most of all text is. */
+static size_t ascii_run(struct bytes b)
+{
+	size_t i = 0;
+	uint64_t word;
+
+	for (; b.len - i >= sizeof word; i += sizeof word) {
+		memcpy(&word, b.at + i, sizeof word);
+		if (word & UINT64_C(0x8080808080808080))
+			break;
+	}
+	while (i < b.len && b.at[i] < 0x80)
+		i++;
+	return i;
+}
+
 bool bytes_is_utf8(struct bytes b)
 {
 	for (size_t i = 0; i < b.len;) {
+		i += ascii_run(bytes_from(b, i));
+		if (i == b.len)
+			break;
 		size_t n = utf8_length(b.at + i, b.len - i);
 		if (n == 0)
 			return false;

@@ -39,36 +39,28 @@ enum message_severity message_severity(const struct sink_event *event)
 
 /* ---- header ---- */
 
-static enum err put_digits(struct buf *out, unsigned value, unsigned digits)
+static void set_digits(char *at, unsigned value, unsigned digits)
 {
-	unsigned divisor = 1;
-	enum err e = OK;
-
-	for (unsigned i = 1; i < digits; i++)
-		divisor *= 10;
-	for (; divisor && !e; divisor /= 10)
-		e = buf_put_u8(out, (uint8_t)('0' + value / divisor % 10));
-	return e;
+	for (; digits; value /= 10)
+		at[--digits] = (char)('0' + value % 10);
 }
 
 static enum err put_time(struct buf *out, uint64_t time_ns)
 {
+	char text[] = "0000-00-00T00:00:00.000000Z";
 	time_t seconds = (time_t)(time_ns / NS_PER_S);
-	unsigned us = (unsigned)(time_ns % NS_PER_S / NS_PER_US);
 	struct tm tm = {0};
-	enum err e;
 
-	if (time_ns == 0 || time_ns / NS_PER_S > LAST_SECOND || !gmtime_r(&seconds, &tm))
+	if (time_ns == 0 || !gmtime_r(&seconds, &tm))
 		return buf_put_str(out, "-");
-	if (!(e = put_digits(out, (unsigned)tm.tm_year + 1900, 4)) && !(e = buf_put_u8(out, '-')) &&
-	    !(e = put_digits(out, (unsigned)tm.tm_mon + 1, 2)) && !(e = buf_put_u8(out, '-')) &&
-	    !(e = put_digits(out, (unsigned)tm.tm_mday, 2)) && !(e = buf_put_u8(out, 'T')) &&
-	    !(e = put_digits(out, (unsigned)tm.tm_hour, 2)) && !(e = buf_put_u8(out, ':')) &&
-	    !(e = put_digits(out, (unsigned)tm.tm_min, 2)) && !(e = buf_put_u8(out, ':')) &&
-	    !(e = put_digits(out, (unsigned)tm.tm_sec, 2)) && !(e = buf_put_u8(out, '.')) &&
-	    !(e = put_digits(out, us, 6)))
-		e = buf_put_u8(out, 'Z');
-	return e;
+	set_digits(text, (unsigned)tm.tm_year + 1900, 4);
+	set_digits(text + 5, (unsigned)tm.tm_mon + 1, 2);
+	set_digits(text + 8, (unsigned)tm.tm_mday, 2);
+	set_digits(text + 11, (unsigned)tm.tm_hour, 2);
+	set_digits(text + 14, (unsigned)tm.tm_min, 2);
+	set_digits(text + 17, (unsigned)tm.tm_sec, 2);
+	set_digits(text + 20, (unsigned)(time_ns % NS_PER_S / NS_PER_US), 6);
+	return buf_put_str(out, text);
 }
 
 /* A space, and a field of the header: printable ASCII without spaces, cut; "-" when there is none.
@@ -80,9 +72,12 @@ static enum err put_field(struct buf *out, struct bytes text, size_t max)
 	if (!e && text.len == 0)
 		return buf_put_u8(out, '-');
 	text = bytes_slice(text, 0, max);
+	if (!e)
+		e = buf_put(out, text);
 	for (size_t i = 0; i < text.len && !e; i++) {
-		uint8_t c = text.at[i];
-		e = buf_put_u8(out, c > ' ' && c < 0x7f ? c : '_');
+		uint8_t *c = &out->at[out->len - text.len + i];
+		if (*c <= ' ' || *c >= 0x7f)
+			*c = '_';
 	}
 	return e;
 }
@@ -117,9 +112,29 @@ static enum err put_header(struct buf *out, const struct message_style *style,
 static size_t character_bytes(struct bytes text)
 {
 	uint8_t c = text.at[0];
-	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	size_t n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 
+	if (c < 0x80)
+		return 1;
 	return n <= text.len && bytes_is_utf8(bytes_slice(text, 0, n)) ? n : 0;
+}
+
+static bool is_plain(uint8_t c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\' && c != ']';
+}
+
+static enum err put_character(struct buf *out, struct bytes character)
+{
+	enum err e = OK;
+
+	if (character.len == 0)
+		return buf_put_str(out, "\xef\xbf\xbd");
+	if (character.at[0] < ' ' || character.at[0] == 0x7f)
+		return buf_put_u8(out, '?');
+	if (character.at[0] < 0x7f)
+		e = buf_put_u8(out, '\\');
+	return e ? e : buf_put(out, character);
 }
 
 /* RFC 5424 6.3.3: quotes, backslashes and closing brackets are escaped. Control characters become
@@ -129,19 +144,19 @@ static enum err put_value(struct buf *out, struct bytes text)
 	size_t at = 0;
 	enum err e = OK;
 
-	while (at < text.len && !e) {
+	while (at < text.len && at < MESSAGE_VALUE_MAX && !e) {
+		size_t run = 0;
+		while (at + run < text.len && at + run < MESSAGE_VALUE_MAX &&
+		       is_plain(text.at[at + run]))
+			run++;
+		e = buf_put(out, bytes_slice(text, at, run));
+		at += run;
+		if (e || at >= text.len)
+			break;
 		size_t n = character_bytes(bytes_from(text, at));
-		uint8_t c = text.at[at];
 		if (at + (n ? n : 1) > MESSAGE_VALUE_MAX)
 			break;
-		if (n == 0)
-			e = buf_put_str(out, "\xef\xbf\xbd");
-		else if (c < ' ' || c == 0x7f)
-			e = buf_put_u8(out, '?');
-		else if (c == '"' || c == '\\' || c == ']')
-			e = buf_put_u8(out, '\\');
-		if (!e && n && c >= ' ' && c != 0x7f)
-			e = buf_put(out, bytes_slice(text, at, n));
+		e = put_character(out, bytes_slice(text, at, n));
 		at += n ? n : 1;
 	}
 	return e;
@@ -250,9 +265,16 @@ static enum err put_text(struct buf *out, struct bytes json, enum extent extent)
  * what comes here as JSON and is none must not make a message of its own. */
 static void clean_lines(struct buf *out, size_t from)
 {
-	for (size_t i = from; i < out->len; i++)
-		if (out->at[i] == '\n' || out->at[i] == '\r' || out->at[i] == 0)
-			out->at[i] = ' ';
+	static const uint8_t ends[] = {'\n', '\r', 0};
+
+	for (size_t i = 0; i < sizeof ends; i++) {
+		struct bytes rest = bytes_from(buf_view(out), from);
+		size_t at;
+		while ((at = bytes_find_byte(rest, ends[i])) != SIZE_MAX) {
+			rest = bytes_from(rest, at + 1);
+			out->at[out->len - rest.len - 1] = ' ';
+		}
+	}
 }
 
 static enum err put_extent(struct buf *out, const struct message_style *style,

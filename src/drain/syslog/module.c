@@ -19,6 +19,7 @@
 
 #define NS_PER_MS        1000000u
 #define UNPROVEN_MAX     (4u << 20) /* a receive window of Linux is at most 3 MiB by default */
+#define UNPROVEN_SPARE   (4u << 20) /* so that what is kept is not moved after each batch */
 #define DATAGRAM_MAX     65507      /* UDP over IPv4; over IPv6 it is more */
 #define DATAGRAM_SPARE   32         /* of a unix socket's buffer, unix(7) */
 #define FINISH_WAIT_MS   1000
@@ -116,6 +117,8 @@ static void trim_unproven(struct syslog *s)
 
 	if (s->address.transport == SYSLOG_UNIX)
 		drop = s->unproven.len;
+	else if (s->unproven.len <= UNPROVEN_MAX + UNPROVEN_SPARE)
+		return;
 	while (s->unproven.len - drop > UNPROVEN_MAX)
 		drop += frame_bytes(bytes_from(buf_view(&s->unproven), drop));
 	buf_drop_front(&s->unproven, drop);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * sink_client [--module FILE] POLICY SINK: opens one sink of a policy file and sends it the events
- * that stand on standard input, one JSON object a line; an empty line, or the end, sends what has
- * come as one batch. For each batch prints one JSON object:
+ * sink_client [--module FILE] [--repeat N] POLICY SINK: opens one sink of a policy file and sends
+ *it the events that stand on standard input, one JSON object a line; an empty line, or the end,
+ *sends what has come as one batch. For each batch prints one JSON object:
  *
  *	{"result":"partly","retry_after_ms":0,"text":"...","results":["delivered","refused"]}
  *
@@ -10,6 +10,9 @@
  * name), heartbeat, refusal, host, environment, application, provider, model, path: texts, numbers,
  * true or false; json and otlp: JSON values, taken as they are. With --module the sink's type comes
  * from that file instead of the place where it is installed.
+ *
+ * With --repeat each batch is sent N times, as long as it is delivered, and the line says how long
+ * that took: "took_us".
  *
  * Exit: 0 all delivered, 1 not all, 2 usage, 3 the sink does not open (the reason is printed in the
  * same form, with the error as the result).
@@ -34,6 +37,7 @@ struct loaded {
 static struct sink_event events[BATCH_MAX];
 static struct loaded loaded[BATCH_MAX];
 static uint8_t results[BATCH_MAX];
+static unsigned long repeats = 1; /* of each batch */
 
 static const char *const result_names[] = {"delivered", "retry", "refused", "partly", "wrong"};
 
@@ -134,7 +138,8 @@ static void free_events(size_t count)
 
 /* ---- sending ---- */
 
-static void print_answer(const char *result, const struct sink_answer *answer, size_t count)
+static void print_answer(const char *result, const struct sink_answer *answer, size_t count,
+			 uint64_t took_ns)
 {
 	printf("{\"result\":\"%s\",\"retry_after_ms\":%u,\"text\":", result,
 	       answer->retry_after_ms);
@@ -145,6 +150,8 @@ static void print_answer(const char *result, const struct sink_answer *answer, s
 			printf("%s\"%s\"", i ? "," : "", result_name(results[i]));
 		fputs("]", stdout);
 	}
+	if (repeats > 1)
+		printf(",\"took_us\":%llu", (unsigned long long)took_ns / 1000);
 	fputs("}\n", stdout);
 	fflush(stdout);
 }
@@ -154,9 +161,13 @@ static bool send_batch(const struct sink_type *type, void *sink, size_t count)
 	struct sink_batch batch = {count, events};
 	struct sink_answer answer = {.results = results};
 
-	memset(results, 0xff, count); /* no result: a sink that forgets one is found */
-	type->send(sink, &batch, &answer);
-	print_answer(result_name(answer.result), &answer, count);
+	uint64_t start_ns = sys_monotonic_ns();
+
+	for (unsigned long i = 0; i < repeats && answer.result == SINK_DELIVERED; i++) {
+		memset(results, 0xff, count); /* no result: a sink that forgets one is found */
+		type->send(sink, &batch, &answer);
+	}
+	print_answer(result_name(answer.result), &answer, count, sys_monotonic_ns() - start_ns);
 	free_events(count);
 	return answer.result == SINK_DELIVERED;
 }
@@ -206,7 +217,7 @@ static const struct sink_type *type_of_module(const char *file, const char *name
 
 static int fail_open(enum err e, const struct sink_answer *answer)
 {
-	print_answer(err_name(e), answer, 0);
+	print_answer(err_name(e), answer, 0, 0);
 	return 3;
 }
 
@@ -226,7 +237,12 @@ int main(int argc, char **argv)
 		argv += 2;
 		argc -= 2;
 	}
-	need(argc == 3, "usage: sink_client [--module FILE] POLICY SINK");
+	if (argc > 2 && strcmp(argv[1], "--repeat") == 0) {
+		repeats = strtoul(argv[2], NULL, 10);
+		argv += 2;
+		argc -= 2;
+	}
+	need(argc == 3 && repeats, "usage: sink_client [--module FILE] [--repeat N] POLICY SINK");
 	need(sys_read_file(argv[1], POLICY_BYTES_MAX, &text) == OK, "the policy cannot be read");
 	memset(&problem, 0, sizeof problem);
 	if (drains_parse(buf_view(&text), &drains, &problem)) {

@@ -287,6 +287,29 @@ static void utf8_is_what_the_standard_says(void)
 	CHECK(bytes_is_utf8(tap_guarded(BYTES("\xF0\x9F\x98\x80"))));
 }
 
+static void utf8_is_the_same_wherever_it_stands(void)
+{
+	static const struct {
+		const char *text;
+		bool is_fine;
+	} cases[] = {{"\x7F", true},      {"\xC3\xB6", true},      {"\xF0\x9F\x98\x80", true},
+		     {"\x80", false},     {"\xC3", false},         {"\xF0\x9F\x98", false},
+		     {"\xC0\x80", false}, {"\xED\xA0\x80", false}, {"\xFF", false}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		for (size_t before = 0; before < 20; before++) {
+			for (size_t behind = 0; behind < 20; behind++) {
+				char text[64];
+				size_t len = strlen(cases[i].text);
+				memset(text, 'x', sizeof text);
+				memcpy(text + before, cases[i].text, len);
+				CHECK(bytes_is_utf8(tap_guarded(bytes_of(
+					      text, before + len + behind))) == cases[i].is_fine);
+			}
+		}
+	}
+}
+
 static void a_buffer_takes_all_kinds(void)
 {
 	struct buf b = {0};
@@ -513,8 +536,9 @@ int main(void)
 		  TEST(decimal_numbers_are_digits_up_to_the_maximum),
 		  TEST(patterns_match_the_whole_text),
 		  TEST(matching_stays_within_pattern_times_text),
-		  TEST(utf8_is_what_the_standard_says), TEST(a_buffer_takes_all_kinds),
-		  TEST(a_buffer_ends_at_its_limit), TEST(growing_keeps_the_content),
+		  TEST(utf8_is_what_the_standard_says), TEST(utf8_is_the_same_wherever_it_stands),
+		  TEST(a_buffer_takes_all_kinds), TEST(a_buffer_ends_at_its_limit),
+		  TEST(growing_keeps_the_content),
 		  TEST(a_failed_allocation_leaves_the_buffer_as_it_was),
 		  TEST(json_strings_are_escaped_and_made_utf8),
 		  TEST(a_json_string_is_put_whole_or_not_at_all),

@@ -189,13 +189,13 @@ static void no_message_has_a_line_in_it(void)
 
 /* ---- messages that have to be short ---- */
 
-#define SHORT_MEMBERS "\"id\":\"01K\",\"n\":12,\"ok\":true,\"cost\":null"
-#define EXCHANGE                                                                                   \
-	"{" SHORT_MEMBERS ",\"http\":{\"status\":200,\"path\":\"/v1/chat/"                         \
-			  "completions\"},\"request\":{\"body\":\"" LONG                           \
-	"\"},\"response\":{\"body\":\"" LONG "\"}}"
 #define LONG                                                                                       \
 	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+#define SHORT_MEMBERS "\"id\":\"01K\",\"n\":12,\"ok\":true,\"cost\":null"
+#define HTTP          ",\"http\":{\"status\":200,\"path\":\"/v1/chat/completions\"}"
+#define REQUEST       ",\"request\":{\"body\":\"" LONG "\"}"
+#define RESPONSE      ",\"response\":{\"body\":\"" LONG "\"}"
+#define EXCHANGE      "{" SHORT_MEMBERS HTTP REQUEST RESPONSE "}"
 
 static size_t length_of(const struct sink_event *e)
 {
@@ -217,9 +217,8 @@ static void the_limit_is_that_of_the_whole_message(void)
 	check_message(&style, &e, expected);
 	style.bytes_max--;
 	check_message(&style, &e,
-		      HEADER "[aigw@32473 id=\"01K\" shortened=\"payload\"] " BOM "{" SHORT_MEMBERS
-			     ",\"http\":{\"status\":200,\"path\":\"/v1/chat/"
-			     "completions\"},\"payload_omitted\":true}");
+		      HEADER "[aigw@32473 id=\"01K\" shortened=\"payload\"] " BOM
+			     "{" SHORT_MEMBERS HTTP ",\"payload_omitted\":true}");
 }
 
 static void what_is_still_too_long_keeps_short_members_only(void)

@@ -131,7 +131,7 @@ TESTLIBS = -lsodium -lz -lbrotlidec -lbrotlicommon -lzstd -lpthread
 TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
 
 # Rooms of the drain's modules that do not need their library, likewise.
-MODULE_PURE = $(patsubst %,$(BUILD)/src/drain/%.o,syslog/address syslog/message postgres/copy http/sigv4) \
+MODULE_PURE = $(patsubst %,$(BUILD)/src/drain/%.o,syslog/address syslog/message postgres/copy http/sigv4 http/s3_text) \
 	$(patsubst %,$(BUILD)/src/drain/http/%.o,delivery event_text explain gzip head otlp_body otlp_metrics secret \
 		$(notdir $(basename $(wildcard src/drain/http/preset*.c))))
 

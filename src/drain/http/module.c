@@ -7,6 +7,7 @@
 static const struct sink_type types[] = {
 	{"https", sink_https_open, sink_https_send, sink_https_close},
 	{"otlp", sink_otlp_open, sink_otlp_send, sink_otlp_close},
+	{"s3", sink_s3_open, sink_s3_send, sink_s3_close},
 };
 
 extern const struct sink_module aigw_sink_module;

@@ -124,7 +124,7 @@ static int compare_parameters(const void *a, const void *b)
 
 static enum err put_query(struct buf *out, struct bytes query)
 {
-	struct drain_pair parameters[SIGV4_PARAMETERS_MAX];
+	struct drain_pair parameters[SIGV4_PARAMETERS_MAX] = {{BYTES_NONE, BYTES_NONE}};
 	size_t count = 0;
 	enum err e = OK;
 

@@ -15,4 +15,8 @@ enum err sink_otlp_open(const struct drain *config, struct sink_answer *answer, 
 void sink_otlp_send(void *sink, const struct sink_batch *batch, struct sink_answer *answer);
 void sink_otlp_close(void *sink);
 
+enum err sink_s3_open(const struct drain *config, struct sink_answer *answer, void **ret_sink);
+void sink_s3_send(void *sink, const struct sink_batch *batch, struct sink_answer *answer);
+void sink_s3_close(void *sink);
+
 #endif

@@ -180,16 +180,16 @@ start_tls() {
 	BROKERS=127.0.0.1:1
 	the_sink '' '"test.mock.num.brokers":"3"'
 	run sent < <(event A)
-	assert_failure 3
+	[[ $status = 2 || $status = 3 ]] # when the policy is read, or when the sink opens
 	assert_output --partial 'test.mock.num.brokers'
 	printf x >"$BATS_TEST_TMPDIR/password"
 	chmod 600 "$BATS_TEST_TMPDIR/password"
 	the_sink "\"password_file\":\"$BATS_TEST_TMPDIR/password\"," '"security.protocol":"sasl_plaintext","sasl.username":"u"'
 	run sent < <(event A)
-	assert_failure 3
+	[[ $status = 2 || $status = 3 ]] # when the policy is read, or when the sink opens
 	assert_output --partial 'sasl_ssl'
 	the_sink '' '"linger.ms":"soon"'
 	run sent < <(event A)
-	assert_failure 3
+	[[ $status = 2 || $status = 3 ]] # when the policy is read, or when the sink opens
 	assert_output --partial 'linger.ms'
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "args.h"
 #include "audit/record.h"
@@ -10,6 +11,8 @@
 #include "base/files.h"
 #include "base/sys.h"
 #include "day.h"
+#include "drain/config.h"
+#include "drain/place.h"
 #include "index_store.h"
 #include "print.h"
 #include "recording.h"
@@ -18,6 +21,7 @@
 struct telling {
 	const char *state;
 	bool json, dry_run, quiet;
+	bool pressure;     /* the disk is nearly full: sinks are not waited for */
 	struct buf events; /* JSON array elements */
 };
 
@@ -96,6 +100,7 @@ static void print_result(const struct retain_result *r, const struct telling *t,
 		struct json_object o = object_begin(&out);
 		object_bool(&o, "dry_run", t->dry_run);
 		object_number(&o, "days", days);
+		object_bool(&o, "disk_pressure", t->pressure);
 		object_number(&o, "segments", r->segments);
 		for (int i = 0; i <= RETAIN_FAILED; i++)
 			object_number(&o, retain_outcome_name((enum retain_outcome)i),
@@ -124,7 +129,8 @@ static void print_result(const struct retain_result *r, const struct telling *t,
 }
 
 /* A run that found nothing to do is nothing to tell of. */
-static void record_run(const struct places *places, const struct retain_result *r, uint64_t days)
+static void record_run(const struct places *places, const struct retain_result *r, uint64_t days,
+		       bool pressure)
 {
 	const struct {
 		enum field field;
@@ -144,30 +150,87 @@ static void record_run(const struct places *places, const struct retain_result *
 		return;
 	for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
 		need(record_put_u64(&record, facts[i].field, facts[i].value));
+	if (pressure)
+		need(record_put_bool(&record, F_RETENTION_PRESSURE, true));
 	recording_put(places, REC_RETENTION, buf_view(&record));
 	buf_done(&record);
+}
+
+/* ---- the sinks ---- */
+
+struct waiting { /* for sinks that are required */
+	char directory[PATH_MAX_BYTES];
+	struct buf text;
+	struct drains *drains;
+	size_t count;
+	char names[DRAIN_SINKS_MAX][ACKED_NAME_MAX + 1];
+	const char *required[DRAIN_SINKS_MAX];
+};
+
+/* True: less of the file system is free than the policy's drains.pressure.free_percent. */
+static bool is_under_pressure(const char *directory, uint32_t percent)
+{
+	struct statvfs fs;
+
+	return percent && statvfs(directory, &fs) == 0 && fs.f_blocks &&
+	       (long double)fs.f_bavail * 100 < (long double)fs.f_blocks * percent;
+}
+
+static int find_sinks(const struct places *places, const struct policy *policy, struct waiting *w)
+{
+	struct policy_problem problem = {0};
+	struct policy *again = NULL;
+	enum err e = load_policy(places->policy, &again, &w->text, &problem);
+
+	policy_free(again);
+	if (!e)
+		e = drains_parse(buf_view(&w->text), &w->drains, &problem);
+	if (!e)
+		e = place_sinks(places, policy, NULL, w->directory);
+	if (e)
+		return print_problem(e, "%s: %s", places->policy, problem.text);
+	for (size_t i = 0; i < w->drains->count; i++) {
+		const struct drain *d = &w->drains->at[i];
+		if (!d->required || !d->enabled || d->name.len > ACKED_NAME_MAX)
+			continue;
+		memcpy(w->names[w->count], d->name.at, d->name.len);
+		w->required[w->count] = w->names[w->count];
+		w->count++;
+	}
+	return EXIT_FINE;
 }
 
 static int run_retain(const struct places *places, const struct policy *policy, uint64_t days,
 		      struct telling *t)
 {
 	struct recipient recipients[POLICY_RECIPIENTS_MAX];
-	char boot_id[37] = "", sinks[PATH_MAX_BYTES + 8];
+	char boot_id[37] = "";
+	struct waiting w = {.count = 0};
+	int status = find_sinks(places, policy, &w);
 	struct buf directory = {0};
 	struct retain_result result = {.segments = 0};
 	size_t count = 0, len = 0;
 
+	if (status)
+		return status;
 	for (size_t i = 0; i < policy->audit.recipient_count; i++)
 		if (seal_parse_recipient(policy->audit.recipients[i], &recipients[count]) == OK)
 			count++;
 	setup_audit_directory(places, &directory);
 	t->state = places->state;
-	snprintf(sinks, sizeof sinks, "%s/sinks", places->state);
+	t->pressure = is_under_pressure((const char *)directory.at,
+					w.drains->pressure.free_percent);
+	if (t->pressure)
+		print_note("%s: nearly full; what sinks have not acknowledged is not kept "
+			   "(drains.pressure)",
+			   (const char *)directory.at);
 	if (files_peek("/proc/sys/kernel/random/boot_id", boot_id, sizeof boot_id - 1, &len))
 		boot_id[0] = '\0';
 	const struct retain_options options = {
 		.ledger = {(const char *)directory.at, count, recipients, boot_id, true},
-		.sinks_directory = sinks,
+		.sinks_directory = t->pressure ? NULL : w.directory,
+		.required_count = t->pressure ? 0 : w.count,
+		.required = w.required,
 		.days = (uint32_t)days,
 		.now_ns = sys_now_ns(),
 		.dry_run = t->dry_run,
@@ -183,11 +246,13 @@ static int run_retain(const struct places *places, const struct policy *policy, 
 		(void)print_problem(e, "%s", options.ledger.directory);
 	}
 	buf_done(&directory);
+	drains_free(w.drains);
+	buf_done(&w.text);
 	if (e)
 		return EXIT_SYSTEM;
 	print_result(&result, t, days);
 	if (!t->dry_run)
-		record_run(places, &result, days);
+		record_run(places, &result, days, t->pressure);
 	return result.counts[RETAIN_FAILED] || result.counts[RETAIN_CHANGED] ||
 			       result.counts[RETAIN_UNLISTED]
 		       ? EXIT_FINDING

@@ -407,7 +407,7 @@ MAN5 = $(sort $(wildcard docs/man/*.5))
 MAN7 = $(sort $(wildcard docs/man/*.7))
 MAN8 = $(sort $(wildcard docs/man/*.8))
 UNITDIR ?= $(PREFIX)/lib/systemd/system
-UNITS = aigwd.service aigwd.socket aigwd-keys.service aigwd-keys.socket
+UNITS = aigwd.service aigwd.socket aigwd-keys.service aigwd-keys.socket aigwd-drain.service
 SHARED = policy/policy.schema.json policy/providers.json policy/prices.json $(READY:%=policy/%.json)
 READY = observe strict hipaa developer-laptop
 DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/keys.md docs/threat-model.md docs/architecture.md docs/CHANGES.md
@@ -421,6 +421,8 @@ install: all ## install below DESTDIR/PREFIX
 	for unit in aigwd aigwd-keys; do \
 		sed 's|@PREFIX@|$(PREFIX)|' src/daemon/$$unit.service.in >$(BUILD)/$$unit.service && \
 		install -m 644 $(BUILD)/$$unit.service src/daemon/$$unit.socket $(DESTDIR)$(UNITDIR) || exit 1; done
+	sed 's|@PREFIX@|$(PREFIX)|' src/daemon/aigwd-drain.service.in >$(BUILD)/aigwd-drain.service
+	install -m 644 $(BUILD)/aigwd-drain.service $(DESTDIR)$(UNITDIR)
 	install -m 644 $(BUILD)/libaigw.so $(D)/lib/aigw/libaigw.so
 	install -d $(D)/lib/aigw/modules
 	for module in $(MODULES); do \

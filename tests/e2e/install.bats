@@ -27,6 +27,8 @@ files_below() {
 	assert_output ExecStart=/usr/bin/aigwd
 	run -0 grep '^ExecStart=' "$dest/usr/lib/systemd/system/aigwd-keys.service"
 	assert_output 'ExecStart=/usr/bin/aigwd --hold-keys'
+	run -0 grep '^ExecStart=' "$dest/usr/lib/systemd/system/aigwd-drain.service"
+	assert_output --partial 'ExecStart=/usr/bin/aigwd --drain '
 	into uninstall PREFIX=/usr DESTDIR="$dest"
 	files_below "$dest" >"$BATS_TEST_TMPDIR/after"
 	run -0 diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
@@ -36,11 +38,13 @@ files_below() {
 	local dest=$BATS_TEST_TMPDIR/place unit
 	into install PREFIX="$dest" DESTDIR=
 	# what it does not know it says, and goes on
-	run -0 systemd-analyze verify --man=no "$dest/lib/systemd/system"/aigwd.{service,socket}
+	run -0 systemd-analyze verify --man=no "$dest/lib/systemd/system"/aigwd.{service,socket} \
+		"$dest/lib/systemd/system/aigwd-drain.service"
 	assert_output ''
 	run -0 env XDG_RUNTIME_DIR="$BATS_TEST_TMPDIR" systemd-analyze --user verify --man=no "$dest/lib/systemd/user"/*
 	assert_output ''
 	run -0 systemd-analyze security --offline=yes --threshold=20 "$dest/lib/systemd/system/aigwd.service"
+	run -0 systemd-analyze security --offline=yes --threshold=30 "$dest/lib/systemd/system/aigwd-drain.service"
 }
 
 @test "nothing at all is left below an empty DESTDIR" {

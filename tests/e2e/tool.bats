@@ -39,7 +39,7 @@ change_byte() {
 }
 
 @test "every command explains itself by --help and by help, with the same words" {
-	for command in init run log show tail grep verify export evidence audit-key retain hold usage policy providers doctor; do
+	for command in init run log show tail grep verify export evidence audit-key retain hold drain usage policy providers doctor; do
 		run -0 "$TOOL" "$command" --help
 		assert_output --partial "Usage: aigw $command"
 		assert_equal "$("$TOOL" help "$command")" "$output"
@@ -47,7 +47,7 @@ change_byte() {
 }
 
 @test "every option of a command's help stands in its manual page" {
-	for command in init run log show tail grep verify export evidence audit-key retain hold usage policy providers doctor; do
+	for command in init run log show tail grep verify export evidence audit-key retain hold drain usage policy providers doctor; do
 		for option in $("$TOOL" help "$command" | grep -o -- '--[a-z]*' | sort -u); do
 			[[ $option = --help ]] || grep -q "Fl ${option#--}\|Fl Fl ${option#--}" \
 				"$ROOT/docs/man/aigw-$command.1" || fail "aigw-$command.1 lacks $option"

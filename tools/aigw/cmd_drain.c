@@ -459,7 +459,7 @@ int cmd_drain(int argc, char **argv)
 		.command = COMMAND,
 		.synopsis = "aigw drain status [--json] [--watch] | test SINK | dead SINK |\n"
 			    "             replay SINK ID | replay SINK --all",
-		.summary = "The sinks that the policy's \"drains\" names (aigwd --drain).\n"
+		.summary = "The sinks that the policy's \"drains\" names, and how they are.\n"
 			   "status: how each is; exit status 1 when one is not well.\n"
 			   "test:   send one heartbeat there and show the answer.\n"
 			   "dead:   the events that it has refused for good.\n"

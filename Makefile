@@ -138,7 +138,7 @@ MODULE_PURE = $(patsubst %,$(BUILD)/src/drain/%.o,syslog/address syslog/message 
 # Rooms of the shim that do not need its constructor, and of the daemon that do not need its loop, are
 # unit-tested like the floors.
 TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder) \
-	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender)
+	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender metrics)
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/tap.o $(TOOL_PURE) $(MODULE_PURE) $(OUTOBJ) $(OBJ) $(TESTED_SHIM) $(LLOBJ)
 	$(Q)$(CC) $(TESTFLAGS) -o $@ $^ -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc $(TESTLIBS)

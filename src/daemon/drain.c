@@ -433,7 +433,7 @@ static enum err put_metrics(void *context, struct buf *out)
 		if (k->setup.drains->at[i].enabled)
 			load_status(&k->setup, &k->setup.drains->at[i], &all[count++]);
 	if (!e)
-		e = metrics_put(out, all, count, sys_now_ns());
+		e = metrics_put_sinks(out, all, count, sys_now_ns());
 	free(all);
 	return e;
 }

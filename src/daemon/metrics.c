@@ -90,8 +90,8 @@ static uint64_t value_of(const struct drain_status *s, const struct metric *m)
 	return m->is_time ? n / NS_PER_S : n;
 }
 
-enum err metrics_put(struct buf *out, const struct drain_status *sinks, size_t count,
-		     uint64_t now_ns)
+enum err metrics_put_sinks(struct buf *out, const struct drain_status *sinks, size_t count,
+			   uint64_t now_ns)
 {
 	enum err e = OK;
 

@@ -42,7 +42,7 @@ void metrics_serve(struct metrics *m, uint64_t now_ns, enum err (*put)(void *, s
 		   void *context);
 
 /* Appends the text about these sinks. Pure. */
-MUST_USE enum err metrics_put(struct buf *out, const struct drain_status *sinks, size_t count,
-			      uint64_t now_ns);
+MUST_USE enum err metrics_put_sinks(struct buf *out, const struct drain_status *sinks, size_t count,
+				    uint64_t now_ns);
 
 #endif

@@ -189,14 +189,20 @@ enum err dead_next(struct bytes *rest, struct dead_letter *ret_letter)
 	return ERR_END;
 }
 
+static unsigned digit(uint8_t c)
+{
+	int value = hex_value(c);
+
+	return value < 0 ? 0 : (unsigned)value;
+}
+
 enum err dead_cursor(const struct dead_letter *letter, struct buf *out)
 {
 	struct bytes hex = letter->cursor_hex;
 	enum err e = is_hex(hex) ? buf_reserve(out, hex.len / 2 + 1) : ERR_BAD;
 
 	for (size_t i = 0; !e && i < hex.len; i += 2)
-		e = buf_put_u8(out,
-			       (uint8_t)(hex_value(hex.at[i]) << 4 | hex_value(hex.at[i + 1])));
+		e = buf_put_u8(out, (uint8_t)(digit(hex.at[i]) << 4 | digit(hex.at[i + 1])));
 	return e;
 }
 

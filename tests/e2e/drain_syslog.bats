@@ -146,7 +146,9 @@ with_anybody() {
 
 # the_sink_is JSON: its policy.
 the_sink_is() {
-	echo "{ \"version\": 1, \"drains\": { \"sinks\": { \"s\": $1 } } }" >policy.json
+	echo "{ \"version\": 1, \"audit\": { \"recipients\": [\"aigw1example0replaced0by0aigw0init\"] },
+		\"environments\": { \"e\": {} }, \"default_environment\": \"e\",
+		\"drains\": { \"sinks\": { \"s\": $1 } } }" >policy.json
 }
 
 # the_sink_is_to ADDRESS [MORE]: over TLS it knows our authority.

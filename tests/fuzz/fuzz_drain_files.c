@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * Any bytes as a file of dead letters and as a sink's status: what is accepted is written back and
- * read the same.
+ * read the same. Of any JSON object the chosen fields are a JSON object.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "drain/dead.h"
+#include "drain/event.h"
 #include "drain/status.h"
+#include "wire/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +34,17 @@ static void letters(struct bytes file)
 	buf_done(&line);
 }
 
+static void choose(struct bytes json)
+{
+	const struct bytes chosen[] = {BYTES("a.*"), BYTES("*c")};
+	struct buf out = {0};
+
+	if (event_choose(&out, json, chosen, 2) == OK &&
+	    (json_check(buf_view(&out), NULL, NULL) || out.len > json.len))
+		abort();
+	buf_done(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes file = {data, size};
@@ -39,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf text = {0};
 
 	letters(file);
+	choose(file);
 	memset(&s, 0, sizeof s);
 	if (status_parse(file, &s) == OK) {
 		(void)status_trouble(&s, 0);

@@ -97,13 +97,13 @@ static void tell_reading(struct feed *f)
 }
 
 /* One item. ERR_MORE: nothing now. */
-static enum err read_one(struct feed *f, uint64_t now_ns)
+static enum err read_one(struct feed *f, uint64_t now_ns, uint64_t wall_ns)
 {
 	struct line_event *event = NULL;
 	enum err e = OK;
 
 	if (!f->pending)
-		e = source_next(f->source, sys_now_ns(), &f->pending);
+		e = source_next(f->source, wall_ns, &f->pending);
 	if (e)
 		return e;
 	if (!wants(f, f->pending)) {
@@ -202,6 +202,7 @@ static void pulse(struct feed *f, uint64_t now_ns)
 
 static void fill(struct feed *f, uint64_t now_ns)
 {
+	uint64_t wall_ns = sys_now_ns();
 	enum err e = OK;
 
 	if (f->ending)
@@ -212,7 +213,7 @@ static void fill(struct feed *f, uint64_t now_ns)
 		return;
 	f->caught_up = false;
 	for (int i = 0; !e && i < READ_ITEMS_MAX && !is_full(f); i++)
-		e = read_one(f, now_ns);
+		e = read_one(f, now_ns, wall_ns);
 	if (e) {
 		f->caught_up = true;
 		read_later(f, now_ns);

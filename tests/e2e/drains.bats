@@ -275,6 +275,11 @@ status_of() {
 	start_drain
 	until_true 'that is told' status_of out '.trouble | test("needs the auditor.s key")'
 	stop_drain
+	echo "a long secret" >"$BATS_TEST_TMPDIR/passphrase"
+	aigw audit-key new --passphrase-file "$BATS_TEST_TMPDIR/passphrase" --out "$BATS_TEST_TMPDIR/locked" >/dev/null
+	start_drain --key "$BATS_TEST_TMPDIR/locked"
+	until_true 'that is told too' status_of out '.trouble | test("under a passphrase")'
+	stop_drain
 	# as systemd hands it over, and as an option
 	CREDENTIALS_DIRECTORY=$BATS_TEST_TMPDIR start_drain
 	until_true 'all is there' has_all "$OUT"
@@ -282,6 +287,15 @@ status_of() {
 	make_log
 	start_drain --key "$BATS_TEST_TMPDIR/auditor-key"
 	until_true 'all is there' has_all "$OUT"
+}
+
+@test "a sender is nothing to start by hand" {
+	drain_to "$(file_sink out)"
+	run -2 "$BUILD/aigwd" --drain-sender out
+	assert_output --partial 'for aigwd itself'
+	run -2 "$BUILD/aigwd" --check
+	assert_output --partial 'go with --drain'
+	assert [ ! -e "$OUT" ]
 }
 
 @test "metrics are to be had on the loopback and on a socket" {

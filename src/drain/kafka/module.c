@@ -198,6 +198,13 @@ static void wait_for_reports(struct kafka *k)
 	}
 }
 
+/* A certificate is told of as an error of TLS or, when the handshake is quick, of the transport. */
+static bool is_broker_wrong(const struct kafka *k)
+{
+	return settings_result_of(k->broker_error) == SINK_WRONG ||
+	       bytes_find(bytes_str(k->broker_why), BYTES("certificate verify failed")) != SIZE_MAX;
+}
+
 /* One result when all have it. What only the configuration can better is said of a whole batch. */
 static void answer_of(const struct kafka *k, size_t count, struct sink_answer *answer)
 {
@@ -208,8 +215,7 @@ static void answer_of(const struct kafka *k, size_t count, struct sink_answer *a
 		same += answer->results[i] == answer->results[0];
 	sink_answer(answer, same == count ? (enum sink_result)answer->results[0] : SINK_PARTLY,
 		    is_broker ? k->broker_why : k->why, BYTES_NONE);
-	if (answer->result == SINK_RETRY && is_broker &&
-	    settings_result_of(k->broker_error) == SINK_WRONG)
+	if (answer->result == SINK_RETRY && is_broker && is_broker_wrong(k))
 		answer->result = SINK_WRONG;
 	for (size_t i = 0; answer->result == SINK_PARTLY && i < count; i++)
 		if (answer->results[i] == SINK_WRONG)

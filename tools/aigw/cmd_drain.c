@@ -450,10 +450,8 @@ int cmd_drain(int argc, char **argv)
 		{"json", 0, OPTION_FLAG, &w.json, NULL, "status, dead: for programs"},
 		{"watch", 0, OPTION_FLAG, &w.watch, NULL, "status: again each second"},
 		{"all", 0, OPTION_FLAG, &w.all, NULL, "replay: all dead letters"},
-		{"policy", 0, OPTION_TEXT, &w.policy, "FILE",
-		 "the policy, as aigwd --drain has it"},
-		{"state", 0, OPTION_TEXT, &w.state, "DIR",
-		 "where aigwd --drain keeps its files, as it has it"},
+		{"policy", 0, OPTION_TEXT, &w.policy, "FILE", "the policy, as the daemon has it"},
+		{"state", 0, OPTION_TEXT, &w.state, "DIR", "where the daemon keeps its files"},
 	};
 	const struct args args = {
 		.command = COMMAND,

@@ -364,3 +364,31 @@ status_of() {
 	run -0 aigw retain
 	assert_line --regexp '^1 segments removed'
 }
+
+@test "a required sink that left the policy holds retention until it is forgotten" {
+	drain_to "$(file_sink out ', "required": true'), $(file_sink gone ', "required": true')"
+	make_log
+	start_drain
+	until_true 'it is acknowledged' test -e "$SINKS/gone.acked"
+	run -2 aigw drain forget gone
+	assert_output --partial "sink 'gone' is in the policy"
+	drain_to "$(file_sink out ', "required": true')"
+	sed -i 's/"audit": {/"audit": { "retain_days": 1,/' "$AIGW_HOME/policy.json"
+	run -1 aigw drain forget gone
+	assert_output --partial 'still runs'
+	stop_drain
+	make_log days
+	start_drain
+	until_true 'the other has all' has_all "$OUT"
+	stop_drain
+	run -0 aigw retain
+	assert_output --partial 'not acknowledged by the sink: gone'
+	run -0 aigw drain forget gone
+	assert_output 'sink gone is forgotten; retention no longer waits for it'
+	run bash -c "ls '$SINKS' | grep ^gone"
+	assert_output ''
+	run -0 aigw retain
+	assert_line --regexp '^1 segments removed'
+	run -1 aigw drain forget gone
+	assert_output --partial 'nothing is kept of a sink gone'
+}

@@ -17,6 +17,7 @@
 #include "drain/feed.h"
 #include "drain/place.h"
 #include "drain/status.h"
+#include "drain_forget.h"
 #include "grid.h"
 #include "print.h"
 #include "program.h"
@@ -403,6 +404,16 @@ static int test(const struct drains_here *d, const char *name, const struct wish
 	return print_problem(err_from_errno(errno), "%s", path);
 }
 
+/* ---- forget ---- */
+
+static int forget(const struct drains_here *d, const char *name)
+{
+	if (drains_find(d->drains, bytes_str(name)))
+		return args_wrong(COMMAND, "forget: sink '%s' is in the policy; take it out first",
+				  name);
+	return drain_forget(d->sinks, name);
+}
+
 /* ---- the command ---- */
 
 static int act(const char *action, char **operands, int count, const struct wish *w)
@@ -429,6 +440,12 @@ static int act(const char *action, char **operands, int count, const struct wish
 	if (strcmp(action, "replay") == 0 && w->all == (count > 1))
 		return args_wrong(COMMAND, "replay: name one event's id, or --all");
 	status = find(&d, w);
+	if (strcmp(action, "forget") == 0) {
+		if (!status)
+			status = forget(&d, operands[0]);
+		done(&d);
+		return status;
+	}
 	if (!status)
 		status = find_sink(&d, operands[0], &sink);
 	if (!status && strcmp(action, "test") == 0)
@@ -443,7 +460,7 @@ static int act(const char *action, char **operands, int count, const struct wish
 
 int cmd_drain(int argc, char **argv)
 {
-	static const char *const actions[] = {"status", "test", "dead", "replay"};
+	static const char *const actions[] = {"status", "test", "dead", "replay", "forget"};
 	const size_t count = sizeof actions / sizeof actions[0];
 	struct wish w = {.policy = NULL};
 	const struct option options[] = {
@@ -456,12 +473,13 @@ int cmd_drain(int argc, char **argv)
 	const struct args args = {
 		.command = COMMAND,
 		.synopsis = "aigw drain status [--json] [--watch] | test SINK | dead SINK |\n"
-			    "             replay SINK ID | replay SINK --all",
+			    "             replay SINK ID | replay SINK --all | forget SINK",
 		.summary = "The sinks that the policy's \"drains\" names, and how they are.\n"
 			   "status: how each is; exit status 1 when one is not well.\n"
 			   "test:   send one heartbeat there and show the answer.\n"
 			   "dead:   the events that it has refused for good.\n"
-			   "replay: try such events again.",
+			   "replay: try such events again.\n"
+			   "forget: what is kept of a sink that the policy no longer names.",
 		.options = options,
 		.option_count = sizeof options / sizeof options[0],
 		.operands_max = 3,
@@ -471,7 +489,7 @@ int cmd_drain(int argc, char **argv)
 	if (!args_parse(&args, argc, argv, &operands, &status))
 		return status;
 	if (!operands)
-		return args_wrong(COMMAND, "what? status, test, dead or replay");
+		return args_wrong(COMMAND, "what? status, test, dead, replay or forget");
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(argv[1], actions[i]) == 0)
 			return act(argv[1], argv + 2, operands - 1, &w);

@@ -1,0 +1,1 @@
+{"model":"gpt-5","messages":[{"role":"user","content":"What is two times two?"}]}

@@ -22,7 +22,7 @@
 	"\x89"                                                                                     \
 	"AIGWseg"
 #define FORMAT_CIPHER_XCHACHA20_POLY1305 1
-#define FORMAT_CIPHER_AES_256_GCM        2 /* reserved */
+#define FORMAT_CIPHER_AES_256_GCM        2 /* and SHA-256 as the file's digest */
 
 struct format_segment {
 	uint8_t magic[8];

@@ -284,7 +284,7 @@ static enum err walk(struct run *v, struct candidate *c)
 	enum err e = segment_reader_open(file, 0, NULL, &r), n;
 
 	c->bytes = file.len;
-	seal_digest(NULL, &file, 1, c->digest);
+	file_digest_of(file, c->digest);
 	if (e)
 		return e;
 	const struct segment_header *h = segment_reader_header(r);
@@ -329,7 +329,7 @@ static bool is_as_left(struct run *v, const struct candidate *c)
 	if (last.bytes > c->bytes)
 		return false;
 	struct bytes valid = bytes_slice(buf_view(&v->image), 0, (size_t)last.bytes);
-	seal_digest(NULL, &valid, 1, digest);
+	file_digest_of(valid, digest);
 	return seal_equal(digest, last.digest) && last.found_bytes == c->bytes &&
 	       (!last.has_found_digest || seal_equal(last.found_digest, c->digest));
 }

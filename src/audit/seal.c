@@ -5,6 +5,10 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "wire/aes.h"
+#include "wire/sha256.h"
+
+#define AES_NONCE_AT (SEAL_NONCE_BYTES - AES_IV_BYTES)
 
 _Static_assert(SEAL_KEY_BYTES == crypto_box_PUBLICKEYBYTES, "X25519");
 _Static_assert(SEAL_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key");
@@ -16,6 +20,11 @@ _Static_assert(2 * SEAL_KEY_BYTES == crypto_sign_SECRETKEYBYTES, "Ed25519");
 _Static_assert(SEAL_BOX_BYTES == SEAL_KEY_BYTES + crypto_box_SEALBYTES, "box");
 _Static_assert(sizeof(struct seal_digest_state) >= sizeof(crypto_generichash_blake2b_state), "");
 _Static_assert(sizeof(struct seal_sha256_state) >= sizeof(crypto_hash_sha256_state), "");
+_Static_assert(sizeof(struct seal_sha256_state) >= sizeof(struct sha256), "");
+_Static_assert(SEAL_KEY_BYTES == crypto_aead_aes256gcm_KEYBYTES, "key");
+_Static_assert(SEAL_KEY_BYTES == AES256_KEY_BYTES, "key");
+_Static_assert(AES_IV_BYTES == crypto_aead_aes256gcm_NPUBBYTES, "nonce");
+_Static_assert(SEAL_TAG_BYTES == crypto_aead_aes256gcm_ABYTES, "tag");
 
 /* ---- libsodium without its own way to randomness, which opens files ---- */
 
@@ -470,8 +479,8 @@ enum err seal_lock_identity(const struct identity *i, struct bytes passphrase, u
 	hex_text(l.nonce, sizeof l.nonce, hex);
 	if ((e = buf_put_str(&line, hex)) || (e = buf_put_u8(&line, ' ')))
 		goto out;
-	seal_encrypt(key, l.nonce, buf_view(&line), bytes_of(i->secret_key, SEAL_KEY_BYTES), l.box,
-		     l.box + SEAL_KEY_BYTES);
+	seal_encrypt(SEAL_XCHACHA20_POLY1305, key, l.nonce, buf_view(&line),
+		     bytes_of(i->secret_key, SEAL_KEY_BYTES), l.box, l.box + SEAL_KEY_BYTES);
 	hex_text(l.box, sizeof l.box, hex);
 	e = buf_put(&line, bytes_of(hex, sizeof hex)); /* with its NUL */
 out:
@@ -493,8 +502,8 @@ enum err seal_unlock_identity(struct bytes text, struct bytes passphrase,
 		e = stretch(&l, passphrase, key);
 	if (e)
 		return e;
-	e = seal_decrypt(key, l.nonce, l.bound, bytes_of(l.box, SEAL_KEY_BYTES),
-			 l.box + SEAL_KEY_BYTES, secret);
+	e = seal_decrypt(SEAL_XCHACHA20_POLY1305, key, l.nonce, l.bound,
+			 bytes_of(l.box, SEAL_KEY_BYTES), l.box + SEAL_KEY_BYTES, secret);
 	if (!e)
 		e = make_identity(secret, &identity);
 	if (!e && memcmp(identity.recipient.public_key, l.recipient.public_key, SEAL_KEY_BYTES))
@@ -509,38 +518,46 @@ enum err seal_unlock_identity(struct bytes text, struct bytes passphrase,
 
 /* ---- digests ---- */
 
-/* The states are copied in and out: libsodium wants alignments that callers need not know. */
+/* Of SHA-256: ours where the processor has instructions for it, which libsodium does not use. */
+
+static struct sha256 *fast_state(struct seal_sha256_state *s)
+{
+	return (struct sha256 *)s->opaque;
+}
 
 void seal_sha256(struct bytes data, uint8_t ret_digest[32])
 {
-	crypto_hash_sha256(ret_digest, data.at, data.len);
+	struct seal_sha256_state s;
+
+	seal_sha256_init(&s);
+	seal_sha256_feed(&s, data);
+	seal_sha256_end(&s, ret_digest);
 }
 
 void seal_sha256_init(struct seal_sha256_state *s)
 {
-	crypto_hash_sha256_state state;
-
-	crypto_hash_sha256_init(&state);
-	memcpy(s->opaque, &state, sizeof state);
+	if (sha256_is_fast())
+		sha256_init(fast_state(s));
+	else
+		crypto_hash_sha256_init((crypto_hash_sha256_state *)s->opaque);
 }
 
 void seal_sha256_feed(struct seal_sha256_state *s, struct bytes data)
 {
-	crypto_hash_sha256_state state;
-
 	if (data.len == 0)
 		return;
-	memcpy(&state, s->opaque, sizeof state);
-	crypto_hash_sha256_update(&state, data.at, data.len);
-	memcpy(s->opaque, &state, sizeof state);
+	if (sha256_is_fast())
+		sha256_put(fast_state(s), data);
+	else
+		crypto_hash_sha256_update((crypto_hash_sha256_state *)s->opaque, data.at, data.len);
 }
 
 void seal_sha256_end(struct seal_sha256_state *s, uint8_t ret_digest[32])
 {
-	crypto_hash_sha256_state state;
-
-	memcpy(&state, s->opaque, sizeof state);
-	crypto_hash_sha256_final(&state, ret_digest);
+	if (sha256_is_fast())
+		sha256_end(fast_state(s), ret_digest);
+	else
+		crypto_hash_sha256_final((crypto_hash_sha256_state *)s->opaque, ret_digest);
 	wipe(s, sizeof *s);
 }
 
@@ -563,6 +580,7 @@ void seal_digest(const uint8_t *key, const struct bytes *parts, size_t count,
 		wipe(&state, sizeof state);
 }
 
+/* Its states are copied in and out: libsodium wants an alignment that callers need not know. */
 void seal_digest_init(struct seal_digest_state *s)
 {
 	crypto_generichash_blake2b_state state;
@@ -657,22 +675,68 @@ void seal_step(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
 	wipe(both, sizeof both);
 }
 
-void seal_encrypt(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES],
-		  struct bytes associated, struct bytes plain, uint8_t *ret_cipher,
-		  uint8_t ret_tag[SEAL_TAG_BYTES])
+enum seal_cipher seal_best_cipher(void)
 {
-	crypto_aead_xchacha20poly1305_ietf_encrypt_detached(ret_cipher, ret_tag, NULL, plain.at,
-							    plain.len, associated.at,
-							    associated.len, NULL, nonce, key);
+	return crypto_aead_aes256gcm_is_available() && sha256_is_fast() ? SEAL_AES_256_GCM
+									: SEAL_XCHACHA20_POLY1305;
 }
 
-enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES],
-		      struct bytes associated, struct bytes cipher,
-		      const uint8_t tag[SEAL_TAG_BYTES], uint8_t *ret_plain)
+void seal_encrypt(enum seal_cipher cipher, const uint8_t key[SEAL_KEY_BYTES],
+		  const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
+		  struct bytes plain, uint8_t *ret_cipher, uint8_t ret_tag[SEAL_TAG_BYTES])
 {
-	int n = crypto_aead_xchacha20poly1305_ietf_decrypt_detached(ret_plain, NULL, cipher.at,
-								    cipher.len, tag, associated.at,
-								    associated.len, nonce, key);
+	if (cipher == SEAL_AES_256_GCM)
+		crypto_aead_aes256gcm_encrypt_detached(ret_cipher, ret_tag, NULL, plain.at,
+						       plain.len, associated.at, associated.len,
+						       NULL, nonce + AES_NONCE_AT, key);
+	else
+		crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
+			ret_cipher, ret_tag, NULL, plain.at, plain.len, associated.at,
+			associated.len, NULL, nonce, key);
+}
 
+enum err seal_decrypt_plainly(const uint8_t key[SEAL_KEY_BYTES],
+			      const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
+			      struct bytes cipher, const uint8_t tag[SEAL_TAG_BYTES],
+			      uint8_t *ret_plain)
+{
+	uint8_t found[AES_BLOCK_BYTES], block[AES_BLOCK_BYTES];
+	struct aes_gcm g;
+	enum err e = OK;
+
+	aes_gcm_init(&g, key, SEAL_KEY_BYTES, nonce + AES_NONCE_AT);
+	aes_gcm_put_header(&g, associated);
+	aes_gcm_put_cipher(&g, cipher);
+	aes_gcm_end(&g, found);
+	if (sodium_memcmp(found, tag, sizeof found) != 0)
+		e = ERR_SEAL;
+	for (size_t i = 0; !e && i < cipher.len; i++) {
+		if (i % sizeof block == 0)
+			aes_gcm_key_block(&g, (uint32_t)(i / sizeof block), block);
+		ret_plain[i] = cipher.at[i] ^ block[i % sizeof block];
+	}
+	if (e && cipher.len)
+		memset(ret_plain, 0, cipher.len);
+	wipe(&g, sizeof g);
+	wipe(block, sizeof block);
+	return e;
+}
+
+enum err seal_decrypt(enum seal_cipher with, const uint8_t key[SEAL_KEY_BYTES],
+		      const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
+		      struct bytes cipher, const uint8_t tag[SEAL_TAG_BYTES], uint8_t *ret_plain)
+{
+	int n;
+
+	if (with == SEAL_AES_256_GCM && !crypto_aead_aes256gcm_is_available())
+		return seal_decrypt_plainly(key, nonce, associated, cipher, tag, ret_plain);
+	if (with == SEAL_AES_256_GCM)
+		n = crypto_aead_aes256gcm_decrypt_detached(ret_plain, NULL, cipher.at, cipher.len,
+							   tag, associated.at, associated.len,
+							   nonce + AES_NONCE_AT, key);
+	else
+		n = crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
+			ret_plain, NULL, cipher.at, cipher.len, tag, associated.at, associated.len,
+			nonce, key);
 	return n == 0 ? OK : ERR_SEAL;
 }

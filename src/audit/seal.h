@@ -102,10 +102,11 @@ MUST_USE enum err seal_unlock_identity(struct bytes text, struct bytes passphras
 /* Digests used outside the audit floor too. */
 void seal_sha256(struct bytes data, uint8_t ret_digest[32]);
 struct seal_sha256_state {
-	uint8_t opaque[128];
+	uint64_t opaque[16];
 };
 void seal_sha256_init(struct seal_sha256_state *s);
 void seal_sha256_feed(struct seal_sha256_state *s, struct bytes data);
+/* Wipes the state. */
 void seal_sha256_end(struct seal_sha256_state *s, uint8_t ret_digest[32]);
 /* Keyed digest for fingerprints of credentials: BLAKE2b-256(key, data). */
 void seal_keyed_digest(const uint8_t key[32], struct bytes data, uint8_t ret_digest[32]);
@@ -143,14 +144,26 @@ MUST_USE enum err seal_open_box(const struct identity *i, const uint8_t box[SEAL
 void seal_step(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
 	       uint8_t ret_once[SEAL_KEY_BYTES], uint8_t ret_next[SEAL_KEY_BYTES]);
 
-/* XChaCha20-Poly1305 (IETF). ret_cipher has plain.len bytes; the two may not overlap. */
-void seal_encrypt(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES],
-		  struct bytes associated, struct bytes plain, uint8_t *ret_cipher,
-		  uint8_t ret_tag[SEAL_TAG_BYTES]);
+/* XChaCha20-Poly1305 (IETF), or AES-256-GCM (NIST SP 800-38D) with the last 12 bytes of the nonce;
+ * the numbers are those of a segment's header. */
+enum seal_cipher { SEAL_XCHACHA20_POLY1305 = 1, SEAL_AES_256_GCM = 2 };
+/* The one that costs least on this processor: AES-256-GCM where it has instructions for that and
+ * for SHA-256, which goes with it (audit/file_digest). Ready after seal_init. */
+enum seal_cipher seal_best_cipher(void);
+/* ret_cipher has plain.len bytes; the two may not overlap. AES-256-GCM only where it is the best.
+ */
+void seal_encrypt(enum seal_cipher cipher, const uint8_t key[SEAL_KEY_BYTES],
+		  const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
+		  struct bytes plain, uint8_t *ret_cipher, uint8_t ret_tag[SEAL_TAG_BYTES]);
 /* ERR_SEAL: changed bytes or another key; ret_plain (cipher.len bytes) is then zeros. */
-MUST_USE enum err seal_decrypt(const uint8_t key[SEAL_KEY_BYTES],
+MUST_USE enum err seal_decrypt(enum seal_cipher with, const uint8_t key[SEAL_KEY_BYTES],
 			       const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
 			       struct bytes cipher, const uint8_t tag[SEAL_TAG_BYTES],
 			       uint8_t *ret_plain);
+/* The same on a processor without instructions for AES: slow. seal_decrypt calls it by itself. */
+MUST_USE enum err seal_decrypt_plainly(const uint8_t key[SEAL_KEY_BYTES],
+				       const uint8_t nonce[SEAL_NONCE_BYTES],
+				       struct bytes associated, struct bytes cipher,
+				       const uint8_t tag[SEAL_TAG_BYTES], uint8_t *ret_plain);
 
 #endif

@@ -13,6 +13,9 @@
 #include "audit/place.h"
 #include "base/sys.h"
 
+_Static_assert((int)SEAL_XCHACHA20_POLY1305 == (int)FORMAT_CIPHER_XCHACHA20_POLY1305, "");
+_Static_assert((int)SEAL_AES_256_GCM == (int)FORMAT_CIPHER_AES_256_GCM, "");
+
 #define APPEND_FLAGS    (O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 #define CREATE_FLAGS    (O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_NOCTTY)
 #define NS_PER_DAY      (86400ull * 1000000000u)
@@ -110,12 +113,12 @@ bool segment_settle(struct segment_writer *w, size_t bytes_max)
 	struct bytes due = bytes_of(w->frame + w->frame_digested, w->frame_len - w->frame_digested);
 
 	if (w->open && due.len > bytes_max) {
-		seal_digest_feed(&w->digest, bytes_slice(due, 0, bytes_max));
+		file_digest_feed(&w->digest, bytes_slice(due, 0, bytes_max));
 		w->frame_digested += bytes_max;
 		return true;
 	}
 	if (w->open && due.len)
-		seal_digest_feed(&w->digest, due);
+		file_digest_feed(&w->digest, due);
 	drop_frame(w);
 	return false;
 }
@@ -200,13 +203,13 @@ static void give_up(struct segment_writer *w, const struct segment_config *confi
 	w->sync_lost |= w->unsynced;
 	memcpy(note.segment_id, w->segment_id, sizeof note.segment_id);
 	memcpy(note.chain, w->chain, sizeof note.chain);
-	seal_digest_feed(&w->digest,
+	file_digest_feed(&w->digest,
 			 bytes_of(w->frame + w->frame_digested, w->frame_len - w->frame_digested));
-	seal_digest_end(&w->digest, note.digest);
+	file_digest_end(&w->digest, note.digest);
 	if (found_bytes != WAS_REPLACED && found_bytes == w->offset + partial) {
-		struct seal_digest_state found = w->digest;
-		seal_digest_feed(&found, bytes_of(w->frame + w->frame_len, partial));
-		seal_digest_end(&found, note.found_digest);
+		struct file_digest found = w->digest;
+		file_digest_feed(&found, bytes_of(w->frame + w->frame_len, partial));
+		file_digest_end(&found, note.found_digest);
 		note.has_found_digest = true;
 	}
 	w->owes = true;
@@ -240,8 +243,8 @@ static enum err seal_frame(const struct segment_writer *w, unsigned kind, uint64
 	head.crc = frame_crc32c(0, bytes_of(&head, offsetof(struct format_frame, crc)));
 	frame_step(w->secret->key, record_key, ret_next_key);
 	memcpy(to, &head, sizeof head);
-	seal_encrypt(record_key, head.nonce, bytes_of(to, sizeof head), plain, to + sizeof head,
-		     tag);
+	seal_encrypt(w->cipher, record_key, head.nonce, bytes_of(to, sizeof head), plain,
+		     to + sizeof head, tag);
 	frame_chain(&head, tag, ret_next_chain);
 	wipe(record_key, sizeof record_key);
 	return OK;
@@ -366,7 +369,7 @@ static enum err build_header(struct segment_writer *w, const struct segment_conf
 {
 	struct format_segment header = {
 		.version = FORMAT_VERSION,
-		.cipher = FORMAT_CIPHER_XCHACHA20_POLY1305,
+		.cipher = (uint16_t)w->cipher,
 		.pid = (uint64_t)w->pid,
 		.started_ns = now_ns,
 		.recipient_count = (uint16_t)config->recipient_count,
@@ -473,7 +476,8 @@ static enum err open_segment(struct segment_writer *w, const struct segment_conf
 	w->pid = sys_getpid();
 	w->day = now_ns / NS_PER_DAY;
 	w->sequence = 0;
-	seal_digest_init(&w->digest);
+	w->cipher = config->cipher ? config->cipher : seal_best_cipher();
+	file_digest_init(&w->digest);
 	if ((e = map_secret(w)) || (e = sys_random(w->segment_id, sizeof w->segment_id)) ||
 	    (e = place_make(config->directory, config->host, (uint64_t)w->pid, w->day,
 			    w->segment_id, w->path, &below)) ||
@@ -544,7 +548,7 @@ void segment_tip(struct segment_writer *w, struct segment_tip *ret_tip)
 	ret_tip->records = w->sequence;
 	ret_tip->bytes = w->offset;
 	memcpy(ret_tip->chain, w->chain, sizeof ret_tip->chain);
-	seal_digest_end(&w->digest, ret_tip->digest);
+	file_digest_end(&w->digest, ret_tip->digest);
 }
 
 static enum err close_segment(struct segment_writer *w, const struct segment_config *config,
@@ -570,7 +574,7 @@ static enum err close_segment(struct segment_writer *w, const struct segment_con
 	(void)segment_settle(w, SIZE_MAX);
 	memcpy(closed.segment_id, w->segment_id, sizeof closed.segment_id);
 	memcpy(closed.chain, w->chain, sizeof closed.chain);
-	seal_digest_end(&w->digest, closed.digest);
+	file_digest_end(&w->digest, closed.digest);
 	closed.records = w->sequence;
 	closed.bytes = w->offset;
 	e = ledger_append(&ledger, now_ns, &closed);

@@ -10,6 +10,7 @@
 #ifndef AIGW_AUDIT_SEGMENT_H
 #define AIGW_AUDIT_SEGMENT_H
 
+#include "audit/file_digest.h"
 #include "audit/ledger.h"
 #include "audit/record.h"
 #include "audit/seal.h"
@@ -28,6 +29,7 @@ struct segment_config {
 	uint8_t policy_digest[32];
 	const char *host;          /* for the header and file name, at most 64 bytes are used */
 	const char *boot_id;       /* 36 characters or "" */
+	enum seal_cipher cipher;   /* 0: seal_best_cipher */
 	struct bytes start_record; /* plaintext of the `start` record; becomes the first of each
 				      segment */
 };
@@ -51,8 +53,9 @@ struct segment_writer {
 	uint64_t device, inode;
 	size_t recipient_count; /* as sealed into the header */
 	uint8_t recipients[SEGMENT_RECIPIENTS_MAX][SEAL_KEY_BYTES];
-	struct seal_digest_state digest; /* of all bytes of the file but those in `frame` */
-	uint8_t *frame;                  /* the file's last bytes, not digested yet */
+	enum seal_cipher cipher;
+	struct file_digest digest; /* of all bytes of the file but those in `frame` */
+	uint8_t *frame;            /* the file's last bytes, not digested yet */
 	size_t frame_len, frame_cap;
 	size_t frame_digested; /* of frame_len */
 	int fd_plus_one;       /* kept between appends, high and close-on-exec; 0: none */
@@ -172,6 +175,7 @@ struct segment_mark {
 	bool has_chain;
 	uint8_t chain[SEAL_DIGEST_BYTES];
 	uint8_t key[SEAL_KEY_BYTES]; /* k(sequence), when the reader has the segment's key */
+	enum seal_cipher cipher;     /* the segment's; only a reader without its header asks */
 };
 
 /* ERR_LIMIT: the ratchet is too far away. */

@@ -50,7 +50,8 @@ static enum err parse_header(struct bytes file, struct format_segment *ret_raw)
 		return ERR_TORN;
 	memcpy(&raw, file.at, sizeof raw);
 	if (raw.version > FORMAT_VERSION || raw.flags_incompatible != 0 ||
-	    raw.cipher != FORMAT_CIPHER_XCHACHA20_POLY1305)
+	    (raw.cipher != FORMAT_CIPHER_XCHACHA20_POLY1305 &&
+	     raw.cipher != FORMAT_CIPHER_AES_256_GCM))
 		return ERR_UNSUPPORTED;
 	if (raw.version != FORMAT_VERSION || raw.recipient_count == 0 ||
 	    raw.recipient_count > SEGMENT_RECIPIENTS_MAX ||
@@ -268,8 +269,10 @@ static bool reach_key(struct segment_reader *r, uint64_t sequence, uint8_t ret_r
 enum err segment_reader_mark(struct segment_reader *r, struct segment_mark *ret_mark)
 {
 	uint8_t unused[SEAL_KEY_BYTES];
-	struct segment_mark mark = {
-		.offset = r->base + r->at, .sequence = r->sequence, .has_chain = r->has_chain};
+	struct segment_mark mark = {.offset = r->base + r->at,
+				    .sequence = r->sequence,
+				    .has_chain = r->has_chain,
+				    .cipher = (enum seal_cipher)r->header.cipher};
 
 	/* k(sequence) is what the step to the key of the record before leaves. */
 	if (r->has_key && r->key_sequence != r->sequence) {
@@ -311,6 +314,7 @@ enum err segment_reader_resume(const struct segment_mark *mark, struct bytes par
 	if (!r)
 		return ERR_NOMEM;
 	r->resumed = r->has_key = true;
+	r->header.cipher = (uint16_t)mark->cipher;
 	r->steps_left = STEPS_EXTRA_RESUMED;
 	memcpy(r->first_key, mark->key, sizeof r->first_key);
 	segment_reader_extend(r, mark, part);
@@ -422,8 +426,8 @@ enum err segment_next(struct segment_reader *r, struct segment_record *ret_recor
 	if (r->has_key) {
 		e = ERR_SEAL;
 		if (reach_key(r, head.sequence, record_key))
-			e = seal_decrypt(record_key, head.nonce, bytes_slice(whole, 0, sizeof head),
-					 body, tag, r->plain);
+			e = seal_decrypt((enum seal_cipher)r->header.cipher, record_key, head.nonce,
+					 bytes_slice(whole, 0, sizeof head), body, tag, r->plain);
 		wipe(record_key, sizeof record_key);
 		record.opened = !e;
 		if (!e)

@@ -33,7 +33,7 @@ static void tell_record(struct run *v, const struct walked *w, const struct segm
 
 /* The file's digest, made while its records are read: their bytes are near then. */
 struct image_digest {
-	struct seal_digest_state state;
+	struct file_digest state;
 	struct bytes rest; /* of the file, not digested yet */
 };
 
@@ -43,7 +43,7 @@ static void digest_until(struct image_digest *d, struct bytes file, uint64_t off
 
 	if (offset <= done)
 		return;
-	seal_digest_feed(&d->state, bytes_slice(d->rest, 0, (size_t)offset - done));
+	file_digest_feed(&d->state, bytes_slice(d->rest, 0, (size_t)offset - done));
 	d->rest = bytes_from(file, offset < file.len ? (size_t)offset : file.len);
 }
 
@@ -140,15 +140,15 @@ static enum err walk_image(struct run *v, struct walked *w)
 	if (e == ERR_NOMEM)
 		return e;
 	w->bytes = file.len;
-	seal_digest_init(&digest.state);
+	file_digest_init(&digest.state);
 	e = read_image(v, e, r, &digest, w);
 	segment_reader_free(r);
 	digest_until(&digest, file, file.len);
-	seal_digest_end(&digest.state, w->digest);
+	file_digest_end(&digest.state, w->digest);
 	memcpy(w->valid_digest, w->digest, sizeof w->valid_digest);
 	if (!e && w->torn) {
 		struct bytes valid = bytes_slice(file, 0, (size_t)w->torn_at);
-		seal_digest(NULL, &valid, 1, w->valid_digest);
+		file_digest_of(valid, w->valid_digest);
 	}
 	return e;
 }

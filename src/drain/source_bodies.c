@@ -60,7 +60,8 @@ static enum err load_part(struct source *s, struct item *i, const struct source_
 			  struct loading *l)
 {
 	const struct source_ref *ref = &i->refs[part->ref];
-	struct segment_mark mark = {.offset = ref->offset, .sequence = ref->sequence};
+	struct segment_mark mark = {
+		.offset = ref->offset, .sequence = ref->sequence, .cipher = ref->segment->cipher};
 	struct segment_reader *r = NULL;
 	struct segment_record record = {0};
 	struct bytes frame;

@@ -124,6 +124,7 @@ static enum err take_facts(struct source_segment *g, const struct segment_header
 	enum err e = OK;
 
 	memcpy(g->id, h->segment_id, sizeof g->id);
+	g->cipher = (enum seal_cipher)h->cipher;
 	g->started_ns = h->started_ns;
 	g->pid = h->pid;
 	g->process_start = h->process_start;

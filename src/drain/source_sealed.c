@@ -54,11 +54,11 @@ static enum err digest_file(struct source *s, const struct source_segment *g, st
 			    uint8_t ret_digest[SEAL_DIGEST_BYTES])
 {
 	const uint64_t overlap = sizeof(struct format_frame);
-	struct seal_digest_state digest;
+	struct file_digest digest;
 	uint64_t done = 0;
 	enum err e = OK;
 
-	seal_digest_init(&digest);
+	file_digest_init(&digest);
 	s->window_of = NULL;
 	while (!e && done < g->size) {
 		uint64_t from = done > overlap ? done - overlap : 0;
@@ -69,10 +69,10 @@ static enum err digest_file(struct source *s, const struct source_segment *g, st
 		if (e)
 			break;
 		count_frames(w, buf_view(&s->window), from);
-		seal_digest_feed(&digest, bytes_from(buf_view(&s->window), (size_t)(done - from)));
+		file_digest_feed(&digest, bytes_from(buf_view(&s->window), (size_t)(done - from)));
 		done = from + s->window.len;
 	}
-	seal_digest_end(&digest, ret_digest);
+	file_digest_end(&digest, ret_digest);
 	return e;
 }
 

@@ -42,6 +42,7 @@ struct source_segment {
 	size_t below; /* where DAY/NAME begins */
 	uint64_t day, started_ns;
 	uint8_t id[16];
+	enum seal_cipher cipher;
 	uint32_t refs; /* of items; finished ones are freed when there are none */
 	bool begun;    /* its header was read */
 	bool has_key, unreadable, ended, finished;

@@ -329,8 +329,8 @@ enum err key_secret_open(const struct key_secret *s, const struct key_host *host
 	uint8_t associated[2 * GATEWAY_KEY_NAME_MAX + 1];
 	size_t len = put_associated(s, associated);
 
-	return seal_decrypt(host->secret, s->nonce, bytes_of(associated, len), s->cipher, s->tag,
-			    ret_plain);
+	return seal_decrypt(SEAL_XCHACHA20_POLY1305, host->secret, s->nonce,
+			    bytes_of(associated, len), s->cipher, s->tag, ret_plain);
 }
 
 enum err key_secret_seal(struct key_secret *s, const struct key_host *host, struct bytes plain,
@@ -349,7 +349,8 @@ enum err key_secret_seal(struct key_secret *s, const struct key_host *host, stru
 		return ERR_BAD;
 	TRY(sys_random(s->nonce, sizeof s->nonce));
 	len = put_associated(s, associated);
-	seal_encrypt(host->secret, s->nonce, bytes_of(associated, len), plain, ret_cipher, s->tag);
+	seal_encrypt(SEAL_XCHACHA20_POLY1305, host->secret, s->nonce, bytes_of(associated, len),
+		     plain, ret_cipher, s->tag);
 	s->cipher = bytes_of(ret_cipher, plain.len);
 	return OK;
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "wire/aes128.h"
+#include "wire/aes.h"
 #include "wire/sha256.h"
 
 #define LONG_HEADER        0x80 /* RFC 9000 17.2 */
@@ -153,7 +153,7 @@ static uint64_t whole_number(uint64_t expected, uint64_t truncated, size_t width
 }
 
 struct opened {
-	struct aes128_gcm gcm;
+	struct aes_gcm gcm;
 	struct bytes cipher; /* the frames */
 	uint64_t number;
 };
@@ -163,16 +163,16 @@ static bool open_packet(const struct quic_initial_keys *k, const struct packet *
 			uint64_t expected_number, struct opened *ret_opened)
 {
 	struct opened *o = ret_opened;
-	struct aes128 header_cipher;
-	uint8_t mask[AES128_BYTES], tag[AES128_BYTES], iv[AES128_IV_BYTES];
+	struct aes header_cipher;
+	uint8_t mask[AES_BLOCK_BYTES], tag[AES_BLOCK_BYTES], iv[AES_IV_BYTES];
 	uint8_t number[NUMBER_BYTES_MAX];
 	uint64_t truncated = 0;
 
 	/* the sample lies where the cipher text would be behind the longest number */
-	if (p->body.len < NUMBER_BYTES_MAX + AES128_BYTES)
+	if (p->body.len < NUMBER_BYTES_MAX + AES_BLOCK_BYTES)
 		return false;
-	aes128_init(&header_cipher, k->header_key);
-	aes128_encrypt(&header_cipher, p->body.at + NUMBER_BYTES_MAX, mask);
+	aes_init(&header_cipher, k->header_key, AES128_KEY_BYTES);
+	aes_encrypt(&header_cipher, p->body.at + NUMBER_BYTES_MAX, mask);
 	uint8_t first = p->head.at[0] ^ (mask[0] & PROTECTED_BITS);
 	size_t width = (first & NUMBER_LENGTH_BITS) + 1u;
 	for (size_t i = 0; i < width; i++) {
@@ -183,14 +183,14 @@ static bool open_packet(const struct quic_initial_keys *k, const struct packet *
 	memcpy(iv, k->iv, sizeof iv);
 	for (size_t i = 0; i < 8; i++)
 		iv[sizeof iv - 1 - i] ^= (uint8_t)(o->number >> (8 * i));
-	o->cipher = bytes_slice(p->body, width, p->body.len - width - AES128_BYTES);
-	aes128_gcm_init(&o->gcm, k->key, iv);
-	aes128_gcm_put_header(&o->gcm, bytes_of(&first, 1));
-	aes128_gcm_put_header(&o->gcm, bytes_from(p->head, 1));
-	aes128_gcm_put_header(&o->gcm, bytes_of(number, width));
-	aes128_gcm_put_cipher(&o->gcm, o->cipher);
-	aes128_gcm_end(&o->gcm, tag);
-	return memcmp(tag, p->body.at + p->body.len - AES128_BYTES, AES128_BYTES) == 0;
+	o->cipher = bytes_slice(p->body, width, p->body.len - width - AES_BLOCK_BYTES);
+	aes_gcm_init(&o->gcm, k->key, AES128_KEY_BYTES, iv);
+	aes_gcm_put_header(&o->gcm, bytes_of(&first, 1));
+	aes_gcm_put_header(&o->gcm, bytes_from(p->head, 1));
+	aes_gcm_put_header(&o->gcm, bytes_of(number, width));
+	aes_gcm_put_cipher(&o->gcm, o->cipher);
+	aes_gcm_end(&o->gcm, tag);
+	return memcmp(tag, p->body.at + p->body.len - AES_BLOCK_BYTES, AES_BLOCK_BYTES) == 0;
 }
 
 /* ---- frames, read from the packet as it is decrypted */
@@ -198,7 +198,7 @@ static bool open_packet(const struct quic_initial_keys *k, const struct packet *
 struct text {
 	const struct opened *from;
 	size_t at;
-	uint8_t key_block[AES128_BYTES];
+	uint8_t key_block[AES_BLOCK_BYTES];
 	bool bad; /* read past the end */
 };
 
@@ -209,14 +209,14 @@ static bool has_more(const struct text *t)
 
 static uint8_t text_u8(struct text *t)
 {
-	size_t in_block = t->at % AES128_BYTES;
+	size_t in_block = t->at % AES_BLOCK_BYTES;
 
 	if (!has_more(t)) {
 		t->bad = true;
 		return 0;
 	}
 	if (in_block == 0)
-		aes128_gcm_key_block(&t->from->gcm, (uint32_t)(t->at / AES128_BYTES), t->key_block);
+		aes_gcm_key_block(&t->from->gcm, (uint32_t)(t->at / AES_BLOCK_BYTES), t->key_block);
 	return t->from->cipher.at[t->at++] ^ t->key_block[in_block];
 }
 

@@ -2,6 +2,10 @@
 #include "wire/sha256.h"
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 #define LENGTH_BYTES 8 /* at the end of the last block: how long the message was, in bits */
 
@@ -34,18 +38,18 @@ static void store(uint8_t *at, uint32_t v)
 }
 
 /* FIPS 180-4 6.2.2; the letters are the standard's. */
-static void take_block(struct sha256 *s)
+static void take_block(uint32_t state[8], const uint8_t *block)
 {
 	uint32_t w[64], v[8];
 
 	for (int t = 0; t < 16; t++)
-		w[t] = load(s->block + 4 * t);
+		w[t] = load(block + 4 * t);
 	for (int t = 16; t < 64; t++) {
 		uint32_t x = w[t - 15], y = w[t - 2];
 		w[t] = w[t - 16] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[t - 7] +
 		       (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
 	}
-	memcpy(v, s->state, sizeof v);
+	memcpy(v, state, sizeof v);
 	for (int t = 0; t < 64; t++) {
 		uint32_t a = v[0], b = v[1], c = v[2], e = v[4], f = v[5], g = v[6];
 		uint32_t t1 = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
@@ -57,7 +61,106 @@ static void take_block(struct sha256 *s)
 		v[0] = t1 + t2;
 	}
 	for (int i = 0; i < 8; i++)
-		s->state[i] += v[i];
+		state[i] += v[i];
+}
+
+/* ---- with the processor's instructions (Intel SDM 2B, "SHA256RNDS2" and its neighbours) ---- */
+
+#if defined(__x86_64__)
+#define INSTRUCTIONS __attribute__((target("sha,sse4.1,ssse3")))
+
+bool sha256_is_fast(void)
+{
+	static int known; /* 0: not asked, 1: no, 2: yes; atomic. Asking is slow in a virtual
+			     machine. */
+	int have = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	unsigned a, b, c, d;
+
+	if (have == 0) {
+		have = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSSE3) && (c & bit_SSE4_1) &&
+				       __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA)
+			       ? 2
+			       : 1;
+		__atomic_store_n(&known, have, __ATOMIC_RELAXED);
+	}
+	return have == 2;
+}
+
+/* The next four words of the schedule, from the sixteen before. */
+INSTRUCTIONS static __m128i next_words(__m128i w0, __m128i w4, __m128i w8, __m128i w12)
+{
+	__m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(w0, w4), _mm_alignr_epi8(w12, w8, 4));
+
+	return _mm_sha256msg2_epu32(sum, w12);
+}
+
+/* abef and cdgh: the working variables, in the order in which the instructions want them. */
+INSTRUCTIONS static void four_rounds(__m128i *abef, __m128i *cdgh, __m128i words,
+				     const uint32_t *constant)
+{
+	__m128i wk = _mm_add_epi32(words, _mm_loadu_si128((const __m128i *)constant));
+
+	*cdgh = _mm_sha256rnds2_epu32(*cdgh, *abef, wk);
+	*abef = _mm_sha256rnds2_epu32(*abef, *cdgh, _mm_shuffle_epi32(wk, 0x0e));
+}
+
+INSTRUCTIONS static __m128i load_words(const uint8_t *at)
+{
+	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+
+	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)at), swap);
+}
+
+INSTRUCTIONS static void take_blocks_fast(uint32_t state[8], const uint8_t *at, size_t count)
+{
+	__m128i dcba = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xb1);
+	__m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1b);
+	__m128i abef = _mm_alignr_epi8(dcba, hgfe, 8), cdgh = _mm_blend_epi16(hgfe, dcba, 0xf0);
+
+	for (; count; count--, at += SHA256_BLOCK_BYTES) {
+		__m128i abef_before = abef, cdgh_before = cdgh;
+		__m128i w0 = load_words(at), w4 = load_words(at + 16);
+		__m128i w8 = load_words(at + 32), w12 = load_words(at + 48);
+		four_rounds(&abef, &cdgh, w0, constants);
+		four_rounds(&abef, &cdgh, w4, constants + 4);
+		four_rounds(&abef, &cdgh, w8, constants + 8);
+		four_rounds(&abef, &cdgh, w12, constants + 12);
+		for (size_t t = 16; t < 64; t += 16) {
+			w0 = next_words(w0, w4, w8, w12);
+			four_rounds(&abef, &cdgh, w0, constants + t);
+			w4 = next_words(w4, w8, w12, w0);
+			four_rounds(&abef, &cdgh, w4, constants + t + 4);
+			w8 = next_words(w8, w12, w0, w4);
+			four_rounds(&abef, &cdgh, w8, constants + t + 8);
+			w12 = next_words(w12, w0, w4, w8);
+			four_rounds(&abef, &cdgh, w12, constants + t + 12);
+		}
+		abef = _mm_add_epi32(abef, abef_before);
+		cdgh = _mm_add_epi32(cdgh, cdgh_before);
+	}
+	dcba = _mm_shuffle_epi32(abef, 0x1b); /* its name is what it becomes below */
+	hgfe = _mm_shuffle_epi32(cdgh, 0xb1);
+	_mm_storeu_si128((__m128i *)state, _mm_blend_epi16(dcba, hgfe, 0xf0));
+	_mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(hgfe, dcba, 8));
+}
+#else
+bool sha256_is_fast(void)
+{
+	return false;
+}
+
+static void take_blocks_fast(uint32_t state[8], const uint8_t *at, size_t count)
+{
+}
+#endif
+
+static void take_blocks(struct sha256 *s, const uint8_t *at, size_t count)
+{
+	if (sha256_is_fast() && !s->plain)
+		take_blocks_fast(s->state, at, count);
+	else
+		for (; count; count--, at += SHA256_BLOCK_BYTES)
+			take_block(s->state, at);
 }
 
 void sha256_init(struct sha256 *s)
@@ -68,15 +171,23 @@ void sha256_init(struct sha256 *s)
 
 void sha256_put(struct sha256 *s, struct bytes data)
 {
-	while (data.len) {
-		size_t used = s->total_bytes % SHA256_BLOCK_BYTES;
+	size_t used = s->total_bytes % SHA256_BLOCK_BYTES, whole;
+
+	s->total_bytes += data.len;
+	if (used) {
 		struct bytes piece = bytes_slice(data, 0, SHA256_BLOCK_BYTES - used);
-		memcpy(s->block + used, piece.at, piece.len);
-		s->total_bytes += piece.len;
+		if (piece.len)
+			memcpy(s->block + used, piece.at, piece.len);
 		data = bytes_from(data, piece.len);
-		if (used + piece.len == SHA256_BLOCK_BYTES)
-			take_block(s);
+		if (used + piece.len < SHA256_BLOCK_BYTES)
+			return;
+		take_blocks(s, s->block, 1);
 	}
+	whole = data.len / SHA256_BLOCK_BYTES;
+	take_blocks(s, data.at, whole);
+	data = bytes_from(data, whole * SHA256_BLOCK_BYTES);
+	if (data.len)
+		memcpy(s->block, data.at, data.len);
 }
 
 void sha256_end(struct sha256 *s, uint8_t ret_digest[SHA256_BYTES])

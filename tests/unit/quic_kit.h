@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "hello_kit.h"
-#include "wire/aes128.h"
+#include "wire/aes.h"
 #include "wire/quic_initial.h"
 
 struct kit_initial {
@@ -38,9 +38,9 @@ static inline void kit_put_initial(struct buf *datagram, struct kit_initial p, s
 	unsigned width = p.number_bytes ? p.number_bytes : 4;
 	struct quic_initial_keys keys;
 	struct buf head = {0}, text = {0};
-	uint8_t block[AES128_BYTES], iv[AES128_IV_BYTES];
-	struct aes128_gcm gcm;
-	struct aes128 header_cipher;
+	uint8_t block[AES_BLOCK_BYTES], iv[AES_IV_BYTES];
+	struct aes_gcm gcm;
+	struct aes header_cipher;
 
 	kit_must(quic_initial_derive(p.version, p.keyed_by.len ? p.keyed_by : p.cid, &keys));
 	kit_put(&head, 0xc0u | (p.version == QUIC_V2 ? 0x10 : 0) | p.type_bits | (width - 1), 1);
@@ -49,28 +49,28 @@ static inline void kit_put_initial(struct buf *datagram, struct kit_initial p, s
 	kit_put(&head, 0, 1);
 	kit_must(buf_put_u8(&head, (uint8_t)p.token.len));
 	kit_must(buf_put(&head, p.token));
-	kit_put(&head, 0x4000 | (width + frames.len + AES128_BYTES), 2);
+	kit_put(&head, 0x4000 | (width + frames.len + AES_BLOCK_BYTES), 2);
 	size_t number_at = head.len;
 	kit_put(&head, p.number, (int)width);
 
 	memcpy(iv, keys.iv, sizeof iv);
 	for (int i = 0; i < 8; i++)
 		iv[sizeof iv - 1 - (size_t)i] ^= (uint8_t)(p.number >> (8 * i));
-	aes128_gcm_init(&gcm, keys.key, iv);
+	aes_gcm_init(&gcm, keys.key, AES128_KEY_BYTES, iv);
 	kit_must(buf_put(&text, frames));
-	for (size_t at = 0; at < text.len; at += AES128_BYTES) {
-		aes128_gcm_key_block(&gcm, (uint32_t)(at / AES128_BYTES), block);
+	for (size_t at = 0; at < text.len; at += AES_BLOCK_BYTES) {
+		aes_gcm_key_block(&gcm, (uint32_t)(at / AES_BLOCK_BYTES), block);
 		kit_xor(text.at + at, block,
-			bytes_from(buf_view(&text), at).len < AES128_BYTES ? text.len - at
-									   : AES128_BYTES);
+			bytes_from(buf_view(&text), at).len < AES_BLOCK_BYTES ? text.len - at
+									      : AES_BLOCK_BYTES);
 	}
-	aes128_gcm_put_header(&gcm, buf_view(&head));
-	aes128_gcm_put_cipher(&gcm, buf_view(&text));
-	aes128_gcm_end(&gcm, block);
+	aes_gcm_put_header(&gcm, buf_view(&head));
+	aes_gcm_put_cipher(&gcm, buf_view(&text));
+	aes_gcm_end(&gcm, block);
 	kit_must(buf_put(&text, bytes_of(block, sizeof block)));
 
-	aes128_init(&header_cipher, keys.header_key);
-	aes128_encrypt(&header_cipher, text.at + 4 - width, block);
+	aes_init(&header_cipher, keys.header_key, AES128_KEY_BYTES);
+	aes_encrypt(&header_cipher, text.at + 4 - width, block);
 	head.at[0] ^= block[0] & 0x0f;
 	kit_xor(head.at + number_at, block + 1, width);
 	kit_must(buf_put(datagram, buf_view(&head)));

@@ -183,19 +183,93 @@ static void records_are_sealed_as_the_draft_says(void)
 	from_hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f", key);
 	from_hex("404142434445464748494a4b4c4d4e4f5051525354555657", nonce);
 	from_hex("50515253c0c1c2c3c4c5c6c7", ad);
-	seal_encrypt(key, nonce, associated, bytes_str(plain), cipher, tag);
+	seal_encrypt(SEAL_XCHACHA20_POLY1305, key, nonce, associated, bytes_str(plain), cipher,
+		     tag);
 	CHECK_HEX(cipher, 16, "bd6d179d3e83d43b9576579493c0e939");
 	CHECK_HEX(tag, 16, "c0875924c1c7987947deafd8780acf49");
-	CHECK_ERR(seal_decrypt(key, nonce, associated, bytes_of(cipher, sizeof cipher), tag, back),
+	CHECK_ERR(seal_decrypt(SEAL_XCHACHA20_POLY1305, key, nonce, associated,
+			       bytes_of(cipher, sizeof cipher), tag, back),
 		  OK);
 	CHECK(memcmp(back, plain, sizeof back) == 0);
 	ad[3] ^= 1;
-	CHECK_ERR(seal_decrypt(key, nonce, associated, bytes_of(cipher, sizeof cipher), tag, back),
+	CHECK_ERR(seal_decrypt(SEAL_XCHACHA20_POLY1305, key, nonce, associated,
+			       bytes_of(cipher, sizeof cipher), tag, back),
 		  ERR_SEAL);
 	ad[3] ^= 1;
 	nonce[23] ^= 1;
-	CHECK_ERR(seal_decrypt(key, nonce, associated, bytes_of(cipher, sizeof cipher), tag, back),
+	CHECK_ERR(seal_decrypt(SEAL_XCHACHA20_POLY1305, key, nonce, associated,
+			       bytes_of(cipher, sizeof cipher), tag, back),
 		  ERR_SEAL);
+}
+
+/* McGrew and Viega, "The Galois/Counter Mode of Operation", test case 16. */
+static void records_are_sealed_as_the_mode_s_authors_say(void)
+{
+	uint8_t key[32], nonce[24] = {1, 2, 3}, ad[20], plain[60], cipher[60], tag[16], back[60];
+	struct bytes associated = {ad, sizeof ad}, text = {plain, sizeof plain};
+
+	from_hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", key);
+	from_hex("cafebabefacedbaddecaf888", nonce + 12);
+	from_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2", ad);
+	from_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+		 "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+		 plain);
+	from_hex("522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+		 "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662",
+		 cipher);
+	from_hex("76fc6ece0f4e1768cddf8853bb2d551b", tag);
+	if (seal_best_cipher() == SEAL_AES_256_GCM) {
+		uint8_t made[sizeof cipher], made_tag[sizeof tag];
+		seal_encrypt(SEAL_AES_256_GCM, key, nonce, associated, text, made, made_tag);
+		CHECK(memcmp(made, cipher, sizeof cipher) == 0);
+		CHECK(memcmp(made_tag, tag, sizeof tag) == 0);
+	}
+	for (size_t bit = 0; bit <= 8 * sizeof cipher; bit++) {
+		struct bytes sealed = bytes_of(cipher, sizeof cipher);
+		enum err expected = bit < 8 * sizeof cipher ? ERR_SEAL : OK;
+		if (expected)
+			cipher[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		CHECK_ERR(seal_decrypt(SEAL_AES_256_GCM, key, nonce, associated, sealed, tag, back),
+			  expected);
+		CHECK_ERR(seal_decrypt_plainly(key, nonce, associated, sealed, tag, back),
+			  expected);
+		CHECK((memcmp(back, plain, sizeof back) == 0) == !expected);
+		if (expected)
+			cipher[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	tag[15] ^= 0x80;
+	CHECK_ERR(seal_decrypt(SEAL_AES_256_GCM, key, nonce, associated,
+			       bytes_of(cipher, sizeof cipher), tag, back),
+		  ERR_SEAL);
+	CHECK_ERR(seal_decrypt_plainly(key, nonce, associated, bytes_of(cipher, sizeof cipher), tag,
+				       back),
+		  ERR_SEAL);
+	tag[15] ^= 0x80;
+	nonce[12] ^= 1;
+	CHECK_ERR(seal_decrypt_plainly(key, nonce, associated, bytes_of(cipher, sizeof cipher), tag,
+				       back),
+		  ERR_SEAL);
+}
+
+/* A log from a machine that has the instructions, on one that has not. */
+static void what_is_sealed_with_instructions_opens_without(void)
+{
+	static uint8_t plain[300], cipher[300], back[300];
+	uint8_t key[32] = {5}, nonce[24] = {6}, tag[16];
+
+	if (seal_best_cipher() != SEAL_AES_256_GCM)
+		return;
+	for (size_t len = 0; len <= sizeof plain; len++) {
+		nonce[13] = (uint8_t)len;
+		plain[len ? len - 1 : 0] = (uint8_t)(len * 7);
+		struct bytes associated = bytes_slice(bytes_of(plain, sizeof plain), 9, len % 90);
+		seal_encrypt(SEAL_AES_256_GCM, key, nonce, associated, bytes_of(plain, len), cipher,
+			     tag);
+		CHECK_ERR(seal_decrypt_plainly(key, nonce, associated, bytes_of(cipher, len), tag,
+					       back),
+			  OK);
+		CHECK(memcmp(back, plain, len) == 0);
+	}
 }
 
 /* FIPS 180-4 and RFC 7693 "abc"; RFC 3720 B.4 for the CRC of zeros, and the usual check value. */
@@ -329,6 +403,8 @@ int main(void)
 		  TEST(nothing_is_sealed_to_a_point_of_small_order),
 		  TEST(a_new_identity_survives_its_text), TEST(a_box_opens_for_its_recipient_only),
 		  TEST(records_are_sealed_as_the_draft_says),
+		  TEST(records_are_sealed_as_the_mode_s_authors_say),
+		  TEST(what_is_sealed_with_instructions_opens_without),
 		  TEST(digests_and_checksums_are_the_published_ones),
 		  TEST(a_step_of_the_ratchet_forgets),
 		  TEST(a_passphrase_opens_what_it_locked_and_nothing_else_does),

@@ -1069,7 +1069,7 @@ static void what_is_no_segment_is_said_so(void)
 	file.at[offsetof(struct format_segment, flags_incompatible)] = 1;
 	CHECK_ERR(segment_reader_open(buf_view(&file), 0, NULL, &r), ERR_UNSUPPORTED);
 	file.at[offsetof(struct format_segment, flags_incompatible)] = 0;
-	file.at[offsetof(struct format_segment, cipher)] = FORMAT_CIPHER_AES_256_GCM;
+	file.at[offsetof(struct format_segment, cipher)] = FORMAT_CIPHER_AES_256_GCM + 1;
 	CHECK_ERR(segment_reader_open(buf_view(&file), 0, NULL, &r), ERR_UNSUPPORTED);
 	CHECK(r == NULL);
 	buf_done(&file);

@@ -30,12 +30,15 @@ static void digests_are_those_of_libsodium_in_every_split(void)
 	uint8_t expected[SHA256_BYTES], digest[SHA256_BYTES];
 
 	for (size_t len = 0; len <= TEXT_BYTES; len++) {
+		struct bytes all = tap_guarded(bytes_of(text, len));
 		crypto_hash_sha256(expected, text, len);
-		for (size_t step = 1; step < 200; step += 63) {
+		for (size_t i = 0; i < 8; i++) {
+			size_t step = 1 + 63 * (i / 2);
 			struct sha256 s;
 			sha256_init(&s);
+			s.plain = i % 2;
 			for (size_t at = 0; at < len; at += step)
-				sha256_put(&s, bytes_slice(bytes_of(text, len), at, step));
+				sha256_put(&s, bytes_slice(all, at, step));
 			sha256_end(&s, digest);
 			CHECK(memcmp(digest, expected, sizeof expected) == 0);
 		}

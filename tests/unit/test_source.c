@@ -1070,7 +1070,7 @@ static void without_a_key_finished_segments_are_told(void)
 	CHECK_ERR(source_next(s, NOW, &i), OK);
 	file = tap_file(kit_segment(k, 0));
 	view = buf_view(&file);
-	seal_digest(NULL, &view, 1, digest);
+	file_digest_of(view, digest);
 	CHECK_U64(i->kind, SOURCE_SEGMENT);
 	CHECK(i->entry == NULL && i->ended);
 	CHECK_STR(i->path, kit_segment(k, 0));

@@ -208,7 +208,7 @@ static enum err open_changed(size_t at, uint8_t with)
 static void a_newer_version_or_an_incompatible_flag_is_said_to_be_unsupported(void)
 {
 	CHECK_ERR(open_changed(offsetof(struct format_segment, version), 2), ERR_UNSUPPORTED);
-	CHECK_ERR(open_changed(offsetof(struct format_segment, cipher), 2), ERR_UNSUPPORTED);
+	CHECK_ERR(open_changed(offsetof(struct format_segment, cipher), 3), ERR_UNSUPPORTED);
 	CHECK_ERR(open_changed(offsetof(struct format_segment, flags_incompatible) + 3, 0x80),
 		  ERR_UNSUPPORTED);
 }

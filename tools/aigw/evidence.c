@@ -87,7 +87,8 @@ static enum err open_record(struct walk *w, const struct frame_view *frame, stru
 	e = buf_reserve(&w->plain, body.len + 1);
 	if (e)
 		return e;
-	if (seal_decrypt(key, frame->head.nonce, frame->head_bytes, body, frame->tag, w->plain.at))
+	if (seal_decrypt((enum seal_cipher)w->segment.header.cipher, key, frame->head.nonce,
+			 frame->head_bytes, body, frame->tag, w->plain.at))
 		return unfit(w, "a record's seal does not open with the key given for it");
 	w->plain.len = body.len;
 	return OK;
@@ -253,7 +254,7 @@ static enum err check_segment(struct walk *w)
 	if (w->segment.whole) {
 		if (!bytes_starts(whole, buf_view(&w->header)))
 			return unfit(w, "the file does not begin with the header");
-		seal_digest(NULL, &whole, 1, w->segment.digest);
+		file_digest_of(whole, w->segment.digest);
 	}
 	e = walk_frames(w, &keys);
 	if (!e)

@@ -46,7 +46,8 @@ enum err index_open(const struct index_head *head, const uint8_t key[32],
 		    struct segment_mark *ret_before, struct segment_mark *ret_behind)
 {
 	uint8_t keys[sizeof head->sealed_keys];
-	enum err e = seal_decrypt(key, head->nonce, bytes_of(head, INDEX_SEALED_BYTES),
+	enum err e = seal_decrypt(SEAL_XCHACHA20_POLY1305, key, head->nonce,
+				  bytes_of(head, INDEX_SEALED_BYTES),
 				  bytes_of(head->sealed_keys, sizeof keys), head->tag, keys);
 
 	if (!e) {
@@ -188,8 +189,8 @@ enum err index_maker_put(struct index_maker *m, const uint8_t key[32], const uin
 	seal_digest(NULL, &ids, 1, h.ids_digest);
 	memcpy(keys, before->key, SEAL_KEY_BYTES);
 	memcpy(keys + SEAL_KEY_BYTES, behind->key, SEAL_KEY_BYTES);
-	seal_encrypt(key, h.nonce, bytes_of(&h, INDEX_SEALED_BYTES), bytes_of(keys, sizeof keys),
-		     h.sealed_keys, h.tag);
+	seal_encrypt(SEAL_XCHACHA20_POLY1305, key, h.nonce, bytes_of(&h, INDEX_SEALED_BYTES),
+		     bytes_of(keys, sizeof keys), h.sealed_keys, h.tag);
 	wipe(keys, sizeof keys);
 	e = buf_put(out, bytes_of(&h, sizeof h));
 	if (!e)

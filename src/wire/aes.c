@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "wire/aes128.h"
+#include "wire/aes.h"
 
 #include <string.h>
-
-#define ROUNDS 10
 
 static const uint8_t sbox[256] = {
 	0x63, 0x7c, 0x77, 0x7b, 0xf2, 0x6b, 0x6f, 0xc5, 0x30, 0x01, 0x67, 0x2b, 0xfe, 0xd7, 0xab,
@@ -34,35 +32,40 @@ static uint8_t twice(uint8_t v)
 
 static void xor_block(uint8_t *at, const uint8_t *with)
 {
-	for (int i = 0; i < AES128_BYTES; i++)
+	for (int i = 0; i < AES_BLOCK_BYTES; i++)
 		at[i] ^= with[i];
 }
 
-void aes128_init(struct aes128 *a, const uint8_t key[AES128_BYTES])
+/* FIPS 197 5.2. */
+void aes_init(struct aes *a, const uint8_t *key, size_t key_bytes)
 {
 	uint8_t *k = a->round_keys, constant = 1;
 
-	memcpy(k, key, AES128_BYTES);
-	for (size_t i = AES128_BYTES; i < sizeof a->round_keys; i += 4) {
+	a->rounds = key_bytes / 4 + 6;
+	memcpy(k, key, key_bytes);
+	for (size_t i = key_bytes; i < (a->rounds + 1) * AES_BLOCK_BYTES; i += 4) {
 		uint8_t word[4];
 		memcpy(word, k + i - 4, 4);
-		if (i % AES128_BYTES == 0) {
+		if (i % key_bytes == 0) {
 			uint8_t first = word[0];
 			word[0] = sbox[word[1]] ^ constant;
 			word[1] = sbox[word[2]];
 			word[2] = sbox[word[3]];
 			word[3] = sbox[first];
 			constant = twice(constant);
+		} else if (key_bytes == AES256_KEY_BYTES && i % key_bytes == AES_BLOCK_BYTES) {
+			for (size_t j = 0; j < 4; j++)
+				word[j] = sbox[word[j]];
 		}
 		for (size_t j = 0; j < 4; j++)
-			k[i + j] = k[i + j - AES128_BYTES] ^ word[j];
+			k[i + j] = k[i + j - key_bytes] ^ word[j];
 	}
 }
 
 /* SubBytes and ShiftRows: column c, row r comes from column c + r. */
-static void substitute_and_shift(uint8_t s[AES128_BYTES])
+static void substitute_and_shift(uint8_t s[AES_BLOCK_BYTES])
 {
-	uint8_t old[AES128_BYTES];
+	uint8_t old[AES_BLOCK_BYTES];
 
 	memcpy(old, s, sizeof old);
 	for (int c = 0; c < 4; c++)
@@ -70,9 +73,9 @@ static void substitute_and_shift(uint8_t s[AES128_BYTES])
 			s[4 * c + r] = sbox[old[4 * ((c + r) % 4) + r]];
 }
 
-static void mix_columns(uint8_t s[AES128_BYTES])
+static void mix_columns(uint8_t s[AES_BLOCK_BYTES])
 {
-	for (uint8_t *c = s; c < s + AES128_BYTES; c += 4) {
+	for (uint8_t *c = s; c < s + AES_BLOCK_BYTES; c += 4) {
 		uint8_t all = c[0] ^ c[1] ^ c[2] ^ c[3], first = c[0];
 		c[0] ^= all ^ twice(c[0] ^ c[1]);
 		c[1] ^= all ^ twice(c[1] ^ c[2]);
@@ -81,18 +84,18 @@ static void mix_columns(uint8_t s[AES128_BYTES])
 	}
 }
 
-void aes128_encrypt(const struct aes128 *a, const uint8_t block[AES128_BYTES],
-		    uint8_t ret_block[AES128_BYTES])
+void aes_encrypt(const struct aes *a, const uint8_t block[AES_BLOCK_BYTES],
+		 uint8_t ret_block[AES_BLOCK_BYTES])
 {
-	uint8_t s[AES128_BYTES];
+	uint8_t s[AES_BLOCK_BYTES];
 
 	memcpy(s, block, sizeof s);
 	xor_block(s, a->round_keys);
-	for (int round = 1; round <= ROUNDS; round++) {
+	for (size_t round = 1; round <= a->rounds; round++) {
 		substitute_and_shift(s);
-		if (round < ROUNDS)
+		if (round < a->rounds)
 			mix_columns(s);
-		xor_block(s, a->round_keys + round * AES128_BYTES);
+		xor_block(s, a->round_keys + round * AES_BLOCK_BYTES);
 	}
 	memcpy(ret_block, s, sizeof s);
 }
@@ -115,7 +118,7 @@ static void store(uint8_t *at, uint64_t v)
 }
 
 /* The hash times its key (SP 800-38D 6.3): bit 0 is the highest of the first byte. */
-static void multiply(struct aes128_gcm *g)
+static void multiply(struct aes_gcm *g)
 {
 	uint64_t x[2] = {load(g->hash), load(g->hash + 8)};
 	uint64_t v[2] = {g->hash_key[0], g->hash_key[1]}, z[2] = {0, 0};
@@ -134,61 +137,61 @@ static void multiply(struct aes128_gcm *g)
 }
 
 /* `*total` bytes of this kind were put before; a last block that is not full waits for more. */
-static void put(struct aes128_gcm *g, struct bytes data, uint64_t *total)
+static void put(struct aes_gcm *g, struct bytes data, uint64_t *total)
 {
 	for (size_t i = 0; i < data.len; i++) {
-		g->hash[*total % AES128_BYTES] ^= data.at[i];
-		if (++*total % AES128_BYTES == 0)
+		g->hash[*total % AES_BLOCK_BYTES] ^= data.at[i];
+		if (++*total % AES_BLOCK_BYTES == 0)
 			multiply(g);
 	}
 }
 
 /* Header and cipher text are filled up with zeros to whole blocks. */
-static void end_block(struct aes128_gcm *g, uint64_t total)
+static void end_block(struct aes_gcm *g, uint64_t total)
 {
-	if (total % AES128_BYTES)
+	if (total % AES_BLOCK_BYTES)
 		multiply(g);
 }
 
 /* Block number 1 of the counter is for the tag, the text begins with 2. */
-static void encrypt_counter(const struct aes128_gcm *g, uint32_t counter, uint8_t *ret_block)
+static void encrypt_counter(const struct aes_gcm *g, uint32_t counter, uint8_t *ret_block)
 {
-	uint8_t block[AES128_BYTES];
+	uint8_t block[AES_BLOCK_BYTES];
 
-	memcpy(block, g->iv, AES128_IV_BYTES);
+	memcpy(block, g->iv, AES_IV_BYTES);
 	for (int i = 0; i < 4; i++)
-		block[AES128_IV_BYTES + i] = (uint8_t)(counter >> (24 - 8 * i));
-	aes128_encrypt(&g->aes, block, ret_block);
+		block[AES_IV_BYTES + i] = (uint8_t)(counter >> (24 - 8 * i));
+	aes_encrypt(&g->aes, block, ret_block);
 }
 
-void aes128_gcm_init(struct aes128_gcm *g, const uint8_t key[AES128_BYTES],
-		     const uint8_t iv[AES128_IV_BYTES])
+void aes_gcm_init(struct aes_gcm *g, const uint8_t *key, size_t key_bytes,
+		  const uint8_t iv[AES_IV_BYTES])
 {
-	uint8_t zeros[AES128_BYTES] = {0};
+	uint8_t zeros[AES_BLOCK_BYTES] = {0};
 
-	*g = (struct aes128_gcm){0};
-	aes128_init(&g->aes, key);
-	memcpy(g->iv, iv, AES128_IV_BYTES);
-	aes128_encrypt(&g->aes, zeros, zeros);
+	*g = (struct aes_gcm){0};
+	aes_init(&g->aes, key, key_bytes);
+	memcpy(g->iv, iv, AES_IV_BYTES);
+	aes_encrypt(&g->aes, zeros, zeros);
 	g->hash_key[0] = load(zeros);
 	g->hash_key[1] = load(zeros + 8);
 }
 
-void aes128_gcm_put_header(struct aes128_gcm *g, struct bytes header)
+void aes_gcm_put_header(struct aes_gcm *g, struct bytes header)
 {
 	put(g, header, &g->header_bytes);
 }
 
-void aes128_gcm_put_cipher(struct aes128_gcm *g, struct bytes cipher)
+void aes_gcm_put_cipher(struct aes_gcm *g, struct bytes cipher)
 {
 	if (g->cipher_bytes == 0 && cipher.len)
 		end_block(g, g->header_bytes);
 	put(g, cipher, &g->cipher_bytes);
 }
 
-void aes128_gcm_end(struct aes128_gcm *g, uint8_t ret_tag[AES128_BYTES])
+void aes_gcm_end(struct aes_gcm *g, uint8_t ret_tag[AES_BLOCK_BYTES])
 {
-	uint8_t lengths[AES128_BYTES];
+	uint8_t lengths[AES_BLOCK_BYTES];
 
 	end_block(g, g->cipher_bytes ? g->cipher_bytes : g->header_bytes);
 	store(lengths, g->header_bytes * 8);
@@ -199,8 +202,7 @@ void aes128_gcm_end(struct aes128_gcm *g, uint8_t ret_tag[AES128_BYTES])
 	xor_block(ret_tag, g->hash);
 }
 
-void aes128_gcm_key_block(const struct aes128_gcm *g, uint32_t index,
-			  uint8_t ret_block[AES128_BYTES])
+void aes_gcm_key_block(const struct aes_gcm *g, uint32_t index, uint8_t ret_block[AES_BLOCK_BYTES])
 {
 	encrypt_counter(g, index + 2, ret_block);
 }

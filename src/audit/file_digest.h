@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * file_digest: the digest of a segment's file, or of its first bytes, as ledger and checkpoints
+ * have it. Which function it is the file's own header says by its cipher: SHA-256 with AES-256-GCM,
+ * BLAKE2b-256 with all else, also with what is no segment. Format: docs/audit-format.md.
+ */
+#ifndef AIGW_AUDIT_FILE_DIGEST_H
+#define AIGW_AUDIT_FILE_DIGEST_H
+
+#include "aigw/format.h"
+#include "audit/seal.h"
+
+/* Up to and with the cipher. */
+#define FILE_DIGEST_HEAD_BYTES (offsetof(struct format_segment, cipher) + sizeof(uint16_t))
+
+/* Copyable: a copy goes on by itself. */
+struct file_digest {
+	bool is_sha256; /* known when the head is complete */
+	uint8_t head_bytes;
+	uint8_t head[FILE_DIGEST_HEAD_BYTES];
+	union {
+		struct seal_digest_state blake2b;
+		struct seal_sha256_state sha256;
+	};
+};
+
+void file_digest_init(struct file_digest *d);
+void file_digest_feed(struct file_digest *d, struct bytes data);
+/* Leaves the state usable: more can be fed. */
+void file_digest_end(const struct file_digest *d, uint8_t ret_digest[SEAL_DIGEST_BYTES]);
+/* All at once. */
+void file_digest_of(struct bytes file, uint8_t ret_digest[SEAL_DIGEST_BYTES]);
+
+#endif

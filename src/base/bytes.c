@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define BUF_FIRST_CAP 256
+#define BUF_STEP      64
 
 struct bytes bytes_of(const void *at, size_t len)
 {
@@ -255,8 +256,11 @@ enum err buf_reserve(struct buf *b, size_t more)
 		return ERR_LIMIT;
 	if (b->len + more <= b->cap)
 		return OK;
-	while (cap < b->len + more)
+	/* Twice as much, or what one large piece needs and no page more: all of it is wiped. */
+	if (b->cap)
 		cap *= 2;
+	if (cap < b->len + more)
+		cap = (b->len + more + BUF_STEP - 1) / BUF_STEP * BUF_STEP;
 	/* Not realloc: the old copy may hold a secret, and realloc would leave it behind. */
 	at = malloc(cap);
 	if (!at)

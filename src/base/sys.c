@@ -433,28 +433,52 @@ enum err sys_read_full(int fd, void *at, size_t len, size_t *ret_len)
 	return n < 0 ? err_from_errno(n) : OK;
 }
 
-/* What sys_file_limit_keep keeps. */
-static __thread struct {
-	bool keeps, known;
-	uint64_t bytes;
-} file_limit __attribute__((tls_model("initial-exec")));
+/* Of sys_file_limit: when it is watched, that there was no limit. All atomic. */
+static struct {
+	uint32_t watched, changing;
+	uint64_t changes;    /* plus one, so that 0 below is none of them */
+	uint64_t none_since; /* there was no limit after so many changes */
+	uint64_t until_ns;   /* ... and until then nobody else is expected to have set one */
+} file_limit = {.changes = 1};
+
+static bool is_without_file_limit(uint64_t changes)
+{
+	return __atomic_load_n(&file_limit.none_since, __ATOMIC_RELAXED) == changes &&
+	       __atomic_load_n(&file_limit.changing, __ATOMIC_RELAXED) == 0 &&
+	       sys_monotonic_ns() < __atomic_load_n(&file_limit.until_ns, __ATOMIC_RELAXED);
+}
 
 uint64_t sys_file_limit(void)
 {
 	struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+	uint64_t changes = __atomic_load_n(&file_limit.changes, __ATOMIC_SEQ_CST);
 
-	if (file_limit.known)
-		return file_limit.bytes;
+	if (is_without_file_limit(changes))
+		return UINT64_MAX;
 	CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit);
-	file_limit.bytes = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
-	file_limit.known = file_limit.keeps;
-	return file_limit.bytes;
+	if (limit.rlim_cur != RLIM_INFINITY)
+		return limit.rlim_cur;
+	if (__atomic_load_n(&file_limit.watched, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&file_limit.until_ns, sys_monotonic_ns() + FILE_LIMIT_KEEP_NS,
+				 __ATOMIC_RELAXED);
+		__atomic_store_n(&file_limit.none_since, changes, __ATOMIC_SEQ_CST);
+	}
+	return UINT64_MAX;
 }
 
-void sys_file_limit_keep(bool keep)
+void sys_file_limit_watch(void)
 {
-	file_limit.keeps = keep;
-	file_limit.known = false;
+	__atomic_store_n(&file_limit.watched, 1, __ATOMIC_RELAXED);
+}
+
+void sys_file_limit_change(bool done)
+{
+	if (!done) {
+		__atomic_add_fetch(&file_limit.changing, 1, __ATOMIC_SEQ_CST);
+		return;
+	}
+	__atomic_add_fetch(&file_limit.changes, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&file_limit.changing, 1, __ATOMIC_SEQ_CST);
 }
 
 static enum err write_all(int fd, const void *at, size_t len, size_t *ret_len, ssize_t *ret_last)

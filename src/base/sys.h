@@ -95,9 +95,12 @@ MUST_USE enum err sys_read_full(int fd, void *at, size_t len, size_t *ret_len);
 MUST_USE enum err sys_write_full(int fd, const void *at, size_t len, size_t *ret_len);
 /* RLIMIT_FSIZE, UINT64_MAX when there is none. */
 uint64_t sys_file_limit(void);
-/* From true to false, this thread asks the kernel for it once, for steps in which no code of the
- * program runs: whoever writes asks, and each call costs. */
-void sys_file_limit_keep(bool keep);
+/* Whoever writes asks for it, and each call costs. Who tells of all that this process does to its
+ * limits (sys_file_limit_change, before and after) may have it remembered that there is none, for
+ * FILE_LIMIT_KEEP_NS at a time: another process may set one too. */
+void sys_file_limit_watch(void);
+void sys_file_limit_change(bool done);
+#define FILE_LIMIT_KEEP_NS 1000000000u
 /* Appends a whole file to *ret_content, at most `max` bytes: ERR_LIMIT beyond.
  * Also for /proc files, whose size stat does not know. ERR_MISSING, ERR_ACCESS, ERR_IO. */
 MUST_USE enum err sys_read_file(const char *path, size_t max, struct buf *ret_content);

@@ -56,8 +56,6 @@ static void handle_request(struct gate *g)
 
 	if (!gate_check_ground(g))
 		return;
-	sys_file_limit_keep(
-		true); /* from what is taken of limits to the record; a refusal ends it */
 	if (!gate_decide(g, &call, &d))
 		return;
 	gate_ask_usage(g, &call);
@@ -65,7 +63,6 @@ static void handle_request(struct gate *g)
 		d.action = ACTION_REWRITE;
 	if (!gate_recorded(g, &call, &d, COVERAGE_FULL))
 		return;
-	sys_file_limit_keep(false);
 	(void)!asked_put(&g->asked, g->id, g->provider, &call); /* without, there is no cost */
 	if (g->head_released)
 		gate_put_body(g);

@@ -137,12 +137,10 @@ void gate_on_answer(void *context, struct exchange *x, enum outcome outcome)
 	if (outcome == OUTCOME_COMPLETE && f->is_stream && !f->answer.terminated && !f->has_end &&
 	    f->cut_by_close)
 		outcome = OUTCOME_ABORTED_BY_PROVIDER;
-	sys_file_limit_keep(true);
 	if (sent) {
 		const struct quota_answer used = {sent->id, g->rules, f, known ? &asked : NULL,
 						  outcome};
 		quota_settle(&g->tickets, &used);
 	}
 	gate_log_answer(g, known ? &asked : NULL, outcome);
-	sys_file_limit_keep(false);
 }

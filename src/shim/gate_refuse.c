@@ -63,7 +63,6 @@ void gate_wake_if_due(struct gate *g)
 
 void gate_refuse(struct gate *g, const struct call *call, const struct decision *d)
 {
-	sys_file_limit_keep(false);               /* waking may come to code of the program's */
 	g->usage_asked = g->key.replaced = false; /* nothing goes out */
 	force_done(&g->force);
 	gate_key_wipe(&g->key);

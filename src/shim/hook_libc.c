@@ -516,3 +516,33 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 	}
 	return real_libc.recvmsg(fd, message, flags);
 }
+
+/* ---- the program's limits, of which the log's writer wants to know (sys_file_limit) ---- */
+
+#define CHANGES_LIMIT(call)                                                                        \
+	({                                                                                         \
+		sys_file_limit_change(false);                                                      \
+		int ret_ = real_libc.call;                                                         \
+		sys_file_limit_change(true);                                                       \
+		ret_;                                                                              \
+	})
+
+HOOK int setrlimit(int resource, const void *limit)
+{
+	return CHANGES_LIMIT(setrlimit(resource, limit));
+}
+
+HOOK int setrlimit64(int resource, const void *limit)
+{
+	return CHANGES_LIMIT(setrlimit64(resource, limit));
+}
+
+HOOK int prlimit(pid_t pid, int resource, const void *limit, void *old)
+{
+	return CHANGES_LIMIT(prlimit(pid, resource, limit, old));
+}
+
+HOOK int prlimit64(pid_t pid, int resource, const void *limit, void *old)
+{
+	return CHANGES_LIMIT(prlimit64(pid, resource, limit, old));
+}

@@ -77,6 +77,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	int saved = errno;
 
 	real_init();
+	sys_file_limit_watch();
 	self_init(environment);
 	conn_enabled = !self_is_off();
 	if (conn_enabled) {

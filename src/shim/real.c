@@ -49,6 +49,12 @@ EARLY(ssize_t, recv, (int fd, void *d, size_t n, int f), SYS_recvfrom, fd, d, n,
 EARLY(ssize_t, recvfrom, (int fd, void *d, size_t n, int f, struct sockaddr *a, socklen_t *an),
       SYS_recvfrom, fd, d, n, f, a, an)
 EARLY(ssize_t, recvmsg, (int fd, struct msghdr *m, int f), SYS_recvmsg, fd, m, f)
+EARLY(int, setrlimit, (int resource, const void *limit), SYS_prlimit64, 0, resource, limit, NULL)
+EARLY(int, setrlimit64, (int resource, const void *limit), SYS_prlimit64, 0, resource, limit, NULL)
+EARLY(int, prlimit, (pid_t pid, int resource, const void *limit, void *old), SYS_prlimit64, pid,
+      resource, limit, old)
+EARLY(int, prlimit64, (pid_t pid, int resource, const void *limit, void *old), SYS_prlimit64, pid,
+      resource, limit, old)
 EARLY(ssize_t, __read_chk, (int fd, void *d, size_t n, size_t room), SYS_read, fd, d,
       n < room ? n : room)
 EARLY(ssize_t, __recv_chk, (int fd, void *d, size_t n, size_t room, int f), SYS_recvfrom, fd, d,

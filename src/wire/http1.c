@@ -272,7 +272,9 @@ static enum err check_progress(struct http1_request *r, size_t end)
 		e = check_form(r);
 		if (e)
 			return e;
-		if (r->has_length && buf_reserve(&r->raw, (size_t)r->content_length)) {
+		size_t have = r->raw.len - end;
+		if (r->has_length && r->content_length > have &&
+		    buf_reserve(&r->raw, (size_t)r->content_length - have)) {
 			r->problem = "no memory for the body";
 			return ERR_NOMEM;
 		}

@@ -239,6 +239,13 @@ assert_not_closed() {
 	assert_log_whole
 }
 
+@test 'a limit of file sizes that comes between two requests is seen at once' {
+	hostile allow allow limit-file-size 1000 allow heap
+	assert_success
+	assert_answers 200 200 503
+	assert_log_whole
+}
+
 # ---- system calls ----
 
 # What the program itself makes once it runs, without TLS and with.

@@ -299,24 +299,39 @@ static void a_write_past_the_file_size_limit_does_not_kill(void)
 	CHECK(in_child(write_past_the_limit_while_blocked));
 }
 
-static bool keep_the_limit(void)
+static bool ask_each_time(void)
 {
 	bool good = sys_file_limit() == UINT64_MAX;
 
 	limit_files_to(10);
 	good = good && sys_file_limit() == 10;
-	sys_file_limit_keep(true);
-	limit_files_to(20);
-	good = good && sys_file_limit() == 20; /* asked for the first time */
-	limit_files_to(30);
-	good = good && sys_file_limit() == 20;
-	sys_file_limit_keep(false);
-	return good && sys_file_limit() == 30;
+	limit_files_to(RLIM_INFINITY);
+	return good && sys_file_limit() == UINT64_MAX;
 }
 
-static void the_file_size_limit_is_asked_for_each_time_unless_it_is_kept(void)
+static bool remember_that_there_is_none(void)
 {
-	CHECK(in_child(keep_the_limit));
+	bool good;
+
+	sys_file_limit_watch();
+	good = sys_file_limit() == UINT64_MAX;
+	limit_files_to(10); /* behind our back: within the second it is not asked for */
+	good = good && sys_file_limit() == UINT64_MAX;
+	sys_file_limit_change(false);
+	good = good && sys_file_limit() == 10; /* another thread changes it just now */
+	limit_files_to(20);
+	sys_file_limit_change(true);
+	good = good && sys_file_limit() == 20; /* a limit is asked for each time */
+	limit_files_to(30);
+	good = good && sys_file_limit() == 30;
+	limit_files_to(RLIM_INFINITY);
+	return good && sys_file_limit() == UINT64_MAX;
+}
+
+static void that_there_is_no_file_size_limit_is_remembered_until_it_changes(void)
+{
+	CHECK(in_child(ask_each_time));
+	CHECK(in_child(remember_that_there_is_none));
 }
 
 /* ---- files and directories ---- */
@@ -666,7 +681,7 @@ int main(void)
 		TEST(a_write_goes_on_after_an_interruption),
 		TEST(a_failed_write_says_how_much_went_out),
 		TEST(a_write_past_the_file_size_limit_does_not_kill),
-		TEST(the_file_size_limit_is_asked_for_each_time_unless_it_is_kept),
+		TEST(that_there_is_no_file_size_limit_is_remembered_until_it_changes),
 		TEST(a_file_is_read_whole_up_to_the_limit), TEST(files_that_cannot_be_read_say_why),
 		TEST(no_permission_is_told_apart), TEST(a_failed_allocation_leaves_no_file_open),
 		TEST(directories_are_made_with_their_parents),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * make-vectors DIRECTORY: wrote tests/vectors/audit-v1, once. Kept to show how; the vectors are
- * frozen: a later version of the format gets vectors of its own.
+ * make-vectors DIRECTORY [CIPHER]: wrote tests/vectors/audit-v1, and with cipher 2 audit-v1-aes,
+ * once each. Kept to show how; the vectors are frozen: a later version of the format gets vectors
+ * of its own.
  */
 #include <fcntl.h>
 
@@ -13,6 +14,7 @@
 
 static struct identity one, two;
 static char base[200];
+static enum seal_cipher cipher = SEAL_XCHACHA20_POLY1305;
 
 static void need_ok(enum err e)
 {
@@ -43,6 +45,7 @@ static struct segment_config config_of(char *directory, size_t cap, const char *
 	c.directory = directory;
 	c.host = "ward-3";
 	c.boot_id = BOOT;
+	c.cipher = cipher;
 	memset(c.policy_digest, 0x50, sizeof c.policy_digest);
 	c.start_record = buf_view(&start);
 	return c;
@@ -156,9 +159,12 @@ static void make_torn(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2 || seal_init() || seal_new_identity(&one) || seal_new_identity(&two))
+	if (argc < 2 || argc > 3 || seal_init() || seal_new_identity(&one) ||
+	    seal_new_identity(&two))
 		return 2;
 	snprintf(base, sizeof base, "%s", argv[1]);
+	if (argc == 3)
+		cipher = (enum seal_cipher)atoi(argv[2]);
 	write_key("one.key", &one);
 	write_key("two.key", &two);
 	make_kinds();

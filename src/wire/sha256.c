@@ -78,6 +78,7 @@ bool sha256_is_fast(void)
 
 	if (have == 0) {
 		have = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSSE3) && (c & bit_SSE4_1) &&
+				       (c & bit_SSE4_2) &&
 				       __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA)
 			       ? 2
 			       : 1;

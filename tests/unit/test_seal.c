@@ -272,6 +272,8 @@ static void what_is_sealed_with_instructions_opens_without(void)
 	}
 }
 
+#define LONG_TEXT "forty-six bytes and more, none like the last."
+
 /* FIPS 180-4 and RFC 7693 "abc"; RFC 3720 B.4 for the CRC of zeros, and the usual check value. */
 static void digests_and_checksums_are_the_published_ones(void)
 {
@@ -299,6 +301,10 @@ static void digests_and_checksums_are_the_published_ones(void)
 	CHECK_U64(frame_crc32c(0, BYTES("123456789")), 0xe3069283);
 	CHECK_U64(frame_crc32c(frame_crc32c(0, BYTES("1234")), BYTES("56789")), 0xe3069283);
 	CHECK_U64(frame_crc32c(0, bytes_of(zeros, 32)), 0x8a9136aa);
+	for (size_t len = 0; len < 40; len++) {
+		struct bytes some = bytes_slice(BYTES(LONG_TEXT), len % 7, len);
+		CHECK_U64(frame_crc32c_plainly(7, some), frame_crc32c(7, some));
+	}
 }
 
 static void a_step_of_the_ratchet_forgets(void)

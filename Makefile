@@ -173,7 +173,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 TESTBINS = provider tls_client gnutls_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
 	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
-	start_bench call_bench scan_bench keys_bench collect_client collect_bench limits-hammer kafka_mock sink_client $(WRITERTESTS) $(STATICBINS)
+	start_bench load_bench bare_shim.so call_bench scan_bench keys_bench collect_client collect_bench limits-hammer kafka_mock sink_client $(WRITERTESTS) $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -315,6 +315,11 @@ $(BUILD)/tests/scan_bench: tests/bench/scan_bench.c $(OBJ) $(LLOBJ)
 $(BUILD)/tests/keys_bench: tests/bench/keys_bench.c $(BUILD)/src/shim/key_holder.o $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -o $@ $^ $(TESTLIBS)
+
+# The yardstick: the least that a preload can do which records every call encrypted.
+$(BUILD)/tests/bare_shim.so: tests/bench/bare_shim.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -fPIC -shared -fvisibility=hidden -o $@ $^ -lsodium
 
 $(BUILD)/tests/%_bench: tests/bench/%_bench.c
 	@mkdir -p $(@D)

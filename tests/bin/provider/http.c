@@ -178,8 +178,11 @@ static bool read_exactly(struct line *line, uint64_t len, struct text *body)
 		size_t n = line->in_len - line->in_at;
 		if (n > len)
 			n = (size_t)len;
-		if (!provider.bench) /* which answers without a look at it */
+		if (!provider.bench)
 			text_put(body, line->in + line->in_at, n);
+		else if (body->len < BENCH_BODY_BYTES) /* which looks at no more */
+			text_put(body, line->in + line->in_at,
+				 n < BENCH_BODY_BYTES ? n : BENCH_BODY_BYTES);
 		line->in_at += n;
 		line->body_bytes += n;
 		len -= n;
@@ -248,26 +251,6 @@ static void put_digest(struct request *r)
 		snprintf(r->sha256 + 2 * i, 3, "%02x", digest[i]);
 }
 
-/* A stream of `count` equal events, each a chunk and a TLS record of its own, for the bench mode.
- */
-static bool write_small_events(struct line *line, size_t count)
-{
-	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-				   "Transfer-Encoding: chunked\r\n\r\n";
-	static const char event[] =
-		"data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
-		"\"created\":1793836800,\"model\":\"gpt-5-2026-03-01\",\"choices\":[{\"index\":0,"
-		"\"delta\":{\"content\":\" word\"},\"finish_reason\":null}]}\n\n";
-	static const char end[] = "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
-	char chunk[sizeof event + 16];
-	int len = snprintf(chunk, sizeof chunk, "%zx\r\n%s\r\n", sizeof event - 1, event);
-	bool there = line_write(line, head, sizeof head - 1);
-
-	for (size_t i = 0; there && i < count; i++)
-		there = line_write(line, chunk, (size_t)len);
-	return there && line_write(line, end, sizeof end - 1);
-}
-
 static const char bad_request[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
 				  "Content-Length: 12\r\nConnection: close\r\n\r\nBad request\n";
 
@@ -302,10 +285,7 @@ bool line_serve(struct line *line)
 	r->body = body.at;
 	r->body_bytes = body.len;
 	if (provider.bench && !strcmp(r->method, "POST")) {
-		const char *events = strstr(r->query, "events=");
-		go_on = events ? write_small_events(line, strtoul(events + 7, NULL, 10))
-			       : line_write(line, provider.small_answer.at,
-					    provider.small_answer.len);
+		go_on = bench_answer(line, r);
 		goto out;
 	}
 	if (!provider.bench)

@@ -2,7 +2,8 @@
  *
  * provider: a model provider for tests and demos, on loopback. provider.c is the program, its
  * connections and its log; provider/http.c reads requests and frames answers; provider/answer.c is
- * what an OpenAI or Anthropic endpoint says; provider/echo.c is a server of another kind.
+ * what an OpenAI or Anthropic endpoint says; provider/echo.c is a server of another kind, and
+ * provider/bench.c what is answered when the time is taken.
  * Independent of src/ on purpose: it is the other end of the wire, so it must not share our
  * misunderstandings.
  *
@@ -122,6 +123,11 @@ void provider_read_behaviour(const struct request *r, struct behaviour *ret_beha
 
 /* Answers one request. False: the connection ends here. */
 bool provider_answer(struct line *line, const struct request *r);
+
+/* With --bench: answers a POST; of its body not much more than BENCH_BODY_BYTES were kept.
+ * provider/bench.c */
+bool bench_answer(struct line *line, const struct request *r);
+#define BENCH_BODY_BYTES 256
 
 /* The body of a small chat completion, for the bench mode. */
 void provider_put_small_answer(struct text *body);

@@ -61,6 +61,10 @@ LOADS = [
 ]
 
 
+class Failed(Exception):
+    pass
+
+
 def measure(way, arguments):
     """One run of the load generator, and what the gateway took meanwhile."""
     way.forget()
@@ -69,7 +73,7 @@ def measure(way, arguments):
     done = subprocess.run([way.place.bin / "load_bench", *way.arguments(), *arguments], env=way.environment(),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        raise SystemExit(f"{way.title}: load_bench {' '.join(arguments)}: {done.stderr}")
+        raise Failed(f"{way.title}: load_bench {' '.join(arguments)}: {done.stderr.strip()}")
     told = json.loads(done.stdout)
     cpu_after, gateway_kb = all_ways.usage(way)
     cpu = told["cpu_s"] / told["requests"] + (cpu_after - cpu_before) / told["requests_all"]
@@ -98,7 +102,10 @@ class Figures:
         self.runs.setdefault((load, way), []).append(told)
 
     def has(self, load, way):
-        return (load, way) in self.runs
+        return any(self.runs.get((load, way), []))
+
+    def failures(self, load, way):
+        return sum(not run for run in self.runs.get((load, way), []))
 
     def each(self, load, way, key):
         return [run[key] for run in self.runs.get((load, way), []) if key in run]
@@ -107,11 +114,16 @@ class Figures:
         """Of each run: the mean of the two rows that go straight to the provider."""
         return [(a + b) / 2 for a, b in zip(self.each(load, "direct", key), self.each(load, "again", key))]
 
+    def beside_direct(self, load, way, key):
+        """[(figure, direct's in the same run)]"""
+        return [(run[key], base) for run, base in zip(self.runs.get((load, way), []), self.direct(load, key))
+                if key in run]
+
     def over_direct(self, load, way, key):
-        return [value - base for value, base in zip(self.each(load, way, key), self.direct(load, key))]
+        return [value - base for value, base in self.beside_direct(load, way, key)]
 
     def of_direct(self, load, way, key):
-        return [value / base for value, base in zip(self.each(load, way, key), self.direct(load, key))]
+        return [value / base for value, base in self.beside_direct(load, way, key)]
 
     def noise(self, load, key):
         """The most that two rows that do the same were apart."""
@@ -121,9 +133,8 @@ class Figures:
         """[median, least, most] of the runs."""
         found = []
         for (load, way), runs in self.runs.items():
-            keys = [key for key in runs[0] if key.endswith(("_us", "_s", "_mb", "_10000", "per_second", "_kb"))
-                    or key in ("requests", "events")]
-            found.append({"load": load, "way": way} | {
+            keys = [key for key in max(runs, key=len) if key not in ("cpu_s", "requests_all")]
+            found.append({"load": load, "way": way, "failed": self.failures(load, way)} | {
                 key: [round(what(values), 3) for what in (statistics.median, min, max)]
                 for key in keys if (values := [run[key] for run in runs if key in run])})
         return found
@@ -134,13 +145,24 @@ def rotated(items, by):
     return items[by:] + items[:by]
 
 
+def measure_or_tell(way, arguments, say):
+    """That a gateway fails is a result, and {}; of ours it is the end."""
+    try:
+        return measure(way, arguments)
+    except Failed as failed:
+        if not way.peer:
+            raise SystemExit(str(failed)) from None
+        say(str(failed), True)
+        return {}
+
+
 def run_loads(ways, loads, runs, scale, say):
     figures = Figures()
     for run in range(runs):
         for at, load in enumerate(loads):
             say(f"run {run + 1} of {runs}: {load.title}")
             for way in rotated(ways, run + at):
-                figures.put(load.name, way.name, measure(way, load.arguments(scale)))
+                figures.put(load.name, way.name, measure_or_tell(way, load.arguments(scale), say))
     return figures
 
 

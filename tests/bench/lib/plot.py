@@ -18,6 +18,7 @@ set ytics nomirror
 set grid ytics lc rgb "#dddddd"
 set key top left reverse Left samplen 1
 set logscale y
+set yrange [1:*]
 set title "Added to a call, 1 connection, p50 (µs)"
 {added}
 unset logscale y
@@ -48,7 +49,7 @@ def draw(figures, ways, file):
 
     def added(load, way):
         us = statistics.median(figures.over_direct(load, way.name, "p50_us"))
-        return f"{us:.2f}" if us > 0.5 else "NaN"  # on a logarithmic scale nothing is no height
+        return f"{max(1, us):.2f}"  # the logarithmic scale begins there
 
     def share(load, way):
         return f"{100 * statistics.median(figures.of_direct(load, way.name, 'per_second')):.1f}"

@@ -57,9 +57,10 @@ def load_table(figures, load, ways):
     head = STREAM_HEAD if load.stamped else CALL_HEAD
     rows = []
     for way in ways:
-        why = way.missing()
-        rows.append((way.title, why, *[""] * (len(head) - 2)) if why else
-                    (way.title, *row(figures, load.name, way.name)))
+        failures = figures.failures(load.name, way.name)
+        why = way.missing() or (None if figures.has(load.name, way.name) else "failed in every run")
+        title = way.title + (f" (failed in {failures} runs)" if failures and not why else "")
+        rows.append((title, why, *[""] * (len(head) - 2)) if why else (title, *row(figures, load.name, way.name)))
     return head, rows
 
 

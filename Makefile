@@ -321,6 +321,10 @@ $(BUILD)/tests/bare_shim.so: tests/bench/bare_shim.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -fPIC -shared -fvisibility=hidden -o $@ $^ -lsodium
 
+$(BUILD)/tests/load_bench: tests/bench/load_bench.c $(wildcard tests/bench/load_bench/*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $(filter %.c,$^) -lssl -lcrypto -lpthread
+
 $(BUILD)/tests/%_bench: tests/bench/%_bench.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto

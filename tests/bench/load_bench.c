@@ -10,47 +10,24 @@
  * the processor time of this process for that, idle_kb what is resident at the end, while all
  * connections are still open; requests_all counts the warm-up too.
  */
-#include <arpa/inet.h>
+#include "load_bench/load_bench.h"
+
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <pthread.h>
+#include <limits.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-#define CONNECTIONS_MAX  4096
-#define BODY_BYTES_MAX   (64u << 20)
-#define SAMPLES_MAX      (1u << 26)
-#define IN_BYTES         65536
-#define HEAD_BYTES_MAX   16384
-#define EVENT_BYTES_MAX  4096
-#define MORE_HEADERS_MAX 2048
+#define CONNECTIONS_MAX 4096
+#define BODY_BYTES_MAX  (64u << 20)
+#define NO_COUNT        LONG_MAX
 
-static struct {
-	int port;
-	const char *name, *path;
-	bool plain; /* HTTP without TLS: to a gateway */
-	bool anew;  /* a new connection for each request */
-	size_t connections, threads, body_bytes, warm, count;
-	double seconds;
-	const char *stamped; /* COUNT,FIRST_US,PACE_US: what is asked for is a stream */
-	char headers[MORE_HEADERS_MAX];
-} o = {.name = "api.openai.com",
-       .path = "/v1/chat/completions",
-       .connections = 1,
-       .body_bytes = 1024};
+struct options o = {.name = "api.openai.com",
+		    .path = "/v1/chat/completions",
+		    .connections = 1,
+		    .body_bytes = 1024};
 
 static SSL_CTX *tls;
 static char *request; /* the same for all */
@@ -59,259 +36,6 @@ static atomic_long left; /* requests that may still begin */
 static uint64_t deadline_ns;
 static pthread_barrier_t warmed, begun, ended, closing;
 
-/* ---- measured values: they grow as they come ---- */
-
-struct samples {
-	uint64_t *ns;
-	size_t count, cap;
-};
-
-/* One connection. */
-struct line {
-	int fd;
-	SSL *ssl; /* NULL: plain */
-};
-
-struct worker {
-	pthread_t thread;
-	struct line *lines; /* used in turn */
-	size_t line_count;
-	struct samples whole, first, lag;
-	size_t requests_all;
-	char in[IN_BYTES];
-	size_t in_at, in_len;
-};
-
-__attribute__((noreturn)) static void die(const char *what)
-{
-	fprintf(stderr, "load_bench: %s: %s\n", what, strerror(errno));
-	ERR_print_errors_fp(stderr);
-	exit(3);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static double cpu_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void samples_put(struct samples *s, uint64_t ns)
-{
-	if (s->count == s->cap) {
-		s->cap = s->cap ? 2 * s->cap : 4096;
-		if (s->cap > SAMPLES_MAX)
-			die("too many samples");
-		s->ns = realloc(s->ns, s->cap * sizeof *s->ns);
-		if (!s->ns)
-			die("memory");
-	}
-	s->ns[s->count++] = ns;
-}
-
-/* ---- connections ---- */
-
-static void line_open(struct line *l)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET,
-				 .sin_port = htons((uint16_t)o.port),
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int yes = 1;
-
-	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (l->fd < 0 || connect(l->fd, (struct sockaddr *)&to, sizeof to))
-		die("connect");
-	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-	if (o.plain)
-		return;
-	l->ssl = SSL_new(tls);
-	if (!l->ssl || SSL_set_tlsext_host_name(l->ssl, o.name) != 1 ||
-	    SSL_set1_host(l->ssl, o.name) != 1 || SSL_set_fd(l->ssl, l->fd) != 1 ||
-	    SSL_connect(l->ssl) != 1)
-		die("handshake");
-}
-
-static void line_close(struct line *l)
-{
-	if (l->ssl) {
-		SSL_shutdown(l->ssl);
-		SSL_free(l->ssl);
-		l->ssl = NULL;
-	}
-	close(l->fd);
-}
-
-static void send_request(struct line *l)
-{
-	for (size_t at = 0; at < request_len;) {
-		size_t len = request_len - at;
-		ssize_t n = l->ssl ? SSL_write(l->ssl, request + at, (int)len)
-				   : send(l->fd, request + at, len, MSG_NOSIGNAL);
-		if (n <= 0)
-			die("send");
-		at += (size_t)n;
-	}
-}
-
-/* The bytes behind in_at that are there; at least one, and more than there were. */
-static void fill(struct worker *w, struct line *l)
-{
-	if (w->in_at > 0) {
-		memmove(w->in, w->in + w->in_at, w->in_len - w->in_at);
-		w->in_len -= w->in_at;
-		w->in_at = 0;
-	}
-	if (w->in_len == IN_BYTES)
-		die("an answer that is no answer");
-	ssize_t n = l->ssl ? SSL_read(l->ssl, w->in + w->in_len, (int)(IN_BYTES - w->in_len))
-			   : recv(l->fd, w->in + w->in_len, IN_BYTES - w->in_len, 0);
-	if (n <= 0)
-		die("the answer ended early");
-	w->in_len += (size_t)n;
-}
-
-/* ---- answers ---- */
-
-/* A line of the answer without its end; NULL: not there yet. */
-static char *next_text_line(struct worker *w)
-{
-	char *from = w->in + w->in_at;
-	char *end = memchr(from, '\n', w->in_len - w->in_at);
-
-	if (!end)
-		return NULL;
-	w->in_at = (size_t)(end + 1 - w->in);
-	*end = '\0';
-	if (end > from && end[-1] == '\r')
-		end[-1] = '\0';
-	return from;
-}
-
-static char *text_line(struct worker *w, struct line *l)
-{
-	char *at;
-
-	while (!(at = next_text_line(w)))
-		fill(w, l);
-	return at;
-}
-
-/* SIZE_MAX: chunked. */
-static size_t read_head(struct worker *w, struct line *l)
-{
-	size_t length = 0;
-	bool chunked = false;
-	char *at = text_line(w, l);
-
-	if (strncmp(at, "HTTP/1.1 200", 12)) {
-		fprintf(stderr, "load_bench: %s\n%.*s\n", at, (int)(w->in_len - w->in_at),
-			w->in + w->in_at);
-		exit(1);
-	}
-	while (*(at = text_line(w, l))) {
-		if (!strncasecmp(at, "content-length:", 15))
-			length = strtoul(at + 15, NULL, 10);
-		else if (!strncasecmp(at, "transfer-encoding:", 18))
-			chunked = strcasestr(at + 18, "chunked") != NULL;
-	}
-	return chunked ? SIZE_MAX : length;
-}
-
-/* An event whose last byte came just now: its word is when it was sent. */
-static void take_event(struct worker *w, char *event, uint64_t sent_ns, uint64_t now, bool *first)
-{
-	static const char mark[] = "\"content\":\"";
-	char *word = strstr(event, mark);
-
-	if (!word)
-		return; /* [DONE], or what a gateway adds */
-	uint64_t stamp = strtoull(word + sizeof mark - 1, NULL, 10);
-	if (stamp <= sent_ns || stamp > now)
-		die("a stamp that cannot be");
-	samples_put(&w->lag, now - stamp);
-	if (*first)
-		samples_put(&w->first, now - sent_ns);
-	*first = false;
-}
-
-/* Events end with an empty line; what is left at the end of `piece` begins the next one. */
-struct events {
-	char at[EVENT_BYTES_MAX];
-	size_t len;
-	bool first;
-	uint64_t sent_ns;
-};
-
-static void take_piece(struct worker *w, struct events *e, const char *piece, size_t len)
-{
-	uint64_t now = now_ns();
-
-	for (size_t i = 0; i < len; i++) {
-		if (e->len + 1 == EVENT_BYTES_MAX)
-			die("an event that is too long");
-		e->at[e->len++] = piece[i];
-		if (piece[i] != '\n' || e->len < 2 || e->at[e->len - 2] != '\n')
-			continue;
-		e->at[e->len] = '\0';
-		take_event(w, e->at, e->sent_ns, now, &e->first);
-		e->len = 0;
-	}
-}
-
-/* `len` bytes of a body, as they come. */
-static void read_body(struct worker *w, struct line *l, size_t len, struct events *e)
-{
-	while (len > 0) {
-		if (w->in_at == w->in_len)
-			fill(w, l);
-		size_t n = w->in_len - w->in_at < len ? w->in_len - w->in_at : len;
-		if (e)
-			take_piece(w, e, w->in + w->in_at, n);
-		w->in_at += n;
-		len -= n;
-	}
-}
-
-static void read_chunks(struct worker *w, struct line *l, struct events *e)
-{
-	size_t len;
-
-	do {
-		len = strtoul(text_line(w, l), NULL, 16);
-		read_body(w, l, len, e);
-		text_line(w, l);
-	} while (len > 0);
-}
-
-static void read_answer(struct worker *w, struct line *l, uint64_t sent_ns)
-{
-	struct events stream, *e = NULL;
-	size_t lags = w->lag.count;
-
-	if (o.stamped) {
-		stream.len = 0;
-		stream.first = true;
-		stream.sent_ns = sent_ns;
-		e = &stream;
-	}
-	size_t len = read_head(w, l);
-	if (len == SIZE_MAX)
-		read_chunks(w, l, e);
-	else
-		read_body(w, l, len, e);
-	if (o.stamped && w->lag.count - lags != strtoul(o.stamped, NULL, 10))
-		die("not every event arrived");
-}
-
 /* ---- the work ---- */
 
 static void one(struct worker *w, struct line *l)
@@ -319,13 +43,19 @@ static void one(struct worker *w, struct line *l)
 	uint64_t from = now_ns();
 
 	if (o.anew)
-		line_open(l);
-	send_request(l);
-	read_answer(w, l, from);
+		line_open(l, tls);
+	line_send(l, request, request_len);
+	line_read_answer(w, l, from);
 	if (o.anew)
 		line_close(l);
 	samples_put(&w->whole, now_ns() - from);
 	w->requests_all++;
+}
+
+/* When the time is over that began then. */
+static uint64_t until_ns(uint64_t from)
+{
+	return o.seconds > 0 ? from + (uint64_t)(o.seconds * 1e9) : UINT64_MAX;
 }
 
 static void *work(void *argument)
@@ -333,8 +63,9 @@ static void *work(void *argument)
 	struct worker *w = argument;
 
 	for (size_t i = 0; i < w->line_count && !o.anew; i++)
-		line_open(&w->lines[i]);
-	for (size_t i = 0; i < o.warm * w->line_count; i++)
+		line_open(&w->lines[i], tls);
+	uint64_t warm_until = until_ns(now_ns());
+	for (size_t i = 0; i < o.warm * w->line_count && now_ns() < warm_until; i++)
 		one(w, &w->lines[i % w->line_count]);
 	w->whole.count = w->first.count = w->lag.count = 0;
 	pthread_barrier_wait(&warmed);
@@ -398,73 +129,6 @@ static void make_request(void)
 	request_len = (size_t)head + o.body_bytes;
 }
 
-/* ---- what is printed ---- */
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double at_us(const struct samples *s, size_t per_mille)
-{
-	return (double)s->ns[s->count * per_mille / 1000] / 1e3;
-}
-
-/* What all workers measured of one thing. */
-static size_t print_samples(struct worker *workers, size_t offset, const char *prefix)
-{
-	struct samples all = {0};
-
-	for (size_t i = 0; i < o.threads; i++) {
-		const struct samples *s = (const void *)((const char *)&workers[i] + offset);
-		for (size_t k = 0; k < s->count; k++)
-			samples_put(&all, s->ns[k]);
-	}
-	if (all.count == 0)
-		return 0;
-	qsort(all.ns, all.count, sizeof *all.ns, compare);
-	printf("\"%sp50_us\": %.2f, \"%sp90_us\": %.2f, \"%sp99_us\": %.2f, \"%sp999_us\": %.2f, "
-	       "\"%smax_us\": %.2f, ",
-	       prefix, at_us(&all, 500), prefix, at_us(&all, 900), prefix, at_us(&all, 990), prefix,
-	       at_us(&all, 999), prefix, (double)all.ns[all.count - 1] / 1e3);
-	free(all.ns);
-	return all.count;
-}
-
-/* A value of /proc/self/status, in kB. */
-static long status_kb(const char *key)
-{
-	char text[256];
-	FILE *file = fopen("/proc/self/status", "r");
-	long found = -1;
-
-	if (!file)
-		die("/proc/self/status");
-	while (fgets(text, sizeof text, file))
-		if (!strncmp(text, key, strlen(key)))
-			found = strtol(text + strlen(key) + 1, NULL, 10);
-	fclose(file);
-	return found;
-}
-
-static void print_all(struct worker *workers, double seconds, double cpu, long idle_kb,
-		      long peak_kb)
-{
-	size_t all = 0;
-
-	for (size_t i = 0; i < o.threads; i++)
-		all += workers[i].requests_all;
-	printf("{");
-	size_t count = print_samples(workers, offsetof(struct worker, whole), "");
-	print_samples(workers, offsetof(struct worker, first), "first_");
-	size_t events = print_samples(workers, offsetof(struct worker, lag), "lag_");
-	printf("\"requests\": %zu, \"requests_all\": %zu, \"events\": %zu, \"seconds\": %.4f, "
-	       "\"per_second\": %.1f, \"cpu_s\": %.4f, \"idle_kb\": %ld, \"peak_kb\": %ld}\n",
-	       count, all, events, seconds, (double)count / seconds, cpu, idle_kb, peak_kb);
-}
-
 /* ---- start ---- */
 
 static const char help[] =
@@ -477,7 +141,9 @@ static const char help[] =
 	"  --anew             a new connection for each request instead\n"
 	"  --body BYTES       of each request (1024)\n"
 	"  --warm N           requests of each connection before the clock runs (0)\n"
-	"  --count N, --seconds S   how many requests, for how long: what is reached first\n"
+	"  --count N, --seconds S   how many requests, for how long: what is reached first; S is "
+	"also\n"
+	"                     the most that the warm-up takes\n"
 	"  --stamped COUNT,FIRST_US,PACE_US   streams, of such events (see provider --help)\n"
 	"SSL_CERT_FILE says whom to trust.\n";
 
@@ -574,7 +240,8 @@ static void start_tls(void)
 int main(int argc, char **argv)
 {
 	read_options(argc, argv);
-	start_tls();
+	if (!o.plain)
+		start_tls();
 	make_request();
 	unsigned all = (unsigned)o.threads + 1;
 	pthread_barrier_init(&warmed, NULL, all);
@@ -585,8 +252,8 @@ int main(int argc, char **argv)
 	pthread_barrier_wait(&warmed);
 	double cpu = cpu_s();
 	uint64_t from = now_ns();
-	deadline_ns = o.seconds > 0 ? from + (uint64_t)(o.seconds * 1e9) : UINT64_MAX;
-	atomic_store(&left, o.count > 0 ? (long)o.count : (long)SAMPLES_MAX);
+	deadline_ns = until_ns(from);
+	atomic_store(&left, o.count > 0 ? (long)o.count : NO_COUNT);
 	pthread_barrier_wait(&begun);
 	pthread_barrier_wait(&ended);
 	double seconds = (double)(now_ns() - from) / 1e9;

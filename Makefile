@@ -432,7 +432,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 UNITS = aigwd.service aigwd.socket aigwd-keys.service aigwd-keys.socket aigwd-drain.service
 SHARED = policy/policy.schema.json policy/providers.json policy/prices.json $(READY:%=policy/%.json)
 READY = observe strict hipaa developer-laptop
-DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/keys.md docs/threat-model.md docs/architecture.md docs/CHANGES.md
+DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/keys.md docs/threat-model.md docs/architecture.md docs/CHANGES.md $(wildcard docs/performance.*)
 USER_UNITS = $(sort $(wildcard systemd/user/*))
 D = $(DESTDIR)$(PREFIX)
 

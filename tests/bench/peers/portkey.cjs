@@ -1,10 +1,12 @@
-// Loaded before @portkey-ai/gateway, for two things that it has no option for.
+// Loaded before @portkey-ai/gateway, for three things that it has no option for.
 'use strict';
 const net = require('node:net');
 
-// It would listen on all addresses.
+// It would listen on all addresses, and close a connection that waited for five seconds: at a barrier of
+// the load generator, say.
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (first, ...rest) {
+	this.keepAliveTimeout = 3600000;
 	if (typeof first === 'object' && first !== null) return listen.call(this, { ...first, host: '127.0.0.1' }, ...rest);
 	const done = [first, ...rest].find((each) => typeof each === 'function');
 	return listen.call(this, { port: first, host: '127.0.0.1' }, ...(done ? [done] : []));

@@ -92,19 +92,39 @@ static enum err open_locked(const char *path, int *ret_fd, uint64_t *ret_bytes)
 /* ---- the state ---- */
 
 /* One write within one page: a killed writer leaves the old state or the new one. The key of the
- * entry before is overwritten by it. */
+ * entry before is overwritten by it. Should the kernel take less, the rest follows at once: half a
+ * state is none. */
 static enum err save_state(int fd, struct format_state *state)
 {
 	struct bytes covered = {(const uint8_t *)state, offsetof(struct format_state, digest)};
-	ssize_t n;
+	size_t done = 0;
 
 	seal_digest(NULL, &covered, 1, state->digest);
-	do
-		n = sys_pwrite(fd, state, sizeof *state, 0);
-	while (n == -EINTR);
-	if (n < 0)
-		return err_from_errno(n);
-	return n == sizeof *state ? OK : ERR_FULL;
+	while (done < sizeof *state) {
+		ssize_t n = sys_pwrite(fd, (const uint8_t *)state + done, sizeof *state - done,
+				       (off_t)done);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? err_from_errno(n) : ERR_FULL;
+		done += (size_t)n;
+	}
+	return OK;
+}
+
+/* From the beginning of the file up to its end, or `len` bytes. */
+static ssize_t read_start(int fd, uint8_t *at, size_t len)
+{
+	size_t done = 0;
+	ssize_t n = 1;
+
+	while (done < len && n != 0) {
+		n = sys_pread(fd, at + done, len - done, (off_t)done);
+		if (n < 0 && n != -EINTR)
+			return n;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return (ssize_t)done;
 }
 
 void ledger_tip(const char *directory, uint64_t *ret_entries, uint8_t ret_chain[32])
@@ -122,7 +142,7 @@ void ledger_tip(const char *directory, uint64_t *ret_entries, uint8_t ret_chain[
 	fd = sys_open(path, O_RDONLY | OPEN_FLAGS, 0);
 	if (fd < 0)
 		return;
-	n = sys_pread(fd, raw, sizeof raw, 0);
+	n = read_start(fd, raw, sizeof raw);
 	sys_close(fd);
 	if (n > 0 && ledger_parse_state(bytes_of(raw, (size_t)n), &state) == OK) {
 		*ret_entries = state.entries;
@@ -377,7 +397,7 @@ static enum err load(struct writer *w, uint64_t state_bytes)
 	const char *boot_id = w->config->boot_id ? w->config->boot_id : "";
 	char boot[sizeof w->state.boot_id] = {0};
 	uint8_t raw[sizeof w->state + 1];
-	ssize_t n = state_bytes ? sys_pread(w->state_fd, raw, sizeof raw, 0) : 0;
+	ssize_t n = state_bytes ? read_start(w->state_fd, raw, sizeof raw) : 0;
 	enum err e = OK;
 
 	if (n < 0)

@@ -297,11 +297,21 @@ static enum err open_for_append(struct segment_writer *w, const struct segment_c
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR ||
 		    fd == -EROFS || fd == -EIO || fd == -ESTALE)
 			return err_from_errno(fd);
+		/* Nor does that it may not be written to any more; another one may be. */
+		if (fd == -EACCES || fd == -EPERM) {
+			give_up(w, config, now_ns, FORMAT_WHY_SHORT_WRITE, w->offset, 0);
+			return ERR_STATE;
+		}
 		if (fd < 0) {
 			give_up(w, config, now_ns, FORMAT_WHY_VANISHED, WAS_REPLACED, 0);
 			return ERR_STATE;
 		}
-		if (sys_fstat(fd, &st) < 0 || !is_same_file(w, &st)) {
+		int n = sys_fstat(fd, &st);
+		if (n < 0) {
+			sys_close(fd);
+			return err_from_errno(n);
+		}
+		if (!is_same_file(w, &st)) {
 			sys_close(fd);
 			give_up(w, config, now_ns, FORMAT_WHY_REPLACED, WAS_REPLACED, 0);
 			return ERR_STATE;

@@ -236,6 +236,21 @@ static enum err load_notes(const struct run *v, struct buf *ret_notes)
 	return e == ERR_NOMEM ? e : OK;
 }
 
+/* A writer makes the ledger after its first segment, which then has no record but `start`, and
+ * before any other record: where it was killed in between, or could not, there never was a ledger.
+ */
+static bool had_no_ledger(const struct run *v, enum err state_err)
+{
+	if (v->state.len || (state_err && state_err != ERR_MISSING))
+		return false;
+	for (size_t i = 0; i < v->count; i++) {
+		const struct walked *w = &v->walked[i];
+		if (!w->readable || w->changed || w->ledger_entries || w->next_sequence > 1)
+			return false;
+	}
+	return true;
+}
+
 enum err verify_check_ledger(struct run *v)
 {
 	struct buf path = {0}, state_path = {0}, notes = {0};
@@ -254,7 +269,7 @@ enum err verify_check_ledger(struct run *v)
 		goto out;
 	if (e == ERR_MISSING) {
 		e = OK;
-		if (!v->options->segment && (v->count || state_err != ERR_MISSING))
+		if (!v->options->segment && !had_no_ledger(v, state_err))
 			verify_tell(v, VERDICT_TAMPERED, "ledger_missing", at, NO_OFFSET,
 				    NO_SEQUENCE,
 				    "the ledger is gone: removed segments cannot be noticed");

@@ -109,6 +109,63 @@ static void a_failed_write_gives_the_segment_up(void)
 	kit_free(k);
 }
 
+static void look_with_an_io_error(struct kit_log *k)
+{
+	CHECK_ERR(kit_append(k, "before"), OK);
+	if (!fail_call(SYS_fstat, EIO, 0))
+		return;
+	CHECK_ERR(kit_append(k, "lost"), ERR_IO);
+	CHECK(k->writer.open);
+}
+
+static void a_file_that_cannot_be_looked_at_is_not_called_replaced(void)
+{
+	struct kit_log *k = kit_new();
+
+	kit_in_child(k, look_with_an_io_error);
+	CHECK_U64(kit_segments(k), 1);
+	CHECK_U64(count_text(k, "before"), 1);
+	KIT_EXPECT(kit_verify(k), VERDICT_INCOMPLETE, "no_end");
+	kit_free(k);
+}
+
+#define SOMEBODY 65534
+
+/* As a user whose segment somebody else took over, two seconds later. */
+static void write_without_permission(struct kit_log *k)
+{
+	const uint64_t later_ns = KIT_NOON_NS + 2000000000u;
+	char base[SEGMENT_PATH_MAX];
+
+	strcpy(base, k->directory);
+	*strrchr(base, '/') = '\0';
+	if (geteuid() != 0 || chmod(base, 0711) || mkdir(k->directory, 0700) ||
+	    chown(k->directory, SOMEBODY, SOMEBODY) || seteuid(SOMEBODY)) {
+		printf("# SKIPPED: a segment of another user's (needs root)\n");
+		return;
+	}
+	CHECK_ERR(kit_append(k, "before"), OK);
+	if (seteuid(0) || chown(k->writer.path, 0, 0) || seteuid(SOMEBODY))
+		kit_bail("chown");
+	CHECK_ERR(segment_append(&k->writer, &k->config, REC_REQUEST, later_ns, BYTES("after")),
+		  OK);
+	CHECK_ERR(kit_close(k), OK);
+	if (seteuid(0))
+		kit_bail("seteuid");
+	CHECK_U64(kit_segments(k), 2);
+	CHECK_U64(count_text(k, "before"), 1);
+	CHECK_U64(count_text(k, "after"), 1);
+	KIT_EXPECT(kit_verify(k), VERDICT_INCOMPLETE, "torn_tail");
+}
+
+static void a_segment_that_may_not_be_written_any_more_has_a_successor(void)
+{
+	struct kit_log *k = kit_new();
+
+	kit_in_child(k, write_without_permission);
+	kit_free(k);
+}
+
 /* No file of the log may see a second fdatasync after one that failed: the kernel may have thrown
  * the bytes away and would say that all is well. So each attempt is in a file of its own. */
 static void sync_with_an_io_error(struct kit_log *k)
@@ -258,6 +315,8 @@ int main(void)
 		return 1;
 	RUN_TESTS(TEST(a_quota_refuses_records_and_the_segment_lives_on),
 		  TEST(a_failed_write_gives_the_segment_up),
+		  TEST(a_file_that_cannot_be_looked_at_is_not_called_replaced),
+		  TEST(a_segment_that_may_not_be_written_any_more_has_a_successor),
 		  TEST(a_failed_sync_is_never_tried_again_on_that_file),
 		  TEST(a_read_only_mount_is_waited_out_in_the_same_segment),
 		  TEST(a_clock_that_jumps_rotates_by_its_day_and_loses_nothing),

@@ -490,6 +490,31 @@ static void open_all_but_the_last_word(struct kit_log *k)
 	buf_done(&f.file);
 }
 
+static void open_the_first_but_no_ledger(struct kit_log *k)
+{
+	CHECK_ERR(kit_append(k, "x"), OK);
+	struct frames f = cut_up(k->writer.path);
+	kit_write(k->writer.path, bytes_slice(buf_view(&f.file), 0, f.at[1]));
+	buf_done(&f.file);
+	CHECK(unlink(kit_path(k, "ledger")) == 0);
+	CHECK(unlink(kit_path(k, "ledger.key")) == 0);
+}
+
+static void a_kill_before_there_was_a_ledger_is_explained(void)
+{
+	struct kit_log *k = kit_new();
+
+	kit_in_child(k, open_the_first_but_no_ledger);
+	KIT_EXPECT(kit_verify(k), VERDICT_INCOMPLETE, "no_end");
+	/* the lock was made, the ledger not */
+	kit_write(kit_path(k, "ledger.key"), BYTES_NONE);
+	KIT_EXPECT(kit_verify(k), VERDICT_INCOMPLETE, "no_end");
+	/* whoever has a state, or a record, had a ledger */
+	kit_write(kit_path(k, "ledger.key"), BYTES("x"));
+	KIT_EXPECT(kit_verify(k), VERDICT_TAMPERED, "ledger_missing");
+	kit_free(k);
+}
+
 static void a_kill_while_a_segment_is_opened_is_explained(void)
 {
 	struct kit_log *k = closed_log();
@@ -947,6 +972,7 @@ int main(void)
 		  TEST(files_that_are_no_segments_are_told),
 		  TEST(a_log_being_written_is_open_and_whole),
 		  TEST(a_kill_between_end_and_ledger_is_explained),
+		  TEST(a_kill_before_there_was_a_ledger_is_explained),
 		  TEST(a_kill_while_a_segment_is_opened_is_explained),
 		  TEST(verifying_a_busy_log_raises_no_false_alarm),
 		  TEST(one_day_or_one_file_can_be_asked_for),

@@ -152,6 +152,16 @@ void provider_match(const struct provider *p, struct bytes method, struct bytes 
 		(void)match_mount(p, &anywhere, method, &longest, m);
 }
 
+bool catalogue_has_endpoint(struct bytes method, struct bytes path)
+{
+	struct provider anybody = {.loose = true, .dropped = ""};
+	struct match match = {0};
+
+	for (size_t i = 0; !match.endpoint && (anybody.dialect = dialect_at(i)); i++)
+		provider_match(&anybody, method, path, &match);
+	return match.endpoint != NULL;
+}
+
 enum err provider_read_call(const struct provider *p, const struct request_view *request,
 			    struct call *ret_call, struct fault *ret_fault)
 {

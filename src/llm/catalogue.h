@@ -86,6 +86,10 @@ struct match {
 void provider_match(const struct provider *p, struct bytes method, struct bytes path,
 		    struct match *ret_match);
 
+/* Would it be a call at anybody's, wherever that is mounted? For when nobody can say whose host it
+ * goes to. */
+bool catalogue_has_endpoint(struct bytes method, struct bytes path);
+
 /* Reads a request as what it was matched to: see request_read. A path with "." or ".." in it is
  * ambiguous where the model stands in the path. */
 MUST_USE enum err provider_read_call(const struct provider *p, const struct request_view *request,

@@ -410,6 +410,18 @@ static void a_dropped_endpoint_is_unknown(void)
 	CHECK(m.endpoint && m.endpoint->operation == OP_CHAT);
 }
 
+static void a_call_is_known_wherever_it_is_mounted_and_other_things_are_not(void)
+{
+	CHECK(catalogue_has_endpoint(BYTES("POST"), BYTES("/v1/chat/completions")));
+	CHECK(catalogue_has_endpoint(BYTES("POST"), BYTES("/behind/a/proxy/v1/messages")));
+	CHECK(catalogue_has_endpoint(BYTES("POST"),
+				     BYTES("/v1beta/models/gemini-2.5-pro:generateContent")));
+	CHECK(!catalogue_has_endpoint(BYTES("POST"), BYTES("/plain")));
+	CHECK(!catalogue_has_endpoint(BYTES("GET"), BYTES("/v1/chat/completions/and/more/of/it")));
+	CHECK(!catalogue_has_endpoint(BYTES("GET"), BYTES("/")));
+	CHECK(!catalogue_has_endpoint(BYTES_NONE, BYTES_NONE));
+}
+
 static void a_path_has_one_form_and_a_limit(void)
 {
 	static const struct {
@@ -561,7 +573,9 @@ int main(void)
 		  TEST(the_model_field_of_a_form_counts),
 		  TEST(a_form_without_a_boundary_and_a_json_body_in_its_place),
 		  TEST(every_endpoint_of_the_catalogue_is_reached),
-		  TEST(a_dropped_endpoint_is_unknown), TEST(a_path_has_one_form_and_a_limit),
+		  TEST(a_dropped_endpoint_is_unknown),
+		  TEST(a_call_is_known_wherever_it_is_mounted_and_other_things_are_not),
+		  TEST(a_path_has_one_form_and_a_limit),
 		  TEST(other_things_on_a_shared_host_are_told_apart),
 		  TEST(a_refusal_has_the_shape_of_its_provider),
 		  TEST(geminis_array_stream_gets_the_error_in_an_array),

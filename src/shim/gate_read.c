@@ -39,7 +39,7 @@ enum gate_serving gate_serve(struct gate *g, uint8_t *out, size_t cap, bool peek
 
 	if (!has_something_to_serve(g) || !gate_enter(g))
 		return GATE_NOTHING;
-	left = bytes_slice(bytes_from(buf_view(&g->refusal), g->served), 0, cap);
+	left = bytes_slice(bytes_from(gate_refusal(g), g->served), 0, cap);
 	if (g->clean_served < g->clean.len) {
 		*ret_len = serve_clean(g, out, cap, peek);
 		serving = GATE_SERVED;
@@ -66,7 +66,7 @@ size_t gate_pending(struct gate *g)
 		return 0;
 	pending = g->clean.len - g->clean_served;
 	if (!pending && g->refused && !exchange_awaited(g->exchange))
-		pending = g->refusal.len - g->served;
+		pending = gate_refusal(g).len - g->served;
 	lock_drop(&g->lock);
 	return pending;
 }

@@ -19,10 +19,16 @@ static bool asks_for_array(const struct gate *g)
 	       bytes_find(view.query, BYTES("alt=sse")) == SIZE_MAX;
 }
 
+static const char bare[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n"
+			   "x-should-retry: false\r\nconnection: close\r\n\r\n";
+
+struct bytes gate_refusal(const struct gate *g)
+{
+	return g->bare ? bytes_str(bare) : buf_view(&g->refusal);
+}
+
 static void put_refusal(struct gate *g, const struct decision *d)
 {
-	static const char bare[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n"
-				   "x-should-retry: false\r\nconnection: close\r\n\r\n";
 	const struct http1_request *q = exchange_request(g->exchange);
 	struct buf message = {0};
 	struct refusal refusal = {
@@ -41,11 +47,7 @@ static void put_refusal(struct gate *g, const struct decision *d)
 	refusal.message = buf_view(&message);
 	if (!e)
 		e = provider_put_refusal(g->provider, gate_dialect(g), &refusal, &g->refusal);
-	if (e) {
-		buf_reset(&g->refusal);
-		/* Without memory for an answer, the end of the connection is the answer. */
-		(void)!buf_put(&g->refusal, bytes_str(bare));
-	}
+	g->bare = e != OK; /* an answer that needs no memory */
 	buf_done(&message);
 }
 

@@ -67,6 +67,7 @@ struct gate {
 	bool opening;       /* once `out` is gone, the connection is none of our business */
 	/* a refusal */
 	bool refused, woken;
+	bool bare; /* there was no memory for it */
 	struct buf refusal;
 	size_t served;
 	struct buf record;
@@ -117,6 +118,8 @@ void gate_log_answer(struct gate *g, const struct asked *asked, enum outcome out
 void gate_refuse(struct gate *g, const struct call *call, const struct decision *d);
 void gate_refuse_for(struct gate *g, int status, const char *code, const char *rule,
 		     const char *reason);
+/* What the program is to read then; borrowed. */
+struct bytes gate_refusal(const struct gate *g);
 /* 503: no memory. */
 void gate_refuse_nomem(struct gate *g);
 /* Wakes the program for a refusal, once no earlier answer is awaited. */

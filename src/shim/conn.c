@@ -165,7 +165,7 @@ static bool names_addresses(const struct policy *p)
 
 bool conn_decide(struct conn *c, const struct carrier *carrier, struct bytes name, int fd)
 {
-	bool ours, unnamed = name.len == 0, steer = false;
+	bool ours, known, unnamed = name.len == 0, steer = false;
 	struct rules *rules = rules_take();
 	const struct policy *policy = rules ? rules->policy : NULL;
 	struct gate *gate = NULL;
@@ -175,8 +175,10 @@ bool conn_decide(struct conn *c, const struct carrier *carrier, struct bytes nam
 	/* Behind a proxy, the address is the proxy's. */
 	if (fd >= 0 && !fds_is_proxied(fd))
 		peer_of(fd, &peer);
-	ours = unnamed || policy_find_provider(policy, name, peer.port);
-	if (ours && gate_new(carrier, c, name, &gate) == OK) {
+	known = !unnamed && policy_find_provider(policy, name, peer.port);
+	ours = unnamed || known || rules_are_unknown(rules);
+	/* When nobody can say whom the policy names, each request says whom it is for. */
+	if (ours && gate_new(carrier, c, known ? name : BYTES_NONE, &gate) == OK) {
 		/* Without a name, only the address can say that HTTP/1.1 will be needed. */
 		steer = !unnamed ||
 			(peer.text[0] ? peer_find_provider(policy, name, 0, &peer) != NULL
@@ -185,9 +187,8 @@ bool conn_decide(struct conn *c, const struct carrier *carrier, struct bytes nam
 		c->gate = gate;
 		c->kind = CONN_GATED;
 	} else {
-		/* A governed connection without memory for a gate is closed: the adapters fail it.
-		 */
-		c->kind = ours && !unnamed ? CONN_GATED : CONN_PASS;
+		/* Without memory for a gate it is closed: the adapters fail it. */
+		c->kind = ours ? CONN_GATED : CONN_PASS;
 	}
 	rules_drop(rules);
 	return steer;

@@ -74,6 +74,22 @@ static bool settle_endpoint(struct gate *g, struct bytes name, struct bytes host
 	return g->passes;
 }
 
+/* It is for none of the providers; unless the policy, which may name more, cannot be read now. */
+static enum host_verdict nobodys(struct gate *g)
+{
+	struct request_view view;
+
+	if (!rules_are_unknown(g->rules))
+		return HOST_NOT_OURS;
+	exchange_view(g->exchange, &view);
+	if (!catalogue_has_endpoint(view.method, view.path))
+		return HOST_NOT_OURS;
+	gate_refuse_for(g, 503, "broken_policy", "policy",
+			g->rules ? g->rules->problem
+				 : "no memory to look at the policy; try again");
+	return HOST_REFUSED;
+}
+
 /* Once the head is complete. */
 static enum host_verdict settle_head(struct gate *g)
 {
@@ -89,7 +105,7 @@ static enum host_verdict settle_head(struct gate *g)
 	if (gate_is_sniffing(g)) {
 		g->provider = e ? named_provider(g) : find_host(g, host, port);
 		if (!g->provider)
-			return HOST_NOT_OURS;
+			return nobodys(g);
 		if (settle_endpoint(g, BYTES_NONE, host, port))
 			return HOST_PASSES;
 		if (!e)
@@ -163,6 +179,9 @@ enum host_verdict gate_settle_host(struct gate *g, enum err fed)
 
 	if (exchange_request(g->exchange)->head_bytes) {
 		verdict = settle_head(g);
+	} else if (fed == ERR_NOMEM) {
+		gate_refuse_nomem(g); /* it may be anybody's */
+		verdict = HOST_REFUSED;
 	} else if (fed && fed != ERR_MORE) {
 		if (gate_is_sniffing(g)) {
 			g->provider = named_provider(g);

@@ -338,7 +338,8 @@ static enum opening_answer decide_http1(struct question *q, bool readable)
 	if (!host.len)
 		host = target_of(q->p);
 	provider = peer_find_provider(policy_of(q), host, port, direct ? &q->peer : NULL);
-	if (readable && !provider && !may_hold_gateway_key(q))
+	bool unsure = !provider && (rules_are_unknown(q->rules) || may_hold_gateway_key(q));
+	if (readable && !provider && !unsure)
 		return OPENING_PASSES;
 	if (!direct)
 		fds_set(q->s->fd, FDS_PROXIED);
@@ -349,8 +350,12 @@ static enum opening_answer decide_http1(struct question *q, bool readable)
 	}
 	if ((o && o->lost) ||
 	    plain_begin(q->s->fd, q->inode, o ? bytes_of(o->kept, o->kept_bytes) : BYTES_NONE,
-			o ? o->sent_bytes : 0))
-		return refuse_or_pass(q, OPAQUE_HTTP1, provider, host);
+			o ? o->sent_bytes : 0)) {
+		if (!unsure)
+			return refuse_or_pass(q, OPAQUE_HTTP1, provider, host);
+		sending_answer_refused(q->s);
+		return OPENING_ANSWERED;
+	}
 	if (o)
 		o->sent_bytes = o->kept_bytes; /* the gate's from now on */
 	fds_clear(q->s->fd, FDS_HELD);

@@ -16,6 +16,7 @@ static struct rules *current;
 static struct file_version version;
 static char version_path[PATH_MAX_BYTES];
 static uint64_t looked_ns;
+static bool looks_again; /* the last try said nothing of the file */
 static struct {
 	bool pending;
 	char before[72], after[72], problem[600];
@@ -84,6 +85,12 @@ static void set_recipients(struct rules *r)
 			    "; run: aigw init");
 }
 
+/* Of the system's making, and gone in a moment: says nothing of the policy. */
+static bool may_pass(enum err e)
+{
+	return e == ERR_NOMEM || e == ERR_IO;
+}
+
 static void load_into(struct rules *r)
 {
 	struct policy_problem problem = {0};
@@ -93,6 +100,10 @@ static void load_into(struct rules *r)
 	if (e == ERR_MISSING) {
 		set_problem(r, "no_policy", "there is no policy at ", r->places.policy,
 			    "; run: aigw init");
+	} else if (may_pass(e)) {
+		r->unknown = true;
+		set_problem(r, "broken_policy", r->places.policy,
+			    " cannot be read just now; try again: ", err_text(e));
 	} else if (e) {
 		size_t len = 0;
 		r->policy = NULL;
@@ -140,16 +151,21 @@ static void refresh(void)
 {
 	struct file_version now;
 	struct rules *fresh = calloc(1, sizeof *fresh);
+	bool again = rules_are_unknown(current);
+	enum err e = OK;
 
 	if (!fresh)
 		return;
-	if (!current && seal_init())
+	if (again && seal_init()) {
+		fresh->unknown = true;
 		set_problem(fresh, "no_policy", "the cryptographic library does not start", "", "");
-	else if (self_places(&fresh->places))
+	} else if ((e = self_places(&fresh->places))) {
+		fresh->unknown = may_pass(e);
 		set_problem(fresh, "no_policy", "no home directory is known for this user; set ",
 			    "AIGW_HOME", "");
+	}
 	load_file_version(fresh->places.policy, &now);
-	if (current && file_version_equal(&now, &version) &&
+	if (!again && !looks_again && file_version_equal(&now, &version) &&
 	    strcmp(version_path, fresh->places.policy) == 0) {
 		free(fresh);
 		return;
@@ -157,12 +173,13 @@ static void refresh(void)
 	if (!fresh->problem[0])
 		load_into(fresh);
 	version = now;
+	looks_again = fresh->unknown;
 	memcpy(version_path, fresh->places.policy, sizeof version_path);
 	if (current && strcmp(current->digest, fresh->digest) == 0 && !fresh->problem[0]) {
 		free_rules(fresh);
 		return; /* written again with the same content */
 	}
-	if (current)
+	if (current && !again && !fresh->unknown)
 		note_change(fresh);
 	/* The last good one stays in force. */
 	if (current && !current->problem[0] && fresh->problem[0]) {
@@ -174,6 +191,11 @@ static void refresh(void)
 	current = fresh;
 	if (old && __atomic_sub_fetch(&old->users, 1, __ATOMIC_ACQ_REL) == 0)
 		free_rules(old);
+}
+
+bool rules_are_unknown(const struct rules *r)
+{
+	return !r || r->unknown;
 }
 
 struct rules *rules_take(void)

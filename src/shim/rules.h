@@ -17,6 +17,8 @@ struct rules {
 	char problem[600]; /* why there is no policy or no audit key, and what to do; "" when fine
 			    */
 	const char *code;  /* with problem: "no_policy", "broken_policy", "no_audit_key" */
+	bool unknown;      /* with problem: for want of memory, of a descriptor... nobody could look
+			      what the policy says; tried again */
 	char digest[72];   /* "sha256:..." of the file's text; "" without policy */
 	size_t recipient_count;
 	struct recipient recipients[POLICY_RECIPIENTS_MAX];
@@ -28,6 +30,8 @@ struct rules {
  * handler came in between our own steps. */
 struct rules *rules_take(void);
 void rules_drop(struct rules *r);
+/* Whom the policy names as providers cannot be told just now. NULL is fine. */
+bool rules_are_unknown(const struct rules *r);
 
 /* A change since the last call that the log must tell: true once per change. *ret_before and
  * *ret_after are digests ("" for none), *ret_problem what is wrong with the new version ("" : it is

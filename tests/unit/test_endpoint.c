@@ -417,7 +417,7 @@ static void a_call_is_known_wherever_it_is_mounted_and_other_things_are_not(void
 	CHECK(catalogue_has_endpoint(BYTES("POST"),
 				     BYTES("/v1beta/models/gemini-2.5-pro:generateContent")));
 	CHECK(!catalogue_has_endpoint(BYTES("POST"), BYTES("/plain")));
-	CHECK(!catalogue_has_endpoint(BYTES("GET"), BYTES("/v1/chat/completions/and/more/of/it")));
+	CHECK(!catalogue_has_endpoint(BYTES("GET"), BYTES("/v1/chat/messages/of/mine")));
 	CHECK(!catalogue_has_endpoint(BYTES("GET"), BYTES("/")));
 	CHECK(!catalogue_has_endpoint(BYTES_NONE, BYTES_NONE));
 }

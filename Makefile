@@ -163,9 +163,13 @@ $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TESTFLAGS) -c -o $@ $<
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(BUILD)/unit/rooms.a
+# What a fuzz target has besides: the whole gate, over a TLS library in memory.
+FUZZ_PARTS_fuzz_gate = $(sort $(wildcard tests/fuzz/gate/*.[ch])) $(patsubst %,$(BUILD)/src/shim/%.o,asked conn explain fds \
+	hello hook_openssl key_holder keyring notice openssl peer quota wake $(notdir $(basename $(wildcard src/shim/gate*.c))))
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $$(FUZZ_PARTS_$$*) tests/fuzz/replay.c $(BUILD)/unit/rooms.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPP) -Itools $(CFLAGS) $(SANFLAGS) -Wall -o $@ $^ $(TESTLIBS)
+	$(Q)$(CC) $(CPP) -Itools $(CFLAGS) $(SANFLAGS) -Wall -o $@ $(filter-out %.h,$^) $(TESTLIBS)
 
 unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
@@ -383,23 +387,32 @@ $(BUILD)/lint/%.ok: %.c
 
 $(LINTED:%.c=$(BUILD)/lint/%.ok): | $(BUILD)/gen/observe_policy.h
 
-# ---- fuzzing: make fuzz [FUZZ_ONE=fuzz_json] SECONDS=60
+# ---- fuzzing: make fuzz [FUZZ_ONE="fuzz_json fuzz_gate"] SECONDS=60 [FUZZ_JSON=file]
 
 SECONDS ?= 60
 FUZZ_ONE ?= $(FUZZ)
+FUZZ_JSON ?=
+FUZZ_CC ?= clang
+FUZZ_MAKE = $(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-fuzz CC='$(FUZZ_CC)' CFLAGS='-O1 -g' \
+	SAN=fuzzer-no-link,address,undefined
 
-fuzz: packages-check ## run the fuzzers (libFuzzer, ASan, UBSan), SECONDS each
-	@for f in $(FUZZ_ONE); do \
-		$(MAKE) --no-print-directory BUILD=$(BUILD)-fuzz CC=clang CFLAGS='-O1 -g' \
-			SAN=fuzzer-no-link,address,undefined $(BUILD)-fuzz/libfuzzer/$$f || exit 1; \
-		mkdir -p $(BUILD)-fuzz/corpus/$$f; \
-		echo "== $$f"; $(BUILD)-fuzz/libfuzzer/$$f -max_total_time=$(SECONDS) -print_final_stats=1 \
-			$(BUILD)-fuzz/corpus/$$f tests/fixtures/fuzz/$${f#fuzz_} 2>&1 | grep -E 'stat::|ERROR|SUMMARY|cov:' | tail -8; \
-	done
+fuzz: packages-check ## run the fuzzers (libFuzzer, ASan, UBSan), SECONDS each; one table at the end
+	@$(FUZZ_MAKE) $(FUZZ_ONE:%=$(BUILD)-fuzz/libfuzzer/%)
+	@/usr/bin/python3 tests/fuzz/run --seconds $(SECONDS) --jobs $(JOBS) $(if $(FUZZ_JSON),--json $(FUZZ_JSON)) \
+		$(BUILD)-fuzz $(FUZZ_ONE)
 
-$(BUILD)/libfuzzer/%: tests/fuzz/%.c $(BUILD)/unit/rooms.a
+$(BUILD)/libfuzzer/%: tests/fuzz/%.c $$(FUZZ_PARTS_$$*) $(BUILD)/unit/rooms.a
 	@mkdir -p $(@D)
-	$(Q)clang $(CPP) -Itools $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TESTLIBS)
+	$(Q)clang $(CPP) -Itools $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter-out %.h,$^) $(TESTLIBS)
+
+# How much of each file the committed corpora reach; FUZZ_CORPUS=build-fuzz/corpus: what fuzzing found, too.
+FUZZ_CORPUS ?=
+
+fuzz-coverage: packages-coverage ## what the committed fuzz corpora cover of each file
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-cov CC='$(FUZZ_CC)' \
+		CFLAGS='-O0 -g -fprofile-instr-generate -fcoverage-mapping' $(FUZZ:%=$(BUILD)-cov/fuzz/%)
+	@/usr/bin/python3 tests/fuzz/coverage $(if $(FUZZ_CORPUS),--corpus $(FUZZ_CORPUS)) $(if $(FUZZ_JSON),--json $(FUZZ_JSON)) \
+		$(BUILD)-cov $(FUZZ)
 
 # ---- packages, demo, bench
 
@@ -411,6 +424,8 @@ packages-check:
 	@tools/dev/install-packages check
 packages-bench:
 	@tools/dev/install-packages bench
+packages-coverage:
+	@tools/dev/install-packages check coverage
 
 demo: packages-demo ## install what is missing, build, and see it work on real programs
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/tests/provider
@@ -485,12 +500,12 @@ help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 ## \2/p' $(MAKEFILE_LIST) | awk -F ' ## ' '{ printf "%-12s %s\n", $$1, $$2 }'
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-cov
 
 # Everything that a change of these must rebuild.
 $(OBJ) $(SHIM:%.c=$(BUILD)/%.o): Makefile
 
-.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz packages-build packages-demo packages-check packages-bench node-clients syslog-servers \
+.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz fuzz-coverage packages-build packages-demo packages-check packages-coverage packages-bench node-clients syslog-servers \
 	demo bench soak install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -167,6 +167,8 @@ $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 FUZZ_PARTS_fuzz_gate = $(sort $(wildcard tests/fuzz/gate/*.[ch])) $(patsubst %,$(BUILD)/src/shim/%.o,asked conn explain fds \
 	hello hook_openssl key_holder keyring notice openssl peer quota wake $(notdir $(basename $(wildcard src/shim/gate*.c))))
 
+FUZZ_PARTS_fuzz_args = $(BUILD)/tools/aigw/args.o $(BUILD)/tools/aigw/print.o
+
 $(BUILD)/fuzz/%: tests/fuzz/%.c $$(FUZZ_PARTS_$$*) tests/fuzz/replay.c $(BUILD)/unit/rooms.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itools $(CFLAGS) $(SANFLAGS) -Wall -o $@ $(filter-out %.h,$^) $(TESTLIBS)
@@ -405,6 +407,22 @@ $(BUILD)/libfuzzer/%: tests/fuzz/%.c $$(FUZZ_PARTS_$$*) $(BUILD)/unit/rooms.a
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -Itools $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter-out %.h,$^) $(TESTLIBS)
 
+# The tool on files that AFL++ makes; FUZZ_CASES="log export": only these. AFL++ is a package of its own.
+FUZZ_CASES ?=
+FUZZ_FILES_CC ?= afl-clang-fast
+
+fuzz-files: ## run AFL++ on the files that the tool reads, SECONDS each
+	@tools/dev/install-packages build afl || { echo "make fuzz-files needs AFL++ (Debian: afl++); nothing was run" >&2; exit 3; }
+	@AFL_QUIET=1 $(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-afl CC='$(FUZZ_FILES_CC)' CFLAGS='-O1 -g' \
+		SAN=address,undefined $(BUILD)-afl/aigw $(BUILD)-afl/fuzz-files-checksums.so
+	@/usr/bin/python3 tests/fuzz/files/run --seconds $(SECONDS) --jobs $(JOBS) $(if $(FUZZ_JSON),--json $(FUZZ_JSON)) \
+		$(BUILD)-afl $(if $(FUZZ_CASES),--only $(FUZZ_CASES))
+
+# Loaded by afl-fuzz itself: without sanitizers.
+$(BUILD)/fuzz-files-checksums.so: tests/fuzz/files/checksums.c src/audit/frame.c src/audit/seal.c $(wildcard src/base/*.c)
+	@mkdir -p $(@D)
+	$(Q)cc $(CPP) $(WARN) -O2 -fPIC -shared -o $@ $^ -lsodium
+
 # How much of each file the committed corpora reach; FUZZ_CORPUS=build-fuzz/corpus: what fuzzing found, too.
 FUZZ_CORPUS ?=
 
@@ -500,12 +518,12 @@ help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 ## \2/p' $(MAKEFILE_LIST) | awk -F ' ## ' '{ printf "%-12s %s\n", $$1, $$2 }'
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-cov
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-cov $(BUILD)-afl
 
 # Everything that a change of these must rebuild.
 $(OBJ) $(SHIM:%.c=$(BUILD)/%.o): Makefile
 
-.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz fuzz-coverage packages-build packages-demo packages-check packages-coverage packages-bench node-clients syslog-servers \
+.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz fuzz-coverage packages-build packages-demo packages-check packages-coverage packages-bench node-clients syslog-servers fuzz-files \
 	demo bench soak install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -7,32 +7,37 @@
 #define BUF_FIRST_CAP 256
 #define BUF_STEP      64
 
-struct bytes bytes_of(const void *at, size_t len)
-{
-	return (struct bytes){at, len};
-}
-
-struct bytes bytes_str(const char *s)
-{
-	return (struct bytes){(const uint8_t *)s, s ? strlen(s) : 0};
-}
-
 static uint8_t lower(uint8_t c)
 {
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
-bool bytes_equal(struct bytes a, struct bytes b)
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Eight bytes, their ASCII letters in lower case. */
+static uint64_t lower_word(const uint8_t *at)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+	uint64_t word, low, above;
+
+	memcpy(&word, at, sizeof word);
+	low = word & EACH_BYTE(0x7F);
+	/* The top bit of each byte: from 'A' on, and not behind 'Z', and ASCII. */
+	above = (low + EACH_BYTE(0x7F - 'Z')) ^ (low + EACH_BYTE(0x80 - 'A'));
+	return word | (above & ~word & EACH_BYTE(0x80)) >> 2;
 }
 
-bool bytes_equal_nocase(struct bytes a, struct bytes b)
+bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len)
 {
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.at[i]) != lower(b.at[i]))
+	size_t i = 0;
+
+	for (; len - i >= 8; i += 8)
+		if (lower_word(a + i) != lower_word(b + i))
+			return false;
+	/* The last eight again, rather than the rest one by one. */
+	if (i < len && len >= 8)
+		return lower_word(a + len - 8) == lower_word(b + len - 8);
+	for (; i < len; i++)
+		if (lower(a[i]) != lower(b[i]))
 			return false;
 	return true;
 }
@@ -45,17 +50,6 @@ int bytes_compare(struct bytes a, struct bytes b)
 	return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-bool bytes_starts(struct bytes whole, struct bytes prefix)
-{
-	return whole.len >= prefix.len && bytes_equal(bytes_of(whole.at, prefix.len), prefix);
-}
-
-bool bytes_ends(struct bytes whole, struct bytes suffix)
-{
-	return whole.len >= suffix.len &&
-	       bytes_equal(bytes_from(whole, whole.len - suffix.len), suffix);
-}
-
 size_t bytes_find(struct bytes whole, struct bytes needle)
 {
 	if (needle.len == 0)
@@ -64,37 +58,6 @@ size_t bytes_find(struct bytes whole, struct bytes needle)
 		return SIZE_MAX;
 	const uint8_t *hit = memmem(whole.at, whole.len, needle.at, needle.len);
 	return hit ? (size_t)(hit - whole.at) : SIZE_MAX;
-}
-
-size_t bytes_find_byte(struct bytes whole, uint8_t byte)
-{
-	const uint8_t *hit = whole.len ? memchr(whole.at, byte, whole.len) : NULL;
-	return hit ? (size_t)(hit - whole.at) : SIZE_MAX;
-}
-
-struct bytes bytes_slice(struct bytes whole, size_t from, size_t len)
-{
-	struct bytes rest = bytes_from(whole, from);
-
-	if (rest.len > len)
-		rest.len = len;
-	return rest;
-}
-
-struct bytes bytes_from(struct bytes whole, size_t from)
-{
-	if (from >= whole.len)
-		return BYTES_NONE;
-	return (struct bytes){whole.at + from, whole.len - from};
-}
-
-struct bytes bytes_trim(struct bytes b)
-{
-	while (b.len && (b.at[0] == ' ' || b.at[0] == '\t'))
-		b.at++, b.len--;
-	while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
-		b.len--;
-	return b;
 }
 
 struct bytes bytes_cut(struct bytes *rest, uint8_t sep)
@@ -244,7 +207,7 @@ void buf_reset(struct buf *b)
 	b->failed = OK;
 }
 
-enum err buf_reserve(struct buf *b, size_t more)
+enum err buf_grow(struct buf *b, size_t more)
 {
 	size_t max = b->max ? b->max : SIZE_MAX / 2;
 	size_t cap = b->cap ? b->cap : BUF_FIRST_CAP;
@@ -288,7 +251,7 @@ enum err buf_put(struct buf *b, struct bytes data)
 	return OK;
 }
 
-static enum err put_little_endian(struct buf *b, uint64_t v, size_t width)
+static inline enum err put_little_endian(struct buf *b, uint64_t v, size_t width)
 {
 	uint8_t out[8];
 
@@ -400,11 +363,6 @@ void buf_drop_front(struct buf *b, size_t n)
 	}
 	memmove(b->at, b->at + n, b->len - n);
 	b->len -= n;
-}
-
-struct bytes buf_view(const struct buf *b)
-{
-	return (struct bytes){b->at, b->len};
 }
 
 struct cursor cursor_over(struct bytes b)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -26,26 +27,85 @@ struct bytes {
 #define BYTES(literal) ((struct bytes){(const uint8_t *)("" literal), sizeof(literal) - 1})
 #define BYTES_NONE     ((struct bytes){0})
 
-struct bytes bytes_of(const void *at, size_t len);
-struct bytes bytes_str(const char *nul_terminated); /* NULL gives an empty view */
+/* The smallest of these are defined here: a call costs more than what they do. */
 
-bool bytes_equal(struct bytes a, struct bytes b);
-/* ASCII letters compare without case; other bytes exactly. */
-bool bytes_equal_nocase(struct bytes a, struct bytes b);
+static inline struct bytes bytes_of(const void *at, size_t len)
+{
+	return (struct bytes){at, len};
+}
+
+/* NULL gives an empty view. */
+static inline struct bytes bytes_str(const char *nul_terminated)
+{
+	return bytes_of(nul_terminated, nul_terminated ? strlen(nul_terminated) : 0);
+}
+
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+/* bytes_equal_nocase of two that are of that length, which is not 0. */
+bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len);
+
+/* ASCII letters compare without case; other bytes exactly. Most that are of one length differ in
+ * the first byte, whatever its case. */
+static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (a.len == 0 || (((a.at[0] ^ b.at[0]) & ~0x20) == 0 &&
+						 bytes_same_nocase(a.at, b.at, a.len)));
+}
+
 /* Memory order, shorter first on a common prefix: <0, 0, >0. */
 int bytes_compare(struct bytes a, struct bytes b);
-bool bytes_starts(struct bytes whole, struct bytes prefix);
-bool bytes_ends(struct bytes whole, struct bytes suffix);
+/* Everything from `from` on; empty when `from` is past the end. */
+static inline struct bytes bytes_from(struct bytes whole, size_t from)
+{
+	return from < whole.len ? bytes_of(whole.at + from, whole.len - from) : BYTES_NONE;
+}
+
+/* The part [from, from+len), clamped to what exists. */
+static inline struct bytes bytes_slice(struct bytes whole, size_t from, size_t len)
+{
+	struct bytes rest = bytes_from(whole, from);
+
+	if (rest.len > len)
+		rest.len = len;
+	return rest;
+}
+
+static inline bool bytes_starts(struct bytes whole, struct bytes prefix)
+{
+	return whole.len >= prefix.len && bytes_equal(bytes_of(whole.at, prefix.len), prefix);
+}
+
+static inline bool bytes_ends(struct bytes whole, struct bytes suffix)
+{
+	return whole.len >= suffix.len &&
+	       bytes_equal(bytes_from(whole, whole.len - suffix.len), suffix);
+}
+
 /* The offset of the first `needle` in `whole`, or SIZE_MAX. An empty needle is found at 0. */
 size_t bytes_find(struct bytes whole, struct bytes needle);
+
 /* The offset of the first `byte`, or SIZE_MAX. */
-size_t bytes_find_byte(struct bytes whole, uint8_t byte);
-/* The part [from, from+len), clamped to what exists. */
-struct bytes bytes_slice(struct bytes whole, size_t from, size_t len);
-/* Everything from `from` on; empty when `from` is past the end. */
-struct bytes bytes_from(struct bytes whole, size_t from);
+static inline size_t bytes_find_byte(struct bytes whole, uint8_t byte)
+{
+	const uint8_t *hit = whole.len ? memchr(whole.at, byte, whole.len) : NULL;
+
+	return hit ? (size_t)(hit - whole.at) : SIZE_MAX;
+}
+
 /* Without spaces and tabs at either end (HTTP optional white space, RFC 9110 5.6.3). */
-struct bytes bytes_trim(struct bytes b);
+static inline struct bytes bytes_trim(struct bytes b)
+{
+	while (b.len && (b.at[0] == ' ' || b.at[0] == '\t'))
+		b.at++, b.len--;
+	while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
+		b.len--;
+	return b;
+}
+
 /* Cuts the part before `sep` off `*rest` and returns it; the whole rest when there is no `sep`. */
 struct bytes bytes_cut(struct bytes *rest, uint8_t sep);
 /* Decimal digits only, at least one, value <= max: ERR_BAD otherwise. */
@@ -70,7 +130,14 @@ void buf_done(struct buf *b);
 /* Forgets the content and what failed, keeps the memory (not wiped). */
 void buf_reset(struct buf *b);
 /* Room for `more` bytes behind len. ERR_NOMEM, ERR_LIMIT (over max), or what failed before. */
-MUST_USE enum err buf_reserve(struct buf *b, size_t more);
+MUST_USE enum err buf_grow(struct buf *b, size_t more); /* for buf_reserve: when it has to */
+static inline enum err buf_reserve(struct buf *b, size_t more)
+{
+	bool fits = !b->failed && more <= b->cap - b->len && (!b->max || b->len + more <= b->max);
+
+	return fits ? OK : buf_grow(b, more);
+}
+
 MUST_USE enum err buf_put(struct buf *b, struct bytes data);
 MUST_USE enum err buf_put_u8(struct buf *b, uint8_t v);
 MUST_USE enum err buf_put_u16(struct buf *b, uint16_t v); /* little-endian */
@@ -83,7 +150,10 @@ MUST_USE enum err buf_put_hex(struct buf *b, struct bytes data); /* lower case *
 MUST_USE enum err buf_put_json_string(struct buf *b, struct bytes text);
 /* Removes the first n bytes (n <= len) by moving the rest down. */
 void buf_drop_front(struct buf *b, size_t n);
-struct bytes buf_view(const struct buf *b);
+static inline struct bytes buf_view(const struct buf *b)
+{
+	return bytes_of(b->at, b->len);
+}
 
 /* A reader over a view. The first read past the end sets `bad` and yields zeros from then on. */
 struct cursor {

@@ -91,12 +91,9 @@ static unsigned first_forbidden(const struct bit_rules *rules, uint64_t bits, bo
 	uint64_t denied = bits & rules->deny,
 		 missing = rules->allow_given ? bits & ~rules->allow : 0;
 	uint64_t forbidden = denied ? denied : missing;
-	unsigned i = 0;
 
 	*ret_denied = denied != 0;
-	while (i < 64 && !(forbidden >> i & 1))
-		i++;
-	return i;
+	return forbidden ? (unsigned)__builtin_ctzll(forbidden) : 64;
 }
 
 static bool says_endpoints(const struct matter *m, const struct scope *s)

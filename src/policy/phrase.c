@@ -48,21 +48,59 @@ static void cut(struct phrase *p)
 	p->len = len + room;
 }
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* How many bytes at the front stand for themselves: printable ASCII, which most of all text is.
+ * Eight at a time: each test sets the top bit of the bytes it means, and of others only above the
+ * first true hit. */
+static size_t plain_run(struct bytes text)
+{
+	size_t i = 0;
+
+	for (; text.len - i >= 8; i += 8) {
+		uint64_t word, hit;
+		memcpy(&word, text.at + i, sizeof word);
+		hit = (word - EACH_BYTE(0x20)) | word | ((word & EACH_BYTE(0x7F)) + EACH_BYTE(1));
+		if (hit & EACH_BYTE(0x80))
+			break;
+	}
+	while (i < text.len && text.at[i] >= 0x20 && text.at[i] < 0x7F)
+		i++;
+	return i;
+}
+
+static void append(struct phrase *p, struct bytes text)
+{
+	memcpy(p->at + p->len, text.at, text.len);
+	p->len += text.len;
+	p->at[p->len] = '\0';
+}
+
+/* One character that is no printable ASCII; returns how many bytes of the text it took. */
+static size_t put_odd(struct phrase *p, struct bytes text)
+{
+	size_t n = character_length(text), taken = n ? n : 1;
+	struct bytes character = bytes_of(text.at, taken);
+
+	if (n == 0 || is_control(text, n))
+		character = BYTES("?");
+	if (character.len >= p->cap - p->len)
+		cut(p);
+	else
+		append(p, character);
+	return taken;
+}
+
 void phrase_put_bytes(struct phrase *p, struct bytes text)
 {
 	while (text.len && !p->cut) {
-		size_t n = character_length(text), taken = n ? n : 1;
-		struct bytes character = bytes_of(text.at, taken);
-		if (n == 0 || is_control(text, n))
-			character = BYTES("?");
-		if (character.len >= p->cap - p->len) {
+		size_t run = plain_run(text), room = p->cap - p->len - 1;
+		append(p, bytes_slice(text, 0, run < room ? run : room));
+		if (run > room)
 			cut(p);
-			return;
-		}
-		memcpy(p->at + p->len, character.at, character.len);
-		p->len += character.len;
-		p->at[p->len] = '\0';
-		text = bytes_from(text, taken);
+		text = bytes_from(text, run);
+		if (text.len && !p->cut)
+			text = bytes_from(text, put_odd(p, text));
 	}
 }
 

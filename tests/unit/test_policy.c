@@ -868,6 +868,42 @@ static void a_phrase_is_cut_at_a_character_and_says_so(void)
 			   "??");
 }
 
+/* Printable runs go in at once: the same as one character after the other, wherever it is cut. */
+static void a_phrase_is_the_same_in_one_piece_and_in_many(void)
+{
+	static const struct bytes pieces[] = {
+		{(const uint8_t *)"a", 1},
+		{(const uint8_t *)"\x7F", 1},
+		{(const uint8_t *)"\xC3\xA4", 2},
+		{(const uint8_t *)" ", 1},
+		{(const uint8_t *)"\xFF", 1},
+		{(const uint8_t *)"~", 1},
+		{(const uint8_t *)"\xE2\x82\xAC", 3},
+		{(const uint8_t *)"\x1F", 1},
+	};
+	const size_t count = sizeof pieces / sizeof pieces[0];
+	char one[48], many[48];
+	struct phrase p, q;
+
+	for (uint32_t seed = 0; seed < 2000; seed++) {
+		size_t cap = 5 + seed % (sizeof one - 5);
+		struct buf text = {0};
+		uint32_t next = seed;
+		phrase_init(&q, many, cap);
+		for (size_t i = 0; i < 30; i++) {
+			next = next * 1664525 + 1013904223;
+			struct bytes piece = pieces[next >> 28 < count ? next >> 28 : 0];
+			phrase_put_bytes(&q, piece);
+			CHECK_ERR(buf_put(&text, piece), OK);
+		}
+		phrase_init(&p, one, cap);
+		phrase_put_bytes(&p, buf_view(&text));
+		CHECK_STR(one, many);
+		CHECK_U64(p.len, q.len);
+		buf_done(&text);
+	}
+}
+
 static void a_quoted_value_is_cut_at_its_limit(void)
 {
 	char storage[200], value[PHRASE_QUOTE_MAX + 1];
@@ -970,6 +1006,7 @@ int main(void)
 		  TEST(the_schema_has_exactly_the_keys_that_the_parser_reads),
 		  TEST(the_nearest_word_is_suggested_and_a_far_one_is_not),
 		  TEST(a_phrase_is_cut_at_a_character_and_says_so),
+		  TEST(a_phrase_is_the_same_in_one_piece_and_in_many),
 		  TEST(a_quoted_value_is_cut_at_its_limit),
 		  TEST(an_arena_gives_aligned_zeroed_memory_and_refuses_overflow),
 		  TEST(a_server_of_ones_own_has_its_dialects_endpoints_anywhere));

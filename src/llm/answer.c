@@ -31,19 +31,47 @@ static void split_path(const char *path, size_t field, struct answer_names *n)
 	n->depth[field] = (uint8_t)level;
 }
 
+/* Few names of a table share one: they differ in the first letter or the length. */
+static size_t slot_of(struct bytes name)
+{
+	return (name.len ? name.at[0] + 5 * name.len : 0) % ANSWER_SLOTS;
+}
+
+/* Fields from `first` on, up to the one before `end`, have one name at that level. */
+static void join(struct answer_names *n, size_t level, size_t first, size_t end)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = first; i < end; i++)
+		mask |= UINT64_C(1) << i;
+	for (size_t i = first; i < end; i++)
+		n->same[level][i] = mask;
+}
+
+static void join_neighbours(const struct answer_table *t, struct answer_names *n, size_t level)
+{
+	size_t first = 0;
+
+	for (size_t i = 1; i <= t->count; i++) {
+		bool same = i < t->count && level < n->depth[i] && level < n->depth[first] &&
+			    bytes_equal(name_at(t, n, i, level), name_at(t, n, first, level));
+		if (same)
+			continue;
+		join(n, level, first, i);
+		first = i;
+	}
+}
+
 static void make_names(const struct answer_table *t, struct answer_names *n)
 {
 	memset(n, 0, sizeof *n);
 	for (size_t i = 0; i < t->count; i++) {
 		split_path(t->fields[i].path, i, n);
-		for (size_t level = 0; level < n->depth[i]; level++) {
-			bool same = i && level < n->depth[i - 1] &&
-				    bytes_equal(name_at(t, n, i, level),
-						name_at(t, n, i - 1, level));
-			n->same[level][i] = same ? n->same[level][i - 1] : (uint8_t)i;
-		}
-		n->by_letter[(uint8_t)t->fields[i].path[0] % ANSWER_LETTERS] |= UINT64_C(1) << i;
+		for (size_t level = 0; level < n->depth[i]; level++)
+			n->by_slot[level][slot_of(name_at(t, n, i, level))] |= UINT64_C(1) << i;
 	}
+	for (size_t level = 0; level < ANSWER_PATH_MAX; level++)
+		join_neighbours(t, n, level);
 }
 
 /* The plan's names, or while another thread makes them (or a fork ended that one): ones made in
@@ -106,35 +134,25 @@ static bool is_name(struct bytes name, const struct json_token *key)
 }
 
 /* The fields in `live` that go on with this member of an object, or (key NULL) with an array's
- * element. Neighbours in the table mostly share a name: then one comparison answers for all of
- * them. */
+ * element. Most members are passed over with one look; neighbours in the table mostly share a name:
+ * then one comparison answers for all of them. */
 static uint64_t narrow(const struct walk *w, uint64_t live, size_t level,
 		       const struct json_token *key)
 {
-	size_t compared = SIZE_MAX;
+	struct bytes said = key ? key->raw : BYTES("*");
 	uint64_t match = 0;
-	bool same = false;
 
-	for (uint64_t left = live; left; left &= left - 1) {
-		int i = __builtin_ctzll(left);
-		if (w->names->same[level][i] != compared) {
-			struct bytes name = name_at(w->table, w->names, (size_t)i, level);
-			compared = w->names->same[level][i];
-			same = key ? is_name(name, key) : name.len && name.at[0] == '*';
-		}
-		if (same)
-			match |= UINT64_C(1) << i;
+	if (!key || !key->escaped)
+		live &= w->names->by_slot[level][slot_of(said)];
+	while (live) {
+		int i = __builtin_ctzll(live);
+		uint64_t same = w->names->same[level][i] & live;
+		struct bytes name = name_at(w->table, w->names, (size_t)i, level);
+		if (key ? is_name(name, key) : bytes_equal(name, said))
+			match |= same;
+		live &= ~same;
 	}
 	return match;
-}
-
-/* The top of a text has the most members and the most fields that they may be: most members are
- * passed over with one look. */
-static uint64_t narrow_top(const struct walk *w, uint64_t live, const struct json_token *key)
-{
-	if (!key->escaped)
-		live &= key->raw.len ? w->names->by_letter[key->raw.at[0] % ANSWER_LETTERS] : 0;
-	return live ? narrow(w, live, 0, key) : 0;
 }
 
 enum err answer_walk(struct bytes text, const struct answer_table *table, answer_take *take,
@@ -158,8 +176,7 @@ enum err answer_walk(struct bytes text, const struct answer_table *table, answer
 		if (t.kind == JSON_OBJECT_END || t.kind == JSON_ARRAY_END)
 			continue;
 		if (t.kind == JSON_KEY) {
-			live = t.depth == 1 ? narrow_top(&walk, open[1], &t)
-					    : narrow(&walk, open[t.depth], t.depth - 1, &t);
+			live = narrow(&walk, open[t.depth], t.depth - 1, &t);
 			named = true;
 			continue;
 		}

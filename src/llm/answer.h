@@ -15,7 +15,7 @@
 #define ANSWER_PATH_MAX   7  /* names in a path */
 #define ANSWER_PATH_BYTES 79 /* of a path's text, with its NUL */
 #define ANSWER_FIELDS_MAX 64
-#define ANSWER_LETTERS    32
+#define ANSWER_SLOTS      32
 
 /* The place of one value: names of members from the top down, "*" for any element of an array, with
  * "/" between: "usage/prompt_tokens". Several fields may share a
@@ -34,10 +34,11 @@ struct answer_plan {
 		/* Where each name begins in the path, and its bytes. */
 		uint8_t start[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
 		uint8_t len[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
-		/* The first of the neighbours above that have the same name at that level. */
-		uint8_t same[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
-		/* The fields whose first name begins with that letter. */
-		uint64_t by_letter[ANSWER_LETTERS];
+		/* The field and its neighbours that have the same name at that level. */
+		uint64_t same[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
+		/* The fields whose name at that level has that first letter and length, or others
+		 * that come to the same slot. */
+		uint64_t by_slot[ANSWER_PATH_MAX][ANSWER_SLOTS];
 	} names;
 };
 

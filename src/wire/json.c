@@ -2,6 +2,9 @@
 #include "wire/json.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* What may come next. ENDED and above are final: every further call gives the same error. */
 enum state {
@@ -61,46 +64,89 @@ static enum err skip_comment(struct json *j)
 	return OK;
 }
 
+static inline bool is_space(uint8_t c)
+{
+	const uint64_t spaces = 1ull << ' ' | 1ull << '\n' | 1ull << '\r' | 1ull << '\t';
+
+	return c <= ' ' && (spaces >> c & 1);
+}
+
 static inline enum err skip_space(struct json *j)
 {
+	const uint8_t *text = j->text.at;
+	size_t len = j->text.len, at = j->at;
+
 	for (;;) {
-		while (j->at < j->text.len) {
-			uint8_t c = j->text.at[j->at];
-			if (c != ' ' && c != '\n' && c != '\r' && c != '\t')
-				break;
-			j->at++;
-		}
-		if (!(j->options & JSON_COMMENTS) || j->at == j->text.len ||
-		    j->text.at[j->at] != '/')
+		while (at < len && is_space(text[at]))
+			at++;
+		j->at = at;
+		if (!(j->options & JSON_COMMENTS) || at == len || text[at] != '/')
 			return OK;
 		enum err e = skip_comment(j);
 		if (e)
 			return e;
+		at = j->at;
 	}
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest byte of a word comes first");
 
+#ifdef __SSE2__
+/* Of 16 bytes, those that are not plain in a string. Compared as signed, what is above 0x7F is
+ * below 0x20. */
+static inline unsigned odd_bytes(const uint8_t *at)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+	__m128i odd = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+
+	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+	return (unsigned)_mm_movemask_epi8(odd);
+}
+
+#define STEP 16
+
+/* The offset of the first of them, or STEP. */
+static inline size_t plain_step(const uint8_t *at)
+{
+	unsigned odd = odd_bytes(at);
+
+	return odd ? (size_t)__builtin_ctz(odd) : STEP;
+}
+#else
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+#define STEP             8
+
+/* Of 8 bytes, the offset of the first that is not plain in a string, or STEP. Each test sets the
+ * top bit of the bytes it means, and of others only above the first true hit, so the lowest bit set
+ * is right. */
+static inline size_t plain_step(const uint8_t *at)
+{
+	uint64_t word, quote, backslash, hit;
+
+	memcpy(&word, at, sizeof word);
+	quote = word ^ EACH_BYTE('"');
+	backslash = word ^ EACH_BYTE('\\');
+	hit = (quote - EACH_BYTE(1)) & ~quote;
+	hit |= (backslash - EACH_BYTE(1)) & ~backslash;
+	hit |= (word - EACH_BYTE(0x20)) | word;
+	hit &= EACH_BYTE(0x80);
+	return hit ? (size_t)__builtin_ctzll(hit) / 8 : STEP;
+}
+#endif
 
 /* The first byte from `at` on that is not plain in a string: quote, backslash, below 0x20, above
- * 0x7F; `len` when there is none. Eight bytes a step: each test sets the top bit of the bytes it
- * means, and of others only above the first true hit, so the lowest bit set is right. */
+ * 0x7F; `len` when there is none. */
 static inline size_t skip_plain(const uint8_t *text, size_t at, size_t len)
 {
-	while (len - at >= 8) {
-		uint64_t word, quote, backslash, hit;
-		memcpy(&word, text + at, 8);
-		quote = word ^ EACH_BYTE('"');
-		backslash = word ^ EACH_BYTE('\\');
-		hit = (quote - EACH_BYTE(1)) & ~quote;
-		hit |= (backslash - EACH_BYTE(1)) & ~backslash;
-		hit |= (word - EACH_BYTE(0x20)) | word;
-		hit &= EACH_BYTE(0x80);
-		if (hit)
-			return at + (size_t)__builtin_ctzll(hit) / 8;
-		at += 8;
+	size_t plain = STEP;
+
+	while (len - at >= STEP && plain == STEP) {
+		plain = plain_step(text + at);
+		at += plain;
 	}
+	if (plain < STEP)
+		return at;
 	while (at < len && text[at] >= 0x20 && text[at] < 0x80 && text[at] != '"' &&
 	       text[at] != '\\')
 		at++;
@@ -279,9 +325,10 @@ static enum err scan_word(struct json *j, struct bytes word, enum json_kind kind
 	return OK;
 }
 
-static inline bool in_object(const struct json *j)
+/* Is it an object that is open at this depth, which is not 0? */
+static inline bool is_object_at(const struct json *j, uint32_t depth)
 {
-	return j->is_object[(j->depth - 1) / 8] >> ((j->depth - 1) % 8) & 1;
+	return j->is_object[(depth - 1) / 8] >> ((depth - 1) % 8) & 1;
 }
 
 static enum err open_container(struct json *j, bool object, struct json_token *ret_token)
@@ -297,6 +344,7 @@ static enum err open_container(struct json *j, bool object, struct json_token *r
 	ret_token->kind = object ? JSON_OBJECT : JSON_ARRAY;
 	ret_token->raw = bytes_of(j->text.at + j->at, 1);
 	j->depth++;
+	j->in_object = object;
 	j->at++;
 	j->state = object ? WANT_FIRST_KEY : WANT_FIRST_ELEMENT;
 	return OK;
@@ -304,9 +352,10 @@ static enum err open_container(struct json *j, bool object, struct json_token *r
 
 static enum err close_container(struct json *j, struct json_token *ret_token)
 {
-	ret_token->kind = in_object(j) ? JSON_OBJECT_END : JSON_ARRAY_END;
+	ret_token->kind = j->in_object ? JSON_OBJECT_END : JSON_ARRAY_END;
 	ret_token->raw = bytes_of(j->text.at + j->at, 1);
 	j->depth--;
+	j->in_object = j->depth && is_object_at(j, j->depth);
 	ret_token->depth = j->depth;
 	j->at++;
 	j->state = WANT_SEPARATOR;
@@ -362,13 +411,13 @@ static inline enum err scan_separator(struct json *j, bool *ret_closes)
 			return ERR_END;
 		}
 		if (left && c == ',') {
-			j->state = in_object(j) ? WANT_KEY : WANT_VALUE;
+			j->state = j->in_object ? WANT_KEY : WANT_VALUE;
 			j->at++;
 			break;
 		}
-		if (!left || c != (in_object(j) ? '}' : ']'))
+		if (!left || c != (j->in_object ? '}' : ']'))
 			return bad(j, j->at,
-				   in_object(j) ? "a comma or } was expected"
+				   j->in_object ? "a comma or } was expected"
 						: "a comma or ] was expected");
 		closes = true;
 		break;
@@ -395,7 +444,7 @@ static inline enum err scan_separator(struct json *j, bool *ret_closes)
 
 static inline enum err next(struct json *j, struct json_token *ret_token)
 {
-	struct json_token t = {.depth = j->depth};
+	struct json_token t;
 	bool closes = false;
 	enum err e;
 
@@ -413,6 +462,8 @@ static inline enum err next(struct json *j, struct json_token *ret_token)
 			   j->state == WANT_KEY ? "a name in quotes was expected"
 						: "a value was expected");
 	t.start = j->at;
+	t.depth = j->depth;
+	t.escaped = false;
 	if (closes)
 		e = close_container(j, &t);
 	else if (j->state == WANT_KEY)

@@ -48,6 +48,7 @@ struct json {
 	uint32_t depth;
 	uint8_t state;
 	uint8_t options;
+	bool in_object;                              /* the innermost open container is one */
 	uint8_t is_object[(JSON_DEPTH_MAX + 7) / 8]; /* one bit per open container */
 };
 

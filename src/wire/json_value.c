@@ -183,6 +183,8 @@ enum err json_number_u64(const struct json_token *token, uint64_t *ret_value)
 
 	if (token->kind != JSON_NUMBER || raw.len == 0 || raw.at[0] == '-')
 		return ERR_BAD;
+	if (!bytes_parse_u64(raw, UINT64_MAX, ret_value))
+		return OK; /* nothing but digits, as most are */
 	size_t e_at = bytes_find_byte(raw, 'e');
 	if (e_at == SIZE_MAX)
 		e_at = bytes_find_byte(raw, 'E');

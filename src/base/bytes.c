@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define BUF_FIRST_CAP 256
 #define BUF_STEP      64
@@ -50,12 +53,50 @@ int bytes_compare(struct bytes a, struct bytes b)
 	return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+#ifdef __SSE2__
+#define FIND_SHORT_MAX 16 /* of longer needles memmem bounds the work that a hostile text makes */
+#define STEP           16
+
+/* Of the places `at` to `at` + 15, those where the needle's first and last byte stand. */
+static inline unsigned candidates(const uint8_t *at, struct bytes needle)
+{
+	const uint8_t *end = at + needle.len - 1;
+	__m128i first = _mm_loadu_si128((const __m128i *)(const void *)at);
+	__m128i last = _mm_loadu_si128((const __m128i *)(const void *)end);
+
+	first = _mm_cmpeq_epi8(first, _mm_set1_epi8((char)needle.at[0]));
+	last = _mm_cmpeq_epi8(last, _mm_set1_epi8((char)needle.at[needle.len - 1]));
+	return (unsigned)_mm_movemask_epi8(_mm_and_si128(first, last));
+}
+
+/* `places`: how many there are where the needle may begin; at least STEP. */
+static size_t find_short(struct bytes whole, struct bytes needle, size_t places)
+{
+	for (size_t at = 0;; at += STEP) {
+		if (at + STEP > places)
+			at = places - STEP; /* the last ones, some of them again */
+		for (unsigned hits = candidates(whole.at + at, needle); hits; hits &= hits - 1) {
+			size_t hit = at + (size_t)__builtin_ctz(hits);
+			if (memcmp(whole.at + hit, needle.at, needle.len) == 0)
+				return hit;
+		}
+		if (at + STEP == places)
+			return SIZE_MAX;
+	}
+}
+#endif
+
 size_t bytes_find(struct bytes whole, struct bytes needle)
 {
 	if (needle.len == 0)
 		return 0;
 	if (whole.len < needle.len)
 		return SIZE_MAX;
+#ifdef __SSE2__
+	size_t places = whole.len - needle.len + 1;
+	if (needle.len <= FIND_SHORT_MAX && places >= STEP)
+		return find_short(whole, needle, places);
+#endif
 	const uint8_t *hit = memmem(whole.at, whole.len, needle.at, needle.len);
 	return hit ? (size_t)(hit - whole.at) : SIZE_MAX;
 }

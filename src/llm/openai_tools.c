@@ -167,8 +167,9 @@ static enum err take(void *context, uint8_t id, const struct json_token *value)
 /* "tool_calls", "custom_tool_call", "function_call" */
 static bool is_worth_it(struct bytes json)
 {
-	return bytes_find(json, BYTES("tool_call")) != SIZE_MAX ||
-	       bytes_find(json, BYTES("function_call")) != SIZE_MAX;
+	return bytes_find(json, BYTES("_call")) != SIZE_MAX &&
+	       (bytes_find(json, BYTES("tool_call")) != SIZE_MAX ||
+		bytes_find(json, BYTES("function_call")) != SIZE_MAX);
 }
 
 static bool is_type(const struct reading *r, struct bytes type)

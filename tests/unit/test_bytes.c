@@ -37,8 +37,8 @@ static void only_ascii_letters_lose_their_case(void)
 				one[at] = (uint8_t)a;
 				two[at] = (uint8_t)(a ^ 0x20);
 				bool letter = (a >= 'A' && a <= 'Z') || (a >= 'a' && a <= 'z');
-				CHECK(bytes_equal_nocase(tap_guarded(bytes_of(one, len)),
-							 bytes_of(two, len)) == letter);
+				CHECK(bytes_equal_nocase(bytes_of(one, len), bytes_of(two, len)) ==
+				      letter);
 				two[at] = (uint8_t)(a ^ 0x80);
 				CHECK(!bytes_equal_nocase(bytes_of(one, len), bytes_of(two, len)));
 				two[at] = (uint8_t)a;
@@ -103,6 +103,36 @@ static void finding_gives_the_first_place_or_none(void)
 	CHECK_U64(bytes_find_byte(tap_guarded(BYTES("abc")), 'c'), 2);
 	CHECK_U64(bytes_find_byte(tap_guarded(BYTES("abc")), 'x'), SIZE_MAX);
 	CHECK_U64(bytes_find_byte(BYTES_NONE, 0), SIZE_MAX);
+}
+
+static size_t find_one_by_one(struct bytes whole, struct bytes needle)
+{
+	for (size_t at = 0; at + needle.len <= whole.len; at++)
+		if (memcmp(whole.at + at, needle.at, needle.len) == 0)
+			return at;
+	return SIZE_MAX;
+}
+
+/* Of a text of two letters, so that there are many beginnings and few hits. */
+static void finding_is_the_same_at_every_place_and_length(void)
+{
+	uint8_t text[80];
+	uint32_t seed = 1;
+
+	for (unsigned round = 0; round < 40; round++) {
+		for (size_t i = 0; i < sizeof text; i++) {
+			seed = seed * 1664525 + 1013904223;
+			text[i] = seed >> 24 & 3 ? 'a' : 'b';
+		}
+		struct bytes whole = tap_guarded(bytes_of(text, 1 + round * 2));
+		for (size_t len = 1; len <= 20 && len <= whole.len; len++) {
+			for (size_t from = 0; from + len <= sizeof text; from++) {
+				struct bytes needle = bytes_of(text + from, len);
+				if (bytes_find(whole, needle) != find_one_by_one(whole, needle))
+					tap_fail(__FILE__, __LINE__, "%zu in %zu", len, whole.len);
+			}
+		}
+	}
 }
 
 static void slices_are_clamped_to_what_exists(void)
@@ -550,6 +580,7 @@ int main(void)
 		  TEST(the_order_is_memory_order_and_shorter_first),
 		  TEST(a_start_and_an_end_may_be_empty_or_all),
 		  TEST(finding_gives_the_first_place_or_none),
+		  TEST(finding_is_the_same_at_every_place_and_length),
 		  TEST(slices_are_clamped_to_what_exists),
 		  TEST(trimming_takes_spaces_and_tabs_only), TEST(cutting_walks_through_a_list),
 		  TEST(decimal_numbers_are_digits_up_to_the_maximum),

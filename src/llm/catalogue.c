@@ -23,14 +23,9 @@ static bool is_well_formed(struct bytes host)
 	       bytes_find(host, BYTES("..")) == SIZE_MAX;
 }
 
-static bool same_byte(uint8_t a, uint8_t b)
-{
-	return bytes_equal_nocase(bytes_of(&a, 1), bytes_of(&b, 1));
-}
-
 /* As bytes_match, but `*` needs at least one byte and nothing else is special. In a well-formed
  * host a `*` between dots (or at an end) then stands for one or more whole labels. */
-static bool host_matches(struct bytes pattern, struct bytes host)
+static bool star_matches(struct bytes pattern, struct bytes host)
 {
 	size_t p = 0, h = 0, star = SIZE_MAX, star_host = 0;
 
@@ -40,7 +35,8 @@ static bool host_matches(struct bytes pattern, struct bytes host)
 			star_host = ++h;
 			continue;
 		}
-		if (p < pattern.len && same_byte(pattern.at[p], host.at[h])) {
+		if (p < pattern.len &&
+		    bytes_equal_nocase(bytes_slice(pattern, p, 1), bytes_slice(host, h, 1))) {
 			p++, h++;
 		} else if (star != SIZE_MAX) {
 			p = star + 1;
@@ -52,21 +48,26 @@ static bool host_matches(struct bytes pattern, struct bytes host)
 	return p == pattern.len;
 }
 
+/* Most hosts of the catalogue are told from another one by their length. */
+static bool host_matches(struct bytes pattern, struct bytes host)
+{
+	if (bytes_equal_nocase(pattern, host))
+		return true;
+	return bytes_find_byte(pattern, '*') != SIZE_MAX && !is_bracketed(host) &&
+	       !is_bracketed(pattern) && star_matches(pattern, host);
+}
+
 const struct provider_host *provider_find_host(const struct provider *p, struct bytes host,
 					       uint16_t port)
 {
 	if (host.len && host.at[host.len - 1] == '.')
 		host.len--;
-	if (!is_well_formed(host))
-		return NULL;
 	for (size_t i = 0; i < p->host_count; i++) {
 		const struct provider_host *known = &p->hosts[i];
-		struct bytes pattern = bytes_str(known->name);
 		if (known->port && port && known->port != port)
 			continue;
-		if (is_bracketed(host) || is_bracketed(pattern) ? bytes_equal_nocase(pattern, host)
-								: host_matches(pattern, host))
-			return known;
+		if (host_matches(bytes_str(known->name), host))
+			return is_well_formed(host) ? known : NULL;
 	}
 	return NULL;
 }
@@ -162,13 +163,10 @@ bool catalogue_has_endpoint(struct bytes method, struct bytes path)
 	return match.endpoint != NULL;
 }
 
-enum err provider_read_call(const struct provider *p, const struct request_view *request,
-			    struct call *ret_call, struct fault *ret_fault)
+enum err provider_read_matched(const struct match *match, const struct request_view *request,
+			       struct call *ret_call, struct fault *ret_fault)
 {
-	struct match match;
-
-	provider_match(p, request->method, request->path, &match);
-	if (match.endpoint && match.endpoint->model == MODEL_PATH && match.path.had_dots) {
+	if (match->endpoint && match->endpoint->model == MODEL_PATH && match->path.had_dots) {
 		*ret_fault = (struct fault){
 			"ambiguous_request",
 			"The path has \".\" or \"..\" in it, so its model can be read in two ways; "
@@ -176,7 +174,16 @@ enum err provider_read_call(const struct provider *p, const struct request_view 
 			SIZE_MAX};
 		return ERR_AMBIGUOUS;
 	}
-	return request_read(request, match.endpoint, match.model, ret_call, ret_fault);
+	return request_read(request, match->endpoint, match->model, ret_call, ret_fault);
+}
+
+enum err provider_read_call(const struct provider *p, const struct request_view *request,
+			    struct call *ret_call, struct fault *ret_fault)
+{
+	struct match match;
+
+	provider_match(p, request->method, request->path, &match);
+	return provider_read_matched(&match, request, ret_call, ret_fault);
 }
 
 /* -- refusals ------------------------------------------------------------------------------ */

@@ -49,6 +49,29 @@ static void resolve_dots(struct endpoint_path *p)
 		p->len--;
 }
 
+/* Nothing is encoded, no slash follows another, no segment begins with a dot: it is in its form
+ * but for a slash at its end. */
+static bool is_plain(struct bytes path)
+{
+	bool after_slash = false;
+
+	if (path.len == 0 || path.len > ENDPOINT_PATH_MAX || path.at[0] != '/')
+		return false;
+	for (size_t i = 0; i < path.len; i++) {
+		uint8_t c = path.at[i];
+		if (c == '%' || (after_slash && (c == '/' || c == '.')))
+			return false;
+		after_slash = c == '/';
+	}
+	return true;
+}
+
+static void drop_last_slash(struct endpoint_path *p)
+{
+	if (p->len && p->at[p->len - 1] == '/')
+		p->len--;
+}
+
 void endpoint_path_set(struct endpoint_path *ret_path, struct bytes path)
 {
 	struct endpoint_path *p = ret_path;
@@ -56,6 +79,12 @@ void endpoint_path_set(struct endpoint_path *ret_path, struct bytes path)
 
 	p->len = 0;
 	p->had_dots = false;
+	if (is_plain(path)) {
+		memcpy(p->at, path.at, path.len);
+		p->len = path.len;
+		drop_last_slash(p);
+		return;
+	}
 	while (path.len) {
 		uint8_t c = first_byte(path, &used);
 		path = bytes_from(path, used);
@@ -70,8 +99,7 @@ void endpoint_path_set(struct endpoint_path *ret_path, struct bytes path)
 		p->at[p->len++] = c;
 	}
 	resolve_dots(p);
-	if (p->len && p->at[p->len - 1] == '/')
-		p->len--;
+	drop_last_slash(p);
 }
 
 /* Matches all of `pattern` (without {model} and the rest) against the front of `text`: the length
@@ -117,11 +145,21 @@ static size_t match_back(struct bytes pattern, struct bytes text)
 	return at;
 }
 
+/* Most patterns differ in what follows the slash; where it stands for itself, that is enough. */
+static bool begins_otherwise(struct bytes pattern, struct bytes text)
+{
+	return pattern.len > 1 && text.len > 1 && pattern.at[1] != text.at[1] &&
+	       pattern.at[1] != '*' && pattern.at[1] != '{';
+}
+
 static bool matches(struct bytes pattern, struct bytes text, struct bytes *ret_model)
 {
-	size_t model = bytes_find(pattern, BYTES(MODEL)), from, to;
+	size_t model, from, to;
 
 	*ret_model = BYTES_NONE;
+	if (begins_otherwise(pattern, text))
+		return false;
+	model = bytes_find(pattern, BYTES(MODEL));
 	if (pattern.len == 1)
 		return text.len == 0;
 	if (model == SIZE_MAX && bytes_ends(pattern, BYTES(REST))) {
@@ -154,13 +192,28 @@ static bool matches_end(struct bytes pattern, struct bytes path, struct bytes *r
 	return false;
 }
 
+/* "POST /chat/completions": is it for this method, or "*", any? Then *ret_pattern is the path. */
+static bool is_for_method(const char *match, struct bytes method, struct bytes *ret_pattern)
+{
+	size_t len = 0;
+
+	if (match[0] == '*')
+		len = 1;
+	else
+		while (len < method.len && match[len] && match[len] == (char)method.at[len])
+			len++;
+	if (match[len] != ' ' || (len < method.len && match[0] != '*'))
+		return false;
+	*ret_pattern = bytes_str(match + len + 1);
+	return true;
+}
+
 const struct endpoint *endpoint_find(const struct endpoints *list, struct bytes method,
 				     struct bytes path, bool loose, struct bytes *ret_model)
 {
 	for (size_t i = 0; i < list->count; i++) {
-		struct bytes pattern = bytes_str(endpoint_match(&list->at[i]));
-		struct bytes wanted = bytes_cut(&pattern, ' ');
-		if (wanted.at[0] != '*' && !bytes_equal(method, wanted))
+		struct bytes pattern;
+		if (!is_for_method(endpoint_match(&list->at[i]), method, &pattern))
 			continue;
 		if (loose ? matches_end(pattern, path, ret_model)
 			  : matches(pattern, path, ret_model))

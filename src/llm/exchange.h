@@ -86,6 +86,8 @@ void exchange_free(struct exchange *x); /* NULL is fine; tells nobody: see excha
 MUST_USE enum err exchange_feed_request(struct exchange *x, struct bytes in, size_t *ret_used);
 /* The request being collected, also after an error. */
 const struct http1_request *exchange_request(const struct exchange *x);
+/* The path of its target; once its head is complete. */
+struct bytes exchange_path(const struct exchange *x);
 /* Splits the complete request for a dialect. Views live as long as the request. */
 void exchange_view(const struct exchange *x, struct request_view *ret_view);
 /* The host the request is for, without its port: the target's authority (absolute form) or Host.

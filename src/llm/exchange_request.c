@@ -7,11 +7,13 @@
 /* Cuts scheme and authority off an absolute-form target (RFC 9112 3.2.2). */
 static struct bytes cut_authority(struct bytes target, struct bytes *ret_authority)
 {
-	size_t scheme = bytes_find(target, BYTES("://"));
-	size_t slash;
+	size_t scheme, slash;
 
 	*ret_authority = BYTES_NONE;
-	if (target.len == 0 || target.at[0] == '/' || scheme == SIZE_MAX)
+	if (target.len == 0 || target.at[0] == '/')
+		return target;
+	scheme = bytes_find(target, BYTES("://"));
+	if (scheme == SIZE_MAX)
 		return target;
 	target = bytes_from(target, scheme + 3);
 	for (slash = 0; slash < target.len; slash++)
@@ -21,15 +23,30 @@ static struct bytes cut_authority(struct bytes target, struct bytes *ret_authori
 	return bytes_from(target, slash);
 }
 
+/* The target without its authority and fragment, cut in two. */
+static struct bytes cut_path(const struct http1_request *r, struct bytes *ret_query)
+{
+	struct bytes authority, rest = cut_authority(http1_request_target(r), &authority), path;
+
+	rest = bytes_cut(&rest, '#');
+	path = bytes_cut(&rest, '?');
+	*ret_query = rest;
+	return path;
+}
+
+struct bytes exchange_path(const struct exchange *x)
+{
+	struct bytes query;
+
+	return cut_path(exchange_request(x), &query);
+}
+
 void exchange_view(const struct exchange *x, struct request_view *ret_view)
 {
 	const struct http1_request *r = exchange_request(x);
 	struct request_view view = {.method = bytes_str(r->method)};
-	struct bytes authority, target = cut_authority(http1_request_target(r), &authority);
 
-	target = bytes_cut(&target, '#');
-	view.path = bytes_cut(&target, '?');
-	view.query = target;
+	view.path = cut_path(r, &view.query);
 	(void)http1_request_find(r, BYTES("content-type"), &view.content_type);
 	(void)http1_request_find(r, BYTES("content-encoding"), &view.content_encoding);
 	(void)http1_request_find(r, BYTES("accept"), &view.accept);

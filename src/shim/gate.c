@@ -30,6 +30,19 @@ enum err gate_new(const struct carrier *carrier, void *session, struct bytes ser
 	return OK;
 }
 
+/* What is remembered of the old rules lived in them. They are let go last: the new ones cannot
+ * stand in their place then, and be taken for them. */
+static void renew_rules(struct gate *g)
+{
+	struct rules *fresh = rules_take();
+
+	g->provider = NULL;
+	if (fresh != g->rules)
+		memset(g->named, 0, sizeof g->named);
+	rules_drop(g->rules);
+	g->rules = fresh;
+}
+
 static void begin_request(struct gate *g)
 {
 	uint8_t unique[10];
@@ -42,10 +55,8 @@ static void begin_request(struct gate *g)
 	g->dialect = NULL;
 	sys_unique(unique);
 	record_make_id(sys_now_ns() / 1000000u, unique, g->id);
-	g->provider = NULL; /* it lived in the old rules */
 	g->host[0] = '\0';
-	rules_drop(g->rules);
-	g->rules = rules_take();
+	renew_rules(g);
 }
 
 /* The request is complete: decide, record, and put it on its way. */

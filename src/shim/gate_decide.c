@@ -199,7 +199,7 @@ bool gate_decide(struct gate *g, struct call *ret_call, struct decision *ret_dec
 	struct fault fault = {0};
 
 	exchange_view(g->exchange, &view);
-	enum err e = provider_read_call(g->provider, &view, ret_call, &fault);
+	enum err e = provider_read_matched(&g->match, &view, ret_call, &fault);
 	if (e) {
 		int status = e == ERR_LIMIT ? 413 : e == ERR_NOMEM ? 503 : 400;
 		gate_refuse_for(g, status, fault.code ? fault.code : "malformed_request", "request",

@@ -16,6 +16,21 @@ static struct bytes without_final_dot(struct bytes host)
 	return host;
 }
 
+/* Whom the name that the TLS connection was made to means. The same for every request of the
+ * connection, as long as the rules and the port are. */
+static const struct provider *find_named(struct gate *g, unsigned by, uint16_t port)
+{
+	struct named *n = &g->named[by];
+
+	if (!n->known || n->port != port) {
+		n->provider = policy_find_provider(g->rules ? g->rules->policy : NULL,
+						   bytes_str(g->server_name), port);
+		n->port = port;
+		n->known = true;
+	}
+	return n->provider;
+}
+
 /* Whose host is it? Without TLS, the address counts too: what stands in a Host field is anybody's
  * choice, and a policy may name its own servers by their addresses. */
 static const struct provider *find_host(struct gate *g, struct bytes host, uint16_t port)
@@ -60,13 +75,11 @@ static bool settle_endpoint(struct gate *g, struct bytes name, struct bytes host
 {
 	const struct policy *policy = g->rules ? g->rules->policy : NULL;
 	const struct provider *named;
-	struct request_view view;
-	struct match match;
 
-	exchange_view(g->exchange, &view);
-	provider_match(g->provider, view.method, view.path, &match);
-	g->dialect = match.dialect;
-	if (match.endpoint || !provider_shares_host(g->provider, name.len ? name : host, port))
+	provider_match(g->provider, bytes_str(exchange_request(g->exchange)->method),
+		       exchange_path(g->exchange), &g->match);
+	g->dialect = g->match.dialect;
+	if (g->match.endpoint || !provider_shares_host(g->provider, name.len ? name : host, port))
 		return false;
 	/* Who names another provider within means that one. */
 	named = host.len ? policy_find_provider(policy, host, port) : NULL;
@@ -93,7 +106,6 @@ static enum host_verdict nobodys(struct gate *g)
 /* Once the head is complete. */
 static enum host_verdict settle_head(struct gate *g)
 {
-	const struct policy *policy = g->rules ? g->rules->policy : NULL;
 	struct bytes name = bytes_str(g->server_name), host = BYTES_NONE;
 	uint16_t port = 0;
 	enum err e;
@@ -116,7 +128,7 @@ static enum host_verdict settle_head(struct gate *g)
 			"field");
 		return HOST_REFUSED;
 	}
-	g->provider = policy_find_provider(policy, name, port ? port : HTTPS_PORT);
+	g->provider = find_named(g, NAMED_BY_HOST, port ? port : HTTPS_PORT);
 	if (!g->provider)
 		return HOST_NOT_OURS;
 	if (settle_endpoint(g, name, host, port))
@@ -148,11 +160,10 @@ static bool is_something_else(const struct gate *g)
 	return p && provider_shares_host(p, name, 0);
 }
 
-bool gate_is_elsewhere(const struct gate *g)
+bool gate_is_elsewhere(struct gate *g)
 {
 	return !gate_is_sniffing(g) && g->peer.port && !fds_is_proxied(g->link.fd) &&
-	       !policy_find_provider(g->rules ? g->rules->policy : NULL, bytes_str(g->server_name),
-				     g->peer.port);
+	       !find_named(g, NAMED_BY_PEER, g->peer.port);
 }
 
 /* A gateway key is on its way to somebody who is no provider, or to something else that a

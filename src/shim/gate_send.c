@@ -174,12 +174,11 @@ void gate_ask_usage(struct gate *g, const struct call *call)
 {
 	struct request_view view;
 
-	if (!g->rules->policy->usage_ask || g->link.plain || g->head_released || g->changing ||
-	    exchange_awaited(g->exchange))
+	if (!g->rules->policy->usage_ask || call->operation != OP_CHAT || !call->stream ||
+	    g->link.plain || g->head_released || g->changing || exchange_awaited(g->exchange))
 		return;
 	exchange_view(g->exchange, &view);
-	if (call->operation != OP_CHAT || !call->stream ||
-	    !bytes_equal(view.method, BYTES("POST")) ||
+	if (!bytes_equal(view.method, BYTES("POST")) ||
 	    !bytes_ends(view.path, BYTES("/chat/completions")) ||
 	    !usage_ask_is_accepted(g->provider))
 		return;

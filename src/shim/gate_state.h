@@ -31,6 +31,15 @@
 #define GATE_NAME_BYTES_MAX 256
 #define GATE_IDLE_MAX       (64u << 10) /* memory kept between two records or requests */
 
+/* Whom the connection's own name means with a port, by the rules in force. */
+struct named {
+	bool known;
+	uint16_t port;
+	const struct provider *provider; /* NULL: nobody */
+};
+
+enum { NAMED_BY_PEER, NAMED_BY_HOST, NAMED_COUNT }; /* where the port comes from */
+
 struct gate {
 	struct lock lock;
 	pid_t pid; /* whose connection it is: a forked child has a copy of everything */
@@ -38,13 +47,15 @@ struct gate {
 	void *session;
 	char server_name[GATE_NAME_BYTES_MAX];
 	struct exchange *exchange;
-	struct rules *rules; /* that the request under way is decided by */
+	struct rules *rules;             /* that the request under way is decided by */
+	struct named named[NAMED_COUNT]; /* by these rules, and forgotten with them */
 	struct link_facts link;
 	bool described, gone; /* gone: the library's session must not be asked any more */
 	struct peer peer;
 	/* the request under way */
 	const struct provider *provider;
 	const struct dialect *dialect;  /* of its endpoint, or of where its path leads to */
+	struct match match;             /* of its path, once host_settled and there is a provider */
 	char host[GATE_NAME_BYTES_MAX]; /* without TLS: as the request names it; "" when not known
 					 */
 	char id[ULID_CHARS + 1];
@@ -132,7 +143,7 @@ enum host_verdict { HOST_OURS, HOST_NOT_OURS, HOST_REFUSED, HOST_PASSES };
 
 /* The policy names this host with a port, and the connection went to another one, directly: that is
  * some other server under the same name. */
-bool gate_is_elsewhere(const struct gate *g);
+bool gate_is_elsewhere(struct gate *g);
 /* Whose request is it? Known once its head is complete, or when `fed`, what the exchange said of
  * its bytes, is a fault; HOST_OURS until then. Sets g->provider and g->dialect. */
 enum host_verdict gate_settle_host(struct gate *g, enum err fed);

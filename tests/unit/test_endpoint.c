@@ -464,6 +464,33 @@ static void a_path_has_one_form_and_a_limit(void)
 	buf_done(&longest);
 }
 
+/* A path that is in its form already takes a shorter way than one that has anything encoded. */
+static void a_path_means_the_same_with_a_letter_encoded(void)
+{
+	static const char *const paths[] = {"/v1/chat/completions", "/v1/x/", "/a.b/c..d/e.",
+					    "/v1/a b/*/{model}",    "/x",     "/x?y"};
+	struct endpoint_path plain, encoded;
+
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+		struct bytes path = bytes_str(paths[i]);
+		for (size_t at = 1; at < path.len; at++) {
+			struct buf text = {0};
+			if (path.at[at] == '/')
+				continue;
+			CHECK_ERR(buf_put(&text, bytes_slice(path, 0, at)), OK);
+			CHECK_ERR(buf_put_u8(&text, '%'), OK);
+			CHECK_ERR(buf_put_hex(&text, bytes_slice(path, at, 1)), OK);
+			CHECK_ERR(buf_put(&text, bytes_from(path, at + 1)), OK);
+			endpoint_path_set(&plain, tap_guarded(path));
+			endpoint_path_set(&encoded, buf_view(&text));
+			CHECK(plain.len && !plain.had_dots && !encoded.had_dots);
+			CHECK(bytes_equal(bytes_of(plain.at, plain.len),
+					  bytes_of(encoded.at, encoded.len)));
+			buf_done(&text);
+		}
+	}
+}
+
 static void other_things_on_a_shared_host_are_told_apart(void)
 {
 	const struct provider *snowflake = catalogue_find(BYTES("snowflake"));
@@ -576,6 +603,7 @@ int main(void)
 		  TEST(a_dropped_endpoint_is_unknown),
 		  TEST(a_call_is_known_wherever_it_is_mounted_and_other_things_are_not),
 		  TEST(a_path_has_one_form_and_a_limit),
+		  TEST(a_path_means_the_same_with_a_letter_encoded),
 		  TEST(other_things_on_a_shared_host_are_told_apart),
 		  TEST(a_refusal_has_the_shape_of_its_provider),
 		  TEST(geminis_array_stream_gets_the_error_in_an_array),

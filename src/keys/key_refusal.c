@@ -92,7 +92,7 @@ void key_refuse_two(struct decision *d)
 void key_refuse_place(struct decision *d, const struct credential_place *place,
 		      const struct credential_scan *s, const char *provider)
 {
-	struct bytes list = bytes_str(s->accepted[0]);
+	struct bytes list = s->accepted[0];
 	struct phrase p;
 
 	begin(d, 401, "misplaced_key", NULL, "place", "a gateway key stands in ", &p);

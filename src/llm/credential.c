@@ -3,24 +3,34 @@
 
 #define KEY_BYTES_MIN 8 /* a shorter rest is not taken for a key, and gives no prefix away */
 
+/* Shorter ones first, see headers_of_length. */
 static const struct bytes headers[] = {
-	{(const uint8_t *)"authorization", 13},
-	{(const uint8_t *)"proxy-authorization", 19},
-	{(const uint8_t *)"www-authenticate", 16},
-	{(const uint8_t *)"x-api-key", 9},
-	{(const uint8_t *)"api-key", 7},
 	{(const uint8_t *)"apikey", 6},
-	{(const uint8_t *)"x-goog-api-key", 14},
+	{(const uint8_t *)"cookie", 6},
+	{(const uint8_t *)"api-key", 7},
+	{(const uint8_t *)"x-api-key", 9},
+	{(const uint8_t *)"auth-token", 10},
+	{(const uint8_t *)"set-cookie", 10},
 	{(const uint8_t *)"x-api-token", 11},
 	{(const uint8_t *)"x-auth-token", 12},
-	{(const uint8_t *)"auth-token", 10},
-	{(const uint8_t *)"cookie", 6},
-	{(const uint8_t *)"set-cookie", 10},
-	{(const uint8_t *)"x-portkey-api-key", 17},
+	{(const uint8_t *)"authorization", 13},
 	{(const uint8_t *)"helicone-auth", 13},
-	{(const uint8_t *)"x-amz-security-token", 20},
+	{(const uint8_t *)"x-goog-api-key", 14},
+	{(const uint8_t *)"www-authenticate", 16},
+	{(const uint8_t *)"x-portkey-api-key", 17},
+	{(const uint8_t *)"proxy-authorization", 19},
 	{(const uint8_t *)"cf-aig-authorization", 20},
+	{(const uint8_t *)"x-amz-security-token", 20},
 	{(const uint8_t *)"ocp-apim-subscription-key", 25},
+};
+
+#define HEADER_BYTES_MAX 25
+
+/* Those of each length: from one place of the table up to the one before the next. */
+static const uint8_t headers_of_length[HEADER_BYTES_MAX + 2] = {
+	[7] = 2,   [8] = 3,   [9] = 3,   [10] = 4,  [11] = 6,  [12] = 7,  [13] = 8,
+	[14] = 10, [15] = 11, [16] = 11, [17] = 12, [18] = 13, [19] = 13, [20] = 14,
+	[21] = 16, [22] = 16, [23] = 16, [24] = 16, [25] = 16, [26] = 17,
 };
 
 static const char *const parameters[] = {"key",    "api_key",         "api-key",
@@ -35,7 +45,9 @@ static const char *const beginnings[] = {"sk-",  "sk_", "aigw-", "AIza",  "ya29.
 
 bool credential_is_header(struct bytes name)
 {
-	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+	if (name.len > HEADER_BYTES_MAX)
+		return false;
+	for (size_t i = headers_of_length[name.len]; i < headers_of_length[name.len + 1]; i++)
 		if (bytes_equal_nocase(name, headers[i]))
 			return true;
 	return false;
@@ -161,14 +173,18 @@ struct bytes credential_prefix(struct bytes key)
 
 enum err credential_put_header(struct buf *out, struct bytes name, struct bytes value)
 {
-	enum err e = buf_put(out, name);
+	enum err e;
 
+	if (credential_is_header(name))
+		value = REDACTED;
+	/* Once there is room, none of the puts below has to look for any. */
+	e = buf_reserve(out, name.len + value.len + sizeof ": \r\n");
+	if (!e)
+		e = buf_put(out, name);
 	if (!e)
 		e = buf_put(out, BYTES(": "));
-	if (!e && is_protocols(name))
-		e = put_protocols(out, value);
-	else if (!e)
-		e = buf_put(out, credential_is_header(name) ? REDACTED : value);
+	if (!e)
+		e = is_protocols(name) ? put_protocols(out, value) : buf_put(out, value);
 	if (!e)
 		e = buf_put(out, BYTES("\r\n"));
 	return e;

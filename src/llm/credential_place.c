@@ -21,12 +21,14 @@ size_t credential_head_bytes(struct bytes message)
 {
 	struct bytes rest = message;
 	bool begun = false;
+	size_t feed;
 
-	while (bytes_find_byte(rest, '\n') != SIZE_MAX) {
-		struct bytes line = cut_line(&rest);
-		if (!line.len && begun)
+	while ((feed = bytes_find_byte(rest, '\n')) != SIZE_MAX) {
+		bool is_empty = feed == 0 || (feed == 1 && rest.at[0] == '\r');
+		rest = bytes_from(rest, feed + 1);
+		if (is_empty && begun)
 			return message.len - rest.len;
-		begun = begun || line.len;
+		begun = begun || !is_empty;
 	}
 	return 0;
 }
@@ -45,12 +47,13 @@ void credential_scan_init(struct credential_scan *s, struct bytes head,
 	query = bytes_find_byte(line, '?');
 	s->query = query == SIZE_MAX ? BYTES_NONE : bytes_from(line, query + 1);
 	/* Where several APIs share a host, SDKs of one send the key as the other wants it too. */
-	s->accepted[0] = s->accepted[1] = "";
+	s->accepted[0] = s->accepted[1] = BYTES_NONE;
 	if (provider)
-		s->accepted[0] = provider->credentials ? provider->credentials
-						       : provider->dialect->facts->credentials;
-	if (provider && !provider->credentials && dialect)
-		s->accepted[1] = dialect->facts->credentials;
+		s->accepted[0] = bytes_str(provider->credentials
+						   ? provider->credentials
+						   : provider->dialect->facts->credentials);
+	if (provider && !provider->credentials && dialect && dialect != provider->dialect)
+		s->accepted[1] = bytes_str(dialect->facts->credentials);
 }
 
 /* ---- what the catalogue says ---- */
@@ -59,12 +62,14 @@ void credential_scan_init(struct credential_scan *s, struct bytes head,
 static bool is_for(struct bytes line, struct bytes kind, struct bytes name,
 		   struct bytes *ret_scheme)
 {
-	struct bytes rest = line;
+	size_t at = kind.len + 1, end = at + name.len;
 
-	if (!bytes_equal(bytes_cut(&rest, ' '), kind) ||
-	    !bytes_equal_nocase(bytes_cut(&rest, ' '), name))
+	if (line.len < end || line.at[kind.len] != ' ' || !bytes_starts(line, kind) ||
+	    !bytes_equal_nocase(bytes_slice(line, at, name.len), name))
 		return false;
-	*ret_scheme = rest;
+	if ((line.len > end && line.at[end] != ' ') || bytes_find_byte(name, ' ') != SIZE_MAX)
+		return false;
+	*ret_scheme = bytes_from(line, end + 1);
 	return true;
 }
 
@@ -74,7 +79,7 @@ static bool takes_header(const struct credential_scan *s, struct bytes name,
 	struct bytes scheme;
 
 	for (size_t i = 0; i < 2; i++)
-		for (struct bytes rest = bytes_str(s->accepted[i]); rest.len;)
+		for (struct bytes rest = s->accepted[i]; rest.len;)
 			if (is_for(bytes_cut(&rest, '\n'), BYTES("header"), name, &scheme) &&
 			    bytes_equal_nocase(scheme, bytes_trim(before_key)))
 				return true;
@@ -86,7 +91,7 @@ static bool names_place(const struct credential_scan *s, struct bytes kind, stru
 	struct bytes scheme;
 
 	for (size_t i = 0; i < 2; i++)
-		for (struct bytes rest = bytes_str(s->accepted[i]); rest.len;)
+		for (struct bytes rest = s->accepted[i]; rest.len;)
 			if (is_for(bytes_cut(&rest, '\n'), kind, name, &scheme))
 				return true;
 	return false;

@@ -23,7 +23,7 @@ struct credential_place {
 /* The request line and the fields, up to the body (which may be there too). */
 struct credential_scan {
 	struct bytes query, fields; /* what is left of either */
-	const char *accepted[2];    /* "header authorization bearer", "query key"; one a line */
+	struct bytes accepted[2];   /* "header authorization bearer", "query key"; one a line */
 };
 
 /* `head` begins with the request line (empty lines before it are passed over). `provider` NULL: the

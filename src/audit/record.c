@@ -34,29 +34,29 @@ const struct field_info *record_field_info(unsigned number)
 	return NULL;
 }
 
+/* Number, two zeros, length: little-endian, as the processor is. */
+static void set_head(uint8_t *at, enum field f, uint32_t len)
+{
+	uint64_t head = (uint16_t)f | (uint64_t)len << 32;
+
+	memcpy(at, &head, FIELD_HEAD_BYTES);
+}
+
 enum err record_put(struct buf *record, enum field f, struct bytes value)
 {
 	enum err e;
+	uint8_t *at;
 
 	if (value.len > UINT32_MAX - FIELD_HEAD_BYTES)
 		return ERR_LIMIT;
 	e = buf_reserve(record, FIELD_HEAD_BYTES + value.len);
 	if (e)
 		return e;
-	const uint8_t head[FIELD_HEAD_BYTES] = {
-		(uint8_t)f,
-		(uint8_t)(f >> 8),
-		0,
-		0,
-		(uint8_t)value.len,
-		(uint8_t)(value.len >> 8),
-		(uint8_t)(value.len >> 16),
-		(uint8_t)(value.len >> 24),
-	};
-	memcpy(record->at + record->len, head, sizeof head);
+	at = record->at + record->len;
+	set_head(at, f, (uint32_t)value.len);
 	if (value.len)
-		memcpy(record->at + record->len + sizeof head, value.at, value.len);
-	record->len += sizeof head + value.len;
+		memcpy(at + FIELD_HEAD_BYTES, value.at, value.len);
+	record->len += FIELD_HEAD_BYTES + value.len;
 	return OK;
 }
 
@@ -67,11 +67,33 @@ enum err record_put_if(struct buf *record, enum field f, struct bytes value)
 
 enum err record_put_u64(struct buf *record, enum field f, uint64_t value)
 {
-	uint8_t out[8];
+	return record_put(record, f, bytes_of(&value, sizeof value));
+}
 
-	for (size_t i = 0; i < sizeof out; i++)
-		out[i] = (uint8_t)(value >> (8 * i));
-	return record_put(record, f, bytes_of(out, sizeof out));
+enum err record_open(struct buf *record, enum field f, size_t *ret_at)
+{
+	enum err e = buf_reserve(record, FIELD_HEAD_BYTES);
+
+	if (e)
+		return e;
+	set_head(record->at + record->len, f, 0);
+	*ret_at = record->len;
+	record->len += FIELD_HEAD_BYTES;
+	return OK;
+}
+
+enum err record_close(struct buf *record, size_t at)
+{
+	size_t bytes = record->len - at - FIELD_HEAD_BYTES;
+	uint32_t len = (uint32_t)bytes;
+
+	if (bytes > UINT32_MAX - FIELD_HEAD_BYTES)
+		return ERR_LIMIT;
+	if (bytes)
+		memcpy(record->at + at + 4, &len, sizeof len);
+	else
+		record->len = at;
+	return OK;
 }
 
 enum err record_put_bool(struct buf *record, enum field f, bool value)

@@ -60,6 +60,12 @@ MUST_USE enum err record_put_if(struct buf *record, enum field f, struct bytes v
 MUST_USE enum err record_put_u64(struct buf *record, enum field f, uint64_t value);
 MUST_USE enum err record_put_bool(struct buf *record, enum field f, bool value);
 
+/* A field whose value is put together where it stands: record_open begins it, whatever is appended
+ * to the record up to record_close is its value, and an empty one is taken away again. After an
+ * error of either the record is of no use. ERR_LIMIT: longer than a field can be. */
+MUST_USE enum err record_open(struct buf *record, enum field f, size_t *ret_at);
+MUST_USE enum err record_close(struct buf *record, size_t at);
+
 struct record_field {
 	unsigned number;
 	struct bytes value;

@@ -26,29 +26,23 @@ static enum err put_str(struct buf *r, enum field f, const char *text)
 	return record_put_if(r, f, bytes_str(text));
 }
 
-/* A field that is itself built up: the length is patched behind. */
 static enum err put_headers(struct buf *r, const struct http1_request *q)
 {
-	struct buf text = {0};
-	enum err e = OK;
+	size_t at;
 
-	for (size_t i = 0; !e && i < q->field_count; i++)
-		e = credential_put_header(&text, http1_field_name(q, i), http1_field_value(q, i));
-	if (!e)
-		e = record_put_if(r, F_REQUEST_HEADERS, buf_view(&text));
-	buf_done(&text);
-	return e;
+	TRY(record_open(r, F_REQUEST_HEADERS, &at));
+	for (size_t i = 0; i < q->field_count; i++)
+		TRY(credential_put_header(r, http1_field_name(q, i), http1_field_value(q, i)));
+	return record_close(r, at);
 }
 
 static enum err put_target(struct buf *r, const struct http1_request *q)
 {
-	struct buf text = {0};
-	enum err e = credential_put_target(&text, http1_request_target(q));
+	size_t at;
 
-	if (!e)
-		e = record_put_if(r, F_PATH, buf_view(&text));
-	buf_done(&text);
-	return e;
+	TRY(record_open(r, F_PATH, &at));
+	TRY(credential_put_target(r, http1_request_target(q)));
+	return record_close(r, at);
 }
 
 /* A key that is known to the provider may be longer, and encoded: it is told by what was written.
@@ -79,8 +73,7 @@ static struct bytes first_key(const struct request_facts *f, const struct http1_
 static enum err put_key_of(struct buf *r, const struct request_facts *f, struct bytes key)
 {
 	uint8_t digest[32];
-	struct buf hex = {0};
-	enum err e;
+	size_t at;
 
 	if (key.len == 0)
 		return OK;
@@ -91,11 +84,9 @@ static enum err put_key_of(struct buf *r, const struct request_facts *f, struct 
 	if (!f->self->has_fingerprint_key)
 		return OK;
 	seal_keyed_digest(f->self->fingerprint_key, key, digest);
-	e = buf_put_hex(&hex, bytes_of(digest, FINGERPRINT_BYTES));
-	if (!e)
-		e = record_put(r, F_KEY_FINGERPRINT, buf_view(&hex));
-	buf_done(&hex);
-	return e;
+	TRY(record_open(r, F_KEY_FINGERPRINT, &at));
+	TRY(buf_put_hex(r, bytes_of(digest, FINGERPRINT_BYTES)));
+	return record_close(r, at);
 }
 
 static enum err put_key(struct buf *r, const struct request_facts *f, const struct http1_request *q)
@@ -233,16 +224,13 @@ enum err gate_record_part(const struct exchange *x, struct buf *ret_record)
 
 static enum err put_answer_headers(struct buf *r, struct bytes head)
 {
-	struct buf text = {0};
 	struct bytes name, value;
-	enum err e = OK;
+	size_t at;
 
-	while (!e && http1_head_next(&head, &name, &value))
-		e = credential_put_header(&text, name, value);
-	if (!e)
-		e = record_put_if(r, F_RESPONSE_HEADERS, buf_view(&text));
-	buf_done(&text);
-	return e;
+	TRY(record_open(r, F_RESPONSE_HEADERS, &at));
+	while (http1_head_next(&head, &name, &value))
+		TRY(credential_put_header(r, name, value));
+	return record_close(r, at);
 }
 
 static enum err put_usage(struct buf *r, const struct answer *a)

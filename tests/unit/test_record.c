@@ -36,6 +36,27 @@ static void fields_are_read_back_in_order(void)
 	buf_done(&b);
 }
 
+static void a_field_put_together_in_its_place_is_as_one_put_at_once(void)
+{
+	struct buf b = {0}, once = {0};
+	size_t at;
+
+	CHECK_ERR(record_put_u64(&b, F_PID, 7), OK);
+	CHECK_ERR(record_open(&b, F_HOST, &at), OK);
+	CHECK_ERR(record_close(&b, at), OK); /* empty: it is gone */
+	CHECK_ERR(record_open(&b, F_HOST, &at), OK);
+	CHECK_ERR(buf_put(&b, BYTES("ward")), OK);
+	CHECK_ERR(buf_put(&b, BYTES("-3")), OK);
+	CHECK_ERR(record_close(&b, at), OK);
+	CHECK_ERR(record_put_bool(&b, F_VERIFIED, true), OK);
+	CHECK_ERR(record_put_u64(&once, F_PID, 7), OK);
+	CHECK_ERR(record_put(&once, F_HOST, BYTES("ward-3")), OK);
+	CHECK_ERR(record_put_bool(&once, F_VERIFIED, true), OK);
+	CHECK(bytes_equal(buf_view(&b), buf_view(&once)));
+	buf_done(&b);
+	buf_done(&once);
+}
+
 static void the_layout_is_number_zero_length_bytes(void)
 {
 	static const uint8_t expected[] = {20, 0, 0, 0, 3, 0, 0, 0, 'a', 'b', 'c'};
@@ -168,7 +189,9 @@ static void no_memory_is_reported_and_nothing_half_written(void)
 
 int main(void)
 {
-	RUN_TESTS(TEST(fields_are_read_back_in_order), TEST(the_layout_is_number_zero_length_bytes),
+	RUN_TESTS(TEST(fields_are_read_back_in_order),
+		  TEST(a_field_put_together_in_its_place_is_as_one_put_at_once),
+		  TEST(the_layout_is_number_zero_length_bytes),
 		  TEST(a_record_cut_anywhere_is_malformed_or_shorter),
 		  TEST(a_length_past_the_end_or_a_flag_is_malformed),
 		  TEST(unknown_numbers_are_passed_over), TEST(numbers_and_paths_are_unique),

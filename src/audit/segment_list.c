@@ -85,10 +85,11 @@ static enum err add(struct ranking *r, const char *day_path, size_t day_at, cons
 		one->place.started_ns = head.started_ns;
 		memcpy(one->place.segment_id, head.segment_id, sizeof one->place.segment_id);
 	}
-	if (files_size(one->place.path, &one->place.bytes))
-		one->place.bytes = 0;
+	e = files_size(one->place.path, &one->place.bytes);
+	if (e)
+		one->place.bytes = 0; /* not known */
 	r->count++;
-	return OK;
+	return e == ERR_NOMEM ? e : OK;
 }
 
 static enum err add_day(struct ranking *r, const char *directory, const char *day)
@@ -101,7 +102,7 @@ static enum err add_day(struct ranking *r, const char *directory, const char *da
 
 	if (!e)
 		e = files_list(path, &names);
-	if (e == ERR_IO || e == ERR_MISSING)
+	if (e == ERR_BAD || e == ERR_MISSING)
 		e = OK; /* a file named like a day, or gone again */
 	while (!e && (name = files_next_name(&names, &at)))
 		if (bytes_ends(bytes_str(name), BYTES(SUFFIX)))

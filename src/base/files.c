@@ -26,9 +26,10 @@ static enum err open_regular(const char *path, int *ret_fd, uint64_t *ret_bytes)
 		return ERR_BAD;
 	if (fd < 0)
 		return err_from_errno(fd);
-	if (sys_fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+	int n = sys_fstat(fd, &st);
+	if (n < 0 || !S_ISREG(st.st_mode)) {
 		sys_close(fd);
-		return ERR_BAD;
+		return n < 0 ? err_from_errno(n) : ERR_BAD;
 	}
 	*ret_fd = fd;
 	*ret_bytes = (uint64_t)st.st_size;
@@ -116,7 +117,7 @@ enum err files_list(const char *directory, struct buf *ret_names)
 	long n;
 
 	if (fd < 0)
-		return err_from_errno(fd);
+		return fd == -ELOOP ? ERR_BAD : err_from_errno(fd);
 	while (!e &&
 	       (n = sys_call(SYS_getdents64, fd, (long)entries, sizeof entries, 0, 0, 0)) != 0) {
 		if (n < 0) {

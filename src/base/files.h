@@ -17,7 +17,8 @@ MUST_USE enum err files_load(const char *path, size_t max, struct buf *ret_conte
 MUST_USE enum err files_peek(const char *path, void *at, size_t len, size_t *ret_len);
 
 /* Appends the names in a directory to *ret_names, each with a NUL behind, in no order, without "."
- * and "..". ERR_MISSING, ERR_ACCESS, ERR_IO, ERR_NOMEM. */
+ * and "..". ERR_MISSING (also: no directory), ERR_BAD (links in a circle), ERR_ACCESS, ERR_IO,
+ * ERR_NOMEM. */
 MUST_USE enum err files_list(const char *directory, struct buf *ret_names);
 
 /* The length of a regular file. Errors as files_load. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
 #include "base/sys.h"
 #include "log_state.h"
 #include "print.h"
@@ -369,14 +370,24 @@ static bool needs_any(struct log *l, const struct index_block *blocks, size_t co
 	return any;
 }
 
-static enum err read_segment(struct log *l, const struct segment_place *place)
+/* How long it is now, where that could not be told when it was listed. */
+static void look_again(struct segment_place *place)
+{
+	uint64_t bytes;
+
+	if (!place->bytes && files_size(place->path, &bytes) == OK)
+		place->bytes = bytes;
+}
+
+static enum err read_segment(struct log *l, struct segment_place *place)
 {
 	struct segment_state *s = find_segment(l, place->path);
 	const struct index_block *blocks;
 	struct stat st = {0};
 	size_t count;
 
-	if (place->bytes == s->bytes_seen || s->unreadable || s->no_key)
+	look_again(place);
+	if ((place->bytes && place->bytes == s->bytes_seen) || s->unreadable || s->no_key)
 		return OK;
 	if (s->has_mark && place->bytes < s->mark.offset)
 		return OK; /* shorter than it was: `aigw verify` says what that means */

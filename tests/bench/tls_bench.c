@@ -3,17 +3,19 @@
  * Measures one TLS connection from a program's point of view; knows nothing of aigw. `run` starts
  * it with and without the shim against `provider --bench`.
  *
- * usage: tls_bench PORT NAME calls COUNT BODY_BYTES [MODEL]
- *            COUNT POST requests on one kept connection to server name NAME, a tenth more before
- * the clock runs; prints {"p50_us": …, "p90_us": …, "p99_us": …, "mean_us": …} tls_bench PORT NAME
- * download BYTES     GET /bytes/BYTES in SSL_read calls of 16 KB tls_bench PORT NAME upload BYTES
- * POST of BYTES in SSL_write calls of 16 KB prints {"mb_per_s": …, "cpu_ms": …} tls_bench PORT NAME
- * small COUNT        COUNT bodies of 64 bytes, each its own SSL_write prints {"ns_per_write": …}
+ * usage: tls_bench PORT NAME download BYTES
+ *            GET /bytes/BYTES in SSL_read calls of 16 KB; prints {"mb_per_s": …, "cpu_ms": …}
+ *
+ * usage: tls_bench PORT NAME upload BYTES
+ *            POST of BYTES in SSL_write calls of 16 KB; prints the same
+ *
+ * usage: tls_bench PORT NAME small COUNT
+ *            COUNT bodies of 64 bytes, each its own SSL_write; prints {"ns_per_write": …}
  *
  * usage: tls_bench PORT NAME events COUNT ROUNDS
- *            ROUNDS streams of COUNT small events, a round more before the clock runs; what is
- * timed is each SSL_read of one event that has arrived already, so neither network nor waking;
- *            prints {"p50_us": …, "p90_us": …, "p99_us": …, "mean_us": …}
+ *            ROUNDS streams of COUNT small events, a round more before the clock runs. What is
+ *            timed is each SSL_read of one event that has arrived already, so neither network nor
+ *            waking; prints {"p50_us": …, "p90_us": …, "p99_us": …, "mean_us": …}
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -137,29 +139,6 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static char *chat_request(const char *name, const char *model, size_t body_bytes, size_t *ret_len)
-{
-	static const char tail[] = "\"}]}";
-	char *at = malloc(body_bytes + 4096), opening[512];
-	int opening_len = snprintf(
-		opening, sizeof opening,
-		"{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"", model);
-
-	if (!at || body_bytes < (size_t)opening_len + sizeof tail)
-		die("body");
-	int head = snprintf(at, 4096,
-			    "POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\n"
-			    "Authorization: Bearer sk-bench-000000000000000000000000\r\n"
-			    "Content-Type: application/json\r\nAccept: application/json\r\n"
-			    "User-Agent: bench\r\nContent-Length: %zu\r\n\r\n",
-			    name, body_bytes);
-	memset(at + head, 'x', body_bytes);
-	memcpy(at + head, opening, (size_t)opening_len);
-	memcpy(at + head + body_bytes - (sizeof tail - 1), tail, sizeof tail - 1);
-	*ret_len = (size_t)head + body_bytes;
-	return at;
-}
-
 static void print_percentiles(uint64_t *ns, size_t count)
 {
 	uint64_t sum = 0;
@@ -170,26 +149,6 @@ static void print_percentiles(uint64_t *ns, size_t count)
 	printf("{\"p50_us\": %.3f, \"p90_us\": %.3f, \"p99_us\": %.3f, \"mean_us\": %.3f}\n",
 	       (double)ns[count / 2] / 1e3, (double)ns[count * 9 / 10] / 1e3,
 	       (double)ns[count * 99 / 100] / 1e3, (double)sum / (double)count / 1e3);
-}
-
-static void measure_calls(const char *name, size_t count, size_t body_bytes, const char *model)
-{
-	size_t len, warm = count / 10 + 1;
-	char *request = chat_request(name, model, body_bytes, &len);
-	uint64_t *ns = calloc(count, sizeof *ns);
-
-	if (!ns)
-		die("memory");
-	for (size_t i = 0; i < warm + count; i++) {
-		uint64_t from = now_ns();
-		write_all(request, len);
-		read_answer();
-		if (i >= warm)
-			ns[i - warm] = now_ns() - from;
-	}
-	print_percentiles(ns, count);
-	free(ns);
-	free(request);
 }
 
 static void read_piece(void)
@@ -318,10 +277,7 @@ int main(int argc, char **argv)
 	size_t number = strtoul(argv[4], NULL, 10);
 
 	start(atoi(argv[1]), name);
-	if (!strcmp(what, "calls") && argc > 5)
-		measure_calls(name, number, strtoul(argv[5], NULL, 10),
-			      argc > 6 ? argv[6] : "gpt-5");
-	else if (!strcmp(what, "events") && argc > 5)
+	if (!strcmp(what, "events") && argc > 5)
 		measure_events(name, number, strtoul(argv[5], NULL, 10));
 	else if (!strcmp(what, "download"))
 		measure_download(name, number);

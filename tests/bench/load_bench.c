@@ -70,7 +70,8 @@ static void *work(void *argument)
 	w->whole.count = w->first.count = w->lag.count = 0;
 	pthread_barrier_wait(&warmed);
 	pthread_barrier_wait(&begun);
-	for (size_t i = 0; atomic_fetch_sub(&left, 1) > 0 && now_ns() < deadline_ns; i++)
+	for (size_t i = 0; atomic_fetch_sub(&left, 1) > 0 && (i == 0 || now_ns() < deadline_ns);
+	     i++)
 		one(w, &w->lines[i % w->line_count]);
 	pthread_barrier_wait(&ended);
 	pthread_barrier_wait(&closing);

@@ -1,6 +1,7 @@
 """Loads, each put on every way, in runs: the ways next to each other in time, in an order that rotates."""
 import dataclasses
 import json
+import os
 import statistics
 import subprocess
 
@@ -72,9 +73,14 @@ class Failed(Exception):
     pass
 
 
-def measure(way, arguments):
+ALL_PROCESSORS = os.sched_getaffinity(0)
+ONE_PROCESSOR = {max(ALL_PROCESSORS)}
+
+
+def measure(way, arguments, processors=ALL_PROCESSORS):
     """One run of the load generator, and what the gateway took meanwhile."""
     way.forget()
+    all_ways.pin(way, processors)
     all_ways.forget_peaks(way)
     cpu_before, _ = all_ways.usage(way)
     done = subprocess.run([way.place.bin / "load_bench", *way.arguments(), *arguments], env=way.environment(),
@@ -152,10 +158,11 @@ def rotated(items, by):
     return items[by:] + items[:by]
 
 
-def measure_or_tell(way, arguments, say):
+def measure_or_tell(way, load, scale, say):
     """That a gateway fails is a result, and {}; of ours it is the end."""
     try:
-        return measure(way, arguments)
+        # with one connection everybody waits for the other: on one processor without having to wake one
+        return measure(way, load.arguments(scale), ALL_PROCESSORS if load.connections > 1 else ONE_PROCESSOR)
     except Failed as failed:
         if not way.peer:
             raise SystemExit(str(failed)) from None
@@ -169,7 +176,7 @@ def run_loads(ways, loads, runs, scale, say):
         for at, load in enumerate(loads):
             say(f"run {run + 1} of {runs}: {load.title}")
             for way in rotated(ways, run + at):
-                figures.put(load.name, way.name, measure_or_tell(way, load.arguments(scale), say))
+                figures.put(load.name, way.name, measure_or_tell(way, load, scale, say))
     return figures
 
 

@@ -56,6 +56,14 @@ def family(pid):
     return found
 
 
+def pin(pid, processors):
+    """Every thread of the family, and those that they will start."""
+    for each in family(pid):
+        with contextlib.suppress(OSError):
+            for task in pathlib.Path(f"/proc/{each}/task").iterdir():
+                os.sched_setaffinity(int(task.name), processors)
+
+
 def cpu_s(pid):
     """Of the family, those that have ended included when somebody waited for them."""
     total = 0

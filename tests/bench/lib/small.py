@@ -59,7 +59,7 @@ class Small:
 
     def alone(self, title, us, limit=None, spread=""):
         """Something that does not happen without aigw."""
-        self.row(title, "us", 0, us, f"+{us:.1f} us", f"<= +{limit}" if limit else "", spread,
+        self.row(title, "µs", 0, us, f"+{us:.1f} µs", f"<= +{limit}" if limit else "", spread,
                  us <= limit if limit else None)
 
     # ---- what is measured ----
@@ -85,8 +85,8 @@ class Small:
     def events(self):
         # An event that has arrived: what its SSL_read takes longer is what it comes later.
         events = self.pairs("tls_bench", self.place.port, GOVERNED, "events", 1000, 20 // self.scale)
-        self.delta("governed: SSL_read of an event of 1,000, p50", events, "p50_us", 1, "us")
-        self.delta("governed: SSL_read of an event of 1,000, p99", events, "p99_us", None, "us")
+        self.delta("governed: SSL_read of an event of 1,000, p50", events, "p50_us", 1, "µs")
+        self.delta("governed: SSL_read of an event of 1,000, p99", events, "p99_us", None, "µs")
 
     def decision(self):
         for body in ("text", "messages"):
@@ -115,8 +115,8 @@ class Small:
     def start(self):
         for program in ("/bin/true", "/usr/bin/openssl version"):
             found = self.told("start_bench", max(100, 500 // self.scale), self.place.shim, *program.split())
-            self.row(f"process start: {program}", "us", found["without_us"], found["with_us"],
-                     f"{found['delta_us']:+.1f} us", "<= +200", "", found["delta_us"] <= 200)
+            self.row(f"process start: {program}", "µs", found["without_us"], found["with_us"],
+                     f"{found['delta_us']:+.1f} µs", "<= +200", "", found["delta_us"] <= 200)
 
     def resident_kb(self, shim, program):
         """Of a program that waits for input and has answered once, so is past its start."""

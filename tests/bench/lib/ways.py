@@ -46,9 +46,9 @@ class Way:
     def forget(self):
         """Leaves out what the measurement before has logged."""
 
-    def pid(self):
+    def pids(self):
         """Of the gateway, when there is one."""
-        return None
+        return []
 
 
 class Again(Way):
@@ -138,8 +138,8 @@ class Gateway(Way):
             self.process.wait()
             self.output.close()
 
-    def pid(self):
-        return self.process.pid
+    def pids(self):
+        return [self.process.pid]
 
     def forget(self):
         if self.log.exists():  # it is open for appending, or written at its end: see each
@@ -227,6 +227,9 @@ class Portkey(Gateway):
             self.reader = subprocess.Popen(["curl", "-sN", f"http://127.0.0.1:{self.port}/log/stream"],
                                            env=self.place.environment, stdout=log, stderr=subprocess.DEVNULL)
 
+    def pids(self):
+        return [*super().pids(), *([self.reader.pid] if self.reader else [])]
+
     def stop(self):
         if self.reader:
             self.reader.terminate()
@@ -253,11 +256,16 @@ OWN = [way.name for way in WAYS if not way.peer]
 
 
 def usage(way):
-    """(CPU seconds, peak kB) of the gateway of a way so far."""
-    pids = [pid for pid in (way.pid(), way.reader.pid if getattr(way, "reader", None) else None) if pid]
-    return sum(map(places.cpu_s, pids)), sum(map(places.peak_kb, pids))
+    """(CPU seconds so far, peak kB) of the gateway of a way."""
+    return sum(map(places.cpu_s, way.pids())), sum(map(places.peak_kb, way.pids()))
 
 
 def forget_peaks(way):
-    if way.pid():
-        places.forget_peak(way.pid())
+    for pid in way.pids():
+        places.forget_peak(pid)
+
+
+def pin(way, processors):
+    """The provider, the gateway, and what is started from here on."""
+    for pid in (way.place.provider.pid, os.getpid(), *way.pids()):
+        places.pin(pid, processors)

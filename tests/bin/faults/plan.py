@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Which faults there are: each allocation, each system call with each error that it may well have, each
-place to be killed at."""
+place to be killed at, or where the wall clock jumps."""
 
 # What Linux may answer in earnest. Calls that are not here cannot fail, or only of bad arguments.
 ERRORS = {
@@ -72,6 +72,9 @@ LASTING = {"openat": "EMFILE", "write": "ENOSPC", "pwrite64": "ENOSPC", "mmap": 
            "sendmsg": "EPIPE", "socket": "EMFILE", "fcntl": "EMFILE"}
 
 
+JUMPS = (-3600, 86400, 10 * 365 * 86400)  # of the wall clock, in seconds
+
+
 class Fault:
     def __init__(self, kind, at=None, how=None, on=False, only=None):
         self.kind, self.at, self.how, self.on, self.only = kind, at, how, on, only
@@ -84,6 +87,8 @@ class Fault:
         if self.at is None:
             return []
         options = ["--at", str(self.at)] + (["--only", self.only] if self.only else []) + (["--on"] if self.on else [])
+        if self.kind == "clock":
+            return options + ["--clock", str(self.how)]
         if self.kind == "kill":
             return options + ["--kill"]
         return options + (["--short"] if self.how == "short" else ["--fail", self.how])
@@ -92,6 +97,8 @@ class Fault:
 def faults(kind, allocations, calls):
     if kind == "alloc":
         return [Fault(kind, n + 1, on=on) for n in range(allocations) for on in (False, True)]
+    if kind == "clock":
+        return [Fault(kind, n + 1, seconds) for n in range(len(calls)) for seconds in JUMPS]
     if kind == "kill":
         return [Fault(kind, n + 1) for n in range(len(calls))]
     made, found = {}, []

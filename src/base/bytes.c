@@ -17,16 +17,28 @@ static uint8_t lower(uint8_t c)
 
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
-/* Eight bytes, their ASCII letters in lower case. */
-static uint64_t lower_word(const uint8_t *at)
+/* Of eight bytes, the top bit of those that are ASCII letters in lower case. */
+static uint64_t lower_letters(uint64_t word)
 {
-	uint64_t word, low, above;
+	uint64_t low = word & EACH_BYTE(0x7F);
 
-	memcpy(&word, at, sizeof word);
-	low = word & EACH_BYTE(0x7F);
-	/* The top bit of each byte: from 'A' on, and not behind 'Z', and ASCII. */
-	above = (low + EACH_BYTE(0x7F - 'Z')) ^ (low + EACH_BYTE(0x80 - 'A'));
-	return word | (above & ~word & EACH_BYTE(0x80)) >> 2;
+	/* From 'a' on, and not behind 'z', and ASCII. */
+	return ((low + EACH_BYTE(0x80 - 'a')) ^ (low + EACH_BYTE(0x7F - 'z'))) & ~word &
+	       EACH_BYTE(0x80);
+}
+
+/* Eight bytes of each: the same, or letters that differ in case only. */
+static bool same_eight(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t one, two, differ;
+
+	memcpy(&one, a, sizeof one);
+	memcpy(&two, b, sizeof two);
+	differ = one ^ two;
+	if (!differ)
+		return true;
+	return !(differ & ~EACH_BYTE(0x20)) &&
+	       !(differ << 2 & ~lower_letters(one | EACH_BYTE(0x20)));
 }
 
 bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len)
@@ -34,11 +46,11 @@ bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len)
 	size_t i = 0;
 
 	for (; len - i >= 8; i += 8)
-		if (lower_word(a + i) != lower_word(b + i))
+		if (!same_eight(a + i, b + i))
 			return false;
 	/* The last eight again, rather than the rest one by one. */
 	if (i < len && len >= 8)
-		return lower_word(a + len - 8) == lower_word(b + len - 8);
+		return same_eight(a + len - 8, b + len - 8);
 	for (; i < len; i++)
 		if (lower(a[i]) != lower(b[i]))
 			return false;

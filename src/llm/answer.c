@@ -133,17 +133,14 @@ static bool is_name(struct bytes name, const struct json_token *key)
 	       memcmp(key->raw.at, name.at, name.len) == 0;
 }
 
-/* The fields in `live` that go on with this member of an object, or (key NULL) with an array's
- * element. Most members are passed over with one look; neighbours in the table mostly share a name:
+/* Those of `live` whose name at that level it is. Neighbours in the table mostly share a name:
  * then one comparison answers for all of them. */
-static uint64_t narrow(const struct walk *w, uint64_t live, size_t level,
-		       const struct json_token *key)
+static uint64_t compare(const struct walk *w, uint64_t live, size_t level,
+			const struct json_token *key)
 {
 	struct bytes said = key ? key->raw : BYTES("*");
 	uint64_t match = 0;
 
-	if (!key || !key->escaped)
-		live &= w->names->by_slot[level][slot_of(said)];
 	while (live) {
 		int i = __builtin_ctzll(live);
 		uint64_t same = w->names->same[level][i] & live;
@@ -153,6 +150,16 @@ static uint64_t narrow(const struct walk *w, uint64_t live, size_t level,
 		live &= ~same;
 	}
 	return match;
+}
+
+/* The fields in `live` that go on with this member of an object, or (key NULL) with an array's
+ * element. Most members are passed over with one look. */
+static inline uint64_t narrow(const struct walk *w, uint64_t live, size_t level,
+			      const struct json_token *key)
+{
+	if (!key || !key->escaped)
+		live &= w->names->by_slot[level][slot_of(key ? key->raw : BYTES("*"))];
+	return live ? compare(w, live, level, key) : 0;
 }
 
 enum err answer_walk(struct bytes text, const struct answer_table *table, answer_take *take,
@@ -187,9 +194,13 @@ enum err answer_walk(struct bytes text, const struct answer_table *table, answer
 		e = OK;
 		if (live && t.depth) /* no field is the text as a whole */
 			e = take_value(&walk, live, &t, take, context, &deeper);
-		if (!e && deeper && (t.kind == JSON_OBJECT || t.kind == JSON_ARRAY))
+		if (e)
+			return e;
+		if (t.kind != JSON_OBJECT && t.kind != JSON_ARRAY)
+			continue;
+		if (deeper)
 			open[t.depth + 1] = deeper;
-		else if (!e)
+		else
 			e = json_skip(&json, &t, &end);
 		if (e)
 			return e;

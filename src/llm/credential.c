@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "llm/credential.h"
 
+#include <string.h>
+
 #define KEY_BYTES_MIN 8 /* a shorter rest is not taken for a key, and gives no prefix away */
 
 /* Shorter ones first, see headers_of_length. */
@@ -171,23 +173,29 @@ struct bytes credential_prefix(struct bytes key)
 	return key.len - end > 2 * KEY_BYTES_MIN ? bytes_slice(key, 0, end) : BYTES_NONE;
 }
 
+/* There is room for it. */
+static void append(struct buf *out, struct bytes data)
+{
+	if (data.len)
+		memcpy(out->at + out->len, data.at, data.len);
+	out->len += data.len;
+}
+
 enum err credential_put_header(struct buf *out, struct bytes name, struct bytes value)
 {
-	enum err e;
+	enum err e = buf_reserve(out, name.len + value.len + REDACTED.len + sizeof ": \r\n");
 
-	if (credential_is_header(name))
-		value = REDACTED;
-	/* Once there is room, none of the puts below has to look for any. */
-	e = buf_reserve(out, name.len + value.len + sizeof ": \r\n");
-	if (!e)
-		e = buf_put(out, name);
-	if (!e)
-		e = buf_put(out, BYTES(": "));
-	if (!e)
-		e = is_protocols(name) ? put_protocols(out, value) : buf_put(out, value);
-	if (!e)
-		e = buf_put(out, BYTES("\r\n"));
-	return e;
+	if (e)
+		return e;
+	append(out, name);
+	append(out, BYTES(": "));
+	if (is_protocols(name)) {
+		e = put_protocols(out, value);
+		return e ? e : buf_put(out, BYTES("\r\n"));
+	}
+	append(out, credential_is_header(name) ? REDACTED : value);
+	append(out, BYTES("\r\n"));
+	return OK;
 }
 
 static int digit_of(uint8_t c)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "llm/price_list.h"
 
+#include <string.h>
+
 static void fill(const struct price_entry *entry, struct price *price)
 {
 	const struct price_row *rows = price_list_rows + entry->rows_at;
@@ -11,14 +13,24 @@ static void fill(const struct price_entry *entry, struct price *price)
 			  rows[i].picousd);
 }
 
+/* The order of the two, as bytes_compare has it; `name` holds no NUL. */
+static int compare(struct bytes name, const char *text)
+{
+	int order = strncmp((const char *)name.at, text, name.len);
+
+	return order ? order : -(text[name.len] != '\0');
+}
+
 enum err price_list_find(struct bytes name, struct price *ret_price)
 {
 	size_t from = 0, to = price_list_count;
 
+	if (name.len == 0 || bytes_find_byte(name, '\0') != SIZE_MAX)
+		return ERR_MISSING;
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
 		const struct price_entry *entry = &price_list_entries[middle];
-		int order = bytes_compare(name, bytes_str(price_list_names + entry->name_at));
+		int order = compare(name, price_list_names + entry->name_at);
 		if (order == 0) {
 			fill(entry, ret_price);
 			return OK;

@@ -543,7 +543,9 @@ enum err http1_response_eof(struct http1_response *r)
 bool http1_head_next(struct bytes *rest, struct bytes *ret_name, struct bytes *ret_value)
 {
 	while (rest->len) {
-		struct bytes line = bytes_cut(rest, '\n');
+		size_t feed = bytes_find_byte(*rest, '\n');
+		struct bytes line = bytes_slice(*rest, 0, feed);
+		*rest = bytes_from(*rest, feed == SIZE_MAX ? feed : feed + 1);
 		if (line.len && line.at[line.len - 1] == '\r')
 			line.len--;
 		size_t colon = bytes_find_byte(line, ':');

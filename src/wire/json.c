@@ -210,7 +210,8 @@ static inline size_t escape_length(struct bytes text, size_t at)
 }
 
 /* The string whose opening quote is at j->at. */
-static inline enum err scan_string(struct json *j, struct json_token *ret_token)
+static inline enum err scan_string(struct json *j, enum json_kind kind,
+				   struct json_token *ret_token)
 {
 	const uint8_t *text = j->text.at;
 	size_t len = j->text.len, at = j->at + 1, n;
@@ -239,6 +240,7 @@ static inline enum err scan_string(struct json *j, struct json_token *ret_token)
 			at += n;
 		} while (at < len && text[at] >= 0x80);
 	}
+	ret_token->kind = kind;
 	ret_token->escaped = escaped;
 	ret_token->raw = bytes_of(text + j->at + 1, at - j->at - 1);
 	j->at = at + 1;
@@ -307,6 +309,7 @@ static enum err scan_number(struct json *j, struct json_token *ret_token)
 	if (!is_delimiter_at(j, at))
 		return bad(j, at, "the number is malformed");
 	ret_token->kind = JSON_NUMBER;
+	ret_token->escaped = false;
 	ret_token->raw = bytes_of(j->text.at + j->at, at - j->at);
 	j->at = at;
 	return OK;
@@ -320,6 +323,7 @@ static enum err scan_word(struct json *j, struct bytes word, enum json_kind kind
 	if (!bytes_equal(here, word) || !is_delimiter_at(j, j->at + word.len))
 		return bad(j, j->at, "a value was expected");
 	ret_token->kind = kind;
+	ret_token->escaped = false;
 	ret_token->raw = here;
 	j->at += word.len;
 	return OK;
@@ -342,6 +346,7 @@ static enum err open_container(struct json *j, bool object, struct json_token *r
 	else
 		j->is_object[j->depth / 8] &= (uint8_t)~bit;
 	ret_token->kind = object ? JSON_OBJECT : JSON_ARRAY;
+	ret_token->escaped = false;
 	ret_token->raw = bytes_of(j->text.at + j->at, 1);
 	j->depth++;
 	j->in_object = object;
@@ -353,10 +358,10 @@ static enum err open_container(struct json *j, bool object, struct json_token *r
 static enum err close_container(struct json *j, struct json_token *ret_token)
 {
 	ret_token->kind = j->in_object ? JSON_OBJECT_END : JSON_ARRAY_END;
+	ret_token->escaped = false;
 	ret_token->raw = bytes_of(j->text.at + j->at, 1);
 	j->depth--;
 	j->in_object = j->depth && is_object_at(j, j->depth);
-	ret_token->depth = j->depth;
 	j->at++;
 	j->state = WANT_SEPARATOR;
 	return OK;
@@ -371,8 +376,7 @@ static inline enum err scan_value(struct json *j, struct json_token *ret_token)
 	j->state = WANT_SEPARATOR;
 	switch (c) {
 	case '"':
-		ret_token->kind = JSON_STRING;
-		return scan_string(j, ret_token);
+		return scan_string(j, JSON_STRING, ret_token);
 	case 't':
 		return scan_word(j, BYTES("true"), JSON_TRUE, ret_token);
 	case 'f':
@@ -390,9 +394,8 @@ static inline enum err scan_key(struct json *j, struct json_token *ret_token)
 {
 	if (j->text.at[j->at] != '"')
 		return bad(j, j->at, "a name in quotes was expected");
-	ret_token->kind = JSON_KEY;
 	j->state = WANT_COLON;
-	return scan_string(j, ret_token);
+	return scan_string(j, JSON_KEY, ret_token);
 }
 
 /* What a token begins with when a separator has to come first; `*ret_closes` when the container
@@ -444,36 +447,37 @@ static inline enum err scan_separator(struct json *j, bool *ret_closes)
 
 static inline enum err next(struct json *j, struct json_token *ret_token)
 {
-	struct json_token t;
+	uint32_t depth = j->depth;
 	bool closes = false;
+	size_t start;
 	enum err e;
 
 	if (j->state >= ENDED)
 		return j->state == ENDED ? ERR_END : j->state == FAILED_LIMIT ? ERR_LIMIT : ERR_BAD;
 	e = skip_space(j);
-	if (!e)
+	if (!e && j->state != WANT_VALUE && j->state != WANT_KEY) {
 		e = scan_separator(j, &closes);
-	if (!e && !closes)
-		e = skip_space(j);
+		if (!e && !closes)
+			e = skip_space(j);
+	}
 	if (e)
 		return e;
-	if (j->at == j->text.len)
-		return bad(j, j->at,
+	start = j->at;
+	if (start == j->text.len)
+		return bad(j, start,
 			   j->state == WANT_KEY ? "a name in quotes was expected"
 						: "a value was expected");
-	t.start = j->at;
-	t.depth = j->depth;
-	t.escaped = false;
 	if (closes)
-		e = close_container(j, &t);
+		e = close_container(j, ret_token);
 	else if (j->state == WANT_KEY)
-		e = scan_key(j, &t);
+		e = scan_key(j, ret_token);
 	else
-		e = scan_value(j, &t);
+		e = scan_value(j, ret_token);
 	if (e)
 		return e;
-	t.end = j->at;
-	*ret_token = t;
+	ret_token->start = start;
+	ret_token->end = j->at;
+	ret_token->depth = closes ? j->depth : depth;
 	return OK;
 }
 

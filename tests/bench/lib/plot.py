@@ -6,9 +6,9 @@ import subprocess
 COLOURS = {"ungoverned": "#9ecae1", "governed": "#08519c", "bare": "#969696", "nginx": "#74c476",
            "mitmproxy": "#fd8d3c", "portkey": "#9e9ac8"}
 
-SCRIPT = """set terminal svg size 860,380 font "sans,12" background "#ffffff"
+SCRIPT = """set terminal svg size 980,340 noenhanced font "sans,12" background "#ffffff"
 set output "{file}"
-set multiplot layout 1,2
+set multiplot
 set style data histograms
 set style histogram clustered gap 1
 set style fill solid noborder
@@ -16,14 +16,21 @@ set border 3
 set xtics nomirror
 set ytics nomirror
 set grid ytics lc rgb "#dddddd"
-set key top left reverse Left samplen 1
+set format y "%.0f"
+set tmargin at screen 0.88
+set bmargin at screen 0.1
+set key at screen 0.985,0.7 right center vertical reverse Left samplen 1 width -2
 set logscale y
 set yrange [1:*]
+set lmargin at screen 0.075
+set rmargin at screen 0.41
 set title "Added to a call, 1 connection, p50 (µs)"
 {added}
 unset logscale y
 unset key
 set yrange [0:*]
+set lmargin at screen 0.47
+set rmargin at screen 0.78
 set title "Requests/s, 8 connections, % of direct"
 {share}
 unset multiplot

@@ -14,6 +14,10 @@ PEERS = ROOT / "tests/bench/peers"
 READY_S = 30
 
 
+class DoesNotStart(Exception):
+    pass
+
+
 class Way:
     """Straight to the provider over TLS."""
     name = "direct"
@@ -129,7 +133,7 @@ class Gateway(Way):
                 return
             except OSError:
                 if time.monotonic() > until or self.process.poll() is not None:
-                    raise SystemExit(f"{self.title} does not start: {(self.here / 'output').read_text()}")
+                    raise DoesNotStart((self.here / "output").read_text())
                 time.sleep(0.05)
 
     def stop(self):

@@ -2,6 +2,7 @@
 #include "shim/conn.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/sys.h"
@@ -19,7 +20,8 @@ bool conn_enabled START_DATA;
 static struct conn *buckets[BUCKETS], *free_conns;
 static struct lock lock;
 
-/* The connection this thread used last. `epoch` tells whether any conn was dropped since. */
+/* The connection this thread used last. `epoch` tells whether any conn was dropped since: it is
+ * counted before the dropped one's place in the map changes. */
 static uint64_t epoch;
 static __thread struct {
 	const void *session;
@@ -49,6 +51,11 @@ struct conn *conn_find(const void *session)
 	if (last.session == session && last.epoch == now && last.conn)
 		return last.conn;
 	c = session ? walk(session) : NULL;
+	/* A conn that went while we stood on it led us into another list: then with the lock. */
+	if (!c && session && __atomic_load_n(&epoch, __ATOMIC_ACQUIRE) != now && lock_take(&lock)) {
+		c = walk(session);
+		lock_drop(&lock);
+	}
 	if (c) {
 		last.session = session;
 		last.conn = c;
@@ -96,9 +103,11 @@ struct conn *conn_add(const void *session, const void *functions)
 	c = walk(session);
 	if (!c && (c = take_free())) {
 		struct conn **bucket = bucket_of(session);
-		memset(c, 0, sizeof *c);
+		/* Its links may be followed just now. */
+		memset((char *)c + offsetof(struct conn, functions), 0,
+		       sizeof *c - offsetof(struct conn, functions));
 		c->functions = functions;
-		c->next = *bucket;
+		__atomic_store_n(&c->next, *bucket, __ATOMIC_RELEASE);
 		__atomic_store_n(&c->session, session, __ATOMIC_RELEASE);
 		__atomic_store_n(bucket, c, __ATOMIC_RELEASE);
 	}
@@ -125,10 +134,10 @@ void conn_drop(const void *session)
 	alpn = c->alpn;
 	unsent = c->unsent;
 	c->gate = NULL;
-	__atomic_store_n(&c->session, NULL, __ATOMIC_RELEASE);
-	c->next = free_conns;
-	free_conns = c;
 	__atomic_add_fetch(&epoch, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->session, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->next, free_conns, __ATOMIC_RELEASE);
+	free_conns = c;
 	lock_drop(&lock);
 	gate_free(gate);
 	buf_done(&alpn);

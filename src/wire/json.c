@@ -92,26 +92,33 @@ static inline enum err skip_space(struct json *j)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest byte of a word comes first");
 
 #ifdef __SSE2__
-/* Of 16 bytes, those that are not plain in a string. Compared as signed, what is above 0x7F is
- * below 0x20. */
-static inline unsigned odd_bytes(const uint8_t *at)
+#define STEP 16
+
+/* Of 16 bytes, those that are not plain in a string have all bits set. Compared as signed, what is
+ * above 0x7F is below 0x20. */
+static inline __m128i odd_bytes(const uint8_t *at)
 {
 	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
 	__m128i odd = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
 
 	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-	return (unsigned)_mm_movemask_epi8(odd);
+	return _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
 }
-
-#define STEP 16
 
 /* The offset of the first of them, or STEP. */
 static inline size_t plain_step(const uint8_t *at)
 {
-	unsigned odd = odd_bytes(at);
+	unsigned odd = (unsigned)_mm_movemask_epi8(odd_bytes(at));
 
 	return odd ? (size_t)__builtin_ctz(odd) : STEP;
+}
+
+static inline bool is_plain_block(const uint8_t *at)
+{
+	__m128i one = _mm_or_si128(odd_bytes(at), odd_bytes(at + STEP));
+	__m128i two = _mm_or_si128(odd_bytes(at + 2 * STEP), odd_bytes(at + 3 * STEP));
+
+	return _mm_movemask_epi8(_mm_or_si128(one, two)) == 0;
 }
 #else
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
@@ -133,20 +140,29 @@ static inline size_t plain_step(const uint8_t *at)
 	hit &= EACH_BYTE(0x80);
 	return hit ? (size_t)__builtin_ctzll(hit) / 8 : STEP;
 }
+
+static inline bool is_plain_block(const uint8_t *at)
+{
+	return plain_step(at) == STEP && plain_step(at + STEP) == STEP &&
+	       plain_step(at + 2 * STEP) == STEP && plain_step(at + 3 * STEP) == STEP;
+}
 #endif
+
+#define BLOCK       (4 * STEP)
+#define FIRST_STEPS 4 /* a string that is not over then is taken for a long one */
 
 /* The first byte from `at` on that is not plain in a string: quote, backslash, below 0x20, above
  * 0x7F; `len` when there is none. */
 static inline size_t skip_plain(const uint8_t *text, size_t at, size_t len)
 {
-	size_t plain = STEP;
-
-	while (len - at >= STEP && plain == STEP) {
-		plain = plain_step(text + at);
+	for (unsigned steps = 0; len - at >= STEP; steps++) {
+		size_t plain = plain_step(text + at);
 		at += plain;
+		if (plain < STEP)
+			return at;
+		while (steps == FIRST_STEPS && len - at >= BLOCK && is_plain_block(text + at))
+			at += BLOCK;
 	}
-	if (plain < STEP)
-		return at;
 	while (at < len && text[at] >= 0x20 && text[at] < 0x80 && text[at] != '"' &&
 	       text[at] != '\\')
 		at++;

@@ -163,6 +163,23 @@ static void switch_protocols(struct exchange *x)
 	x->following.is_stream = true;
 }
 
+/* The first field of each name counts; one pass for both. */
+static void read_type(struct bytes head, struct bytes *ret_type, struct bytes *ret_coding)
+{
+	bool has_type = false, has_coding = false;
+	struct bytes name, value;
+
+	while (!(has_type && has_coding) && http1_head_next(&head, &name, &value)) {
+		if (!has_type && bytes_equal_nocase(name, BYTES("content-type"))) {
+			*ret_type = value;
+			has_type = true;
+		} else if (!has_coding && bytes_equal_nocase(name, BYTES("content-encoding"))) {
+			*ret_coding = value;
+			has_coding = true;
+		}
+	}
+}
+
 static enum err on_head(void *context, const struct http1_response *r)
 {
 	struct exchange *x = context;
@@ -183,8 +200,7 @@ static enum err on_head(void *context, const struct http1_response *r)
 		switch_protocols(x);
 		return OK;
 	}
-	(void)http1_head_find(buf_view(&r->head), BYTES("content-type"), &type);
-	(void)http1_head_find(buf_view(&r->head), BYTES("content-encoding"), &coding_name);
+	read_type(buf_view(&r->head), &type, &coding_name);
 	framing_init(&x->framing, framing_of(type));
 	f->is_stream = framing_is_stream(&x->framing);
 	x->reads_content = x->framing.kind != FRAMING_NONE;

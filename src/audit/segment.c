@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 
 #include "audit/frame.h"
 #include "audit/place.h"
+#include "base/large.h"
 #include "base/sys.h"
 
 _Static_assert((int)SEAL_XCHACHA20_POLY1305 == (int)FORMAT_CIPHER_XCHACHA20_POLY1305, "");
@@ -76,7 +76,7 @@ void segment_forget(struct segment_writer *w)
 		wipe(w->secret, sizeof *w->secret);
 		sys_unmap(w->secret, sizeof *w->secret);
 	}
-	free(w->frame);
+	large_give(w->frame, w->frame_cap);
 	wipe(w, sizeof *w);
 }
 
@@ -84,7 +84,7 @@ static void drop_frame(struct segment_writer *w)
 {
 	w->frame_len = w->frame_digested = 0;
 	if (w->frame_cap > FRAME_KEEP) {
-		free(w->frame);
+		large_give(w->frame, w->frame_cap);
 		w->frame = NULL;
 		w->frame_cap = 0;
 	}
@@ -99,10 +99,10 @@ static enum err reserve_frame(struct segment_writer *w, size_t len)
 	w->frame_len = w->frame_digested = 0;
 	if (len <= w->frame_cap)
 		return OK;
-	at = malloc(cap);
+	at = large_take(cap, &cap);
 	if (!at)
 		return ERR_NOMEM;
-	free(w->frame);
+	large_give(w->frame, w->frame_cap);
 	w->frame = at;
 	w->frame_cap = cap;
 	return OK;
@@ -138,11 +138,11 @@ static enum err make_room(struct segment_writer *w, size_t len)
 	}
 	while (cap < due + len)
 		cap *= 2;
-	at = malloc(cap);
+	at = large_take(cap, &cap);
 	if (!at)
 		return ERR_NOMEM;
 	memcpy(at, w->frame + w->frame_digested, due);
-	free(w->frame);
+	large_give(w->frame, w->frame_cap);
 	w->frame = at;
 	w->frame_cap = cap;
 	w->frame_len = due;

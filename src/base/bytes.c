@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/bytes.h"
 
-#include <stdlib.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+
+#include "base/large.h"
 
 #define BUF_FIRST_CAP 256
 #define BUF_STEP      64
@@ -247,7 +248,7 @@ void buf_done(struct buf *b)
 {
 	if (b->at) {
 		wipe(b->at, b->cap);
-		free(b->at);
+		large_give(b->at, b->cap);
 	}
 	b->at = NULL;
 	b->len = b->cap = 0;
@@ -278,14 +279,14 @@ enum err buf_grow(struct buf *b, size_t more)
 	if (cap < b->len + more)
 		cap = (b->len + more + BUF_STEP - 1) / BUF_STEP * BUF_STEP;
 	/* Not realloc: the old copy may hold a secret, and realloc would leave it behind. */
-	at = malloc(cap);
+	at = large_take(cap, &cap);
 	if (!at)
 		return ERR_NOMEM;
 	if (b->len)
 		memcpy(at, b->at, b->len);
 	if (b->at) {
 		wipe(b->at, b->len);
-		free(b->at);
+		large_give(b->at, b->cap);
 	}
 	b->at = at;
 	b->cap = cap;

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/large.h"
+
 #define ALLOCATIONS_TRIED_MAX 100000
 
 static bool failed;
@@ -77,6 +79,7 @@ struct bytes tap_guarded(struct bytes text)
 
 void tap_fail_allocation(unsigned long n)
 {
+	large_forget(); /* what is kept needs no allocation */
 	fail_at = n;
 }
 

@@ -132,7 +132,7 @@ static enum err make_room(struct segment_writer *w, size_t len)
 
 	if (len <= w->frame_cap - w->frame_len)
 		return OK;
-	if (due == 0 || len > FRAME_KEEP - due) {
+	if (due == 0 || due > FRAME_KEEP || len > FRAME_KEEP - due) {
 		(void)segment_settle(w, SIZE_MAX);
 		return reserve_frame(w, len);
 	}

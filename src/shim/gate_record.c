@@ -11,6 +11,7 @@
 #include "llm/price_list.h"
 #include "policy/pricing.h"
 
+#define BEHIND_BODY_BYTES 512 /* usual for the fields behind it, and its own head */
 #define FINGERPRINT_BYTES 8
 
 /* Steps are tried in order; the first failure is the answer. */
@@ -192,7 +193,9 @@ static enum err put_http(struct buf *r, const struct request_facts *f)
 	TRY(put_key(r, f, q));
 	TRY(record_put_u64(r, F_REQUEST_BODY_BYTES, q->head_bytes ? body.len : 0));
 	if (f->with_body && (q->head_bytes || f->decision->action == ACTION_REFUSE))
-		TRY(record_put_if(r, F_REQUEST_BODY, body));
+		/* With room for what follows: else a large body is moved once more. */
+		TRY(buf_reserve(r, body.len + BEHIND_BODY_BYTES));
+	TRY(record_put_if(r, F_REQUEST_BODY, body));
 	return OK;
 }
 

@@ -941,6 +941,23 @@ static enum err read_a_log(void)
 	return e == ERR_END ? OK : e;
 }
 
+/* What waits for its digest is held in memory: not more and more of it. */
+static void large_records_without_a_pause_take_the_memory_of_two(void)
+{
+	struct kit_log *k = kit_new();
+	static uint8_t large[2u << 20];
+
+	for (int i = 0; i < 8; i++) {
+		CHECK_ERR(segment_append(&k->writer, &k->config, REC_REQUEST, KIT_NOON_NS,
+					 bytes_of(large, sizeof large)),
+			  OK);
+		CHECK(k->writer.frame_cap <= 2 * sizeof large);
+	}
+	CHECK_ERR(kit_close(k), OK);
+	KIT_EXPECT(kit_verify(k), VERDICT_WHOLE, NULL);
+	kit_free(k);
+}
+
 /* kit_new allocates itself, so the writer's only allocation is failed by hand. */
 static void no_memory_for_a_record_is_survived(void)
 {
@@ -1218,6 +1235,7 @@ int main(void)
 		  TEST(a_forked_child_cannot_close_its_parents_segment),
 		  TEST(forks_among_writing_threads_lose_nothing),
 		  TEST(no_acknowledged_record_is_lost_when_writers_are_killed),
+		  TEST(large_records_without_a_pause_take_the_memory_of_two),
 		  TEST(no_memory_for_a_record_is_survived),
 		  TEST(a_damaged_record_does_not_lose_later_ones),
 		  TEST(a_changed_header_still_lets_records_be_read),

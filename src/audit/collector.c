@@ -14,10 +14,14 @@
 #include "base/local_socket.h"
 #include "base/sys.h"
 
+#define COLLECTOR_WAIT_AGAIN_NS 100000000u
+#define COLLECTOR_IMPATIENT_NS  1000000000u
+
 static struct {
 	int fd_plus_one; /* 0: none */
 	uint64_t device, inode;
 	uint32_t number; /* of the last record */
+	uint64_t impatient_until_ns;
 	char socket[sizeof((struct sockaddr_un *)0)->sun_path];
 } link;
 
@@ -154,9 +158,26 @@ static enum err make_ready(const struct collector_record *r, uint64_t deadline_n
 	return e ? e : send_claim(r->claim, deadline_ns);
 }
 
+/* A refusal is a record too: who has waited in vain just now does not wait as long for the next
+ * one, nor does each of many threads in turn. */
+static uint64_t find_deadline(void)
+{
+	uint64_t now_ns = sys_monotonic_ns();
+
+	return now_ns +
+	       (now_ns < link.impatient_until_ns ? COLLECTOR_WAIT_AGAIN_NS : COLLECTOR_WAIT_NS);
+}
+
+static void note_patience(uint64_t deadline_ns)
+{
+	uint64_t now_ns = sys_monotonic_ns();
+
+	link.impatient_until_ns = now_ns >= deadline_ns ? now_ns + COLLECTOR_IMPATIENT_NS : 0;
+}
+
 enum err collector_append(const struct collector_record *r, bool *ret_counted)
 {
-	uint64_t deadline_ns = sys_monotonic_ns() + COLLECTOR_WAIT_NS;
+	uint64_t deadline_ns = find_deadline();
 	enum err e = ERR_END;
 
 	*ret_counted = false;
@@ -170,9 +191,11 @@ enum err collector_append(const struct collector_record *r, bool *ret_counted)
 		if (e)
 			collector_close();
 	}
-	if (e)
-		return e == ERR_END ? ERR_IO : e;
-	e = read_answer(deadline_ns, ret_counted);
+	if (!e)
+		e = read_answer(deadline_ns, ret_counted);
+	else if (e == ERR_END)
+		e = ERR_IO;
+	note_patience(deadline_ns);
 	/* What comes later on this connection would be taken for the answer to something else; and
 	 * where it could not be moved up, it would be in the program's way. */
 	if ((e == ERR_IO && !*ret_counted) || link.fd_plus_one <= LOCAL_SOCKET_FD_MIN)

@@ -4,7 +4,7 @@
  * connection per process, made when the first record is due, high up and close-on-exec; a forked
  * child makes its own. Used by one thread at a time: the shim's journal holds its lock, the tool
  * has one. errno is never touched, nothing raises SIGPIPE, and no call takes longer than
- * COLLECTOR_WAIT_NS.
+ * COLLECTOR_WAIT_NS, nor, for a second after one that did, longer than a tenth of a second.
  */
 #ifndef AIGW_AUDIT_COLLECTOR_H
 #define AIGW_AUDIT_COLLECTOR_H

@@ -493,6 +493,11 @@ size_t exchange_awaited(const struct exchange *x)
 	return x->sent_count;
 }
 
+bool exchange_is_lost(const struct exchange *x)
+{
+	return x->sent_count && x->response.broken;
+}
+
 const struct sent *exchange_oldest(const struct exchange *x)
 {
 	return x->sent_count ? &x->sent[0] : NULL;

@@ -116,6 +116,8 @@ void exchange_feed_answer(struct exchange *x, struct bytes in, uint64_t now_ns);
 void exchange_end(struct exchange *x, enum outcome who, uint64_t now_ns);
 
 size_t exchange_awaited(const struct exchange *x); /* requests without a complete answer */
+/* Of them nobody can tell any more where their answers end. */
+bool exchange_is_lost(const struct exchange *x);
 const struct sent *exchange_oldest(const struct exchange *x); /* NULL when none is awaited */
 const struct following *exchange_following(const struct exchange *x);
 uint64_t exchange_now_ns(const struct exchange *x); /* of the call under way */

@@ -54,8 +54,11 @@ static void put_refusal(struct gate *g, const struct decision *d)
 /* When earlier requests of the connection still await their answers, theirs come first. */
 void gate_wake_if_due(struct gate *g)
 {
-	if (!g->refused || g->woken || exchange_awaited(g->exchange))
+	if (!g->refused || g->woken ||
+	    (exchange_awaited(g->exchange) && !exchange_is_lost(g->exchange)))
 		return;
+	/* Where answers cannot be told apart, nothing of ours can stand behind them. */
+	g->cut = g->cut || exchange_is_lost(g->exchange);
 	g->woken = true;
 	g->carrier.hush(g->session);
 	gate_describe(g);

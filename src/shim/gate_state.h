@@ -89,7 +89,8 @@ struct gate {
 	/* an answer whose usage we asked for */
 	struct usage_drop drop;
 	bool changing; /* drop is at work, or bytes of it wait here: the answer is not as it came */
-	bool cut;      /* bytes were lost for want of memory: the connection ends */
+	bool cut;      /* bytes were lost for want of memory, or no refusal can follow: the
+			  connection ends */
 	struct buf clean; /* for the program */
 	size_t clean_served;
 	/* of the request under way */

@@ -62,6 +62,17 @@ same() {
 	assert_log_whole
 }
 
+@test 'a refusal behind an answer that nobody can read ends the connection: the program does not wait for ever' {
+	start_hostile_provider
+	ask babble
+	raw_request "$(body gpt-4)" >>request
+	run timeout 15 env LD_PRELOAD="$SHIM:$NAMES" "$BIN/tls_client" --ca "$CERTS/ca.pem" "$PORT" <request
+	assert_success
+	assert_output --partial 'this is no HTTP'
+	assert_equal "$(records 'map(.outcome) | join(" ")')" 'aborted_by_program refused'
+	assert_log_whole
+}
+
 @test 'a collector that is silent, deaf, hangs up or talks nonsense: the call is refused in time, and nothing leaves' {
 	local what started
 	start_provider

@@ -193,11 +193,24 @@ bool sys_can_read(const void *at, size_t len)
 	return true;
 }
 
+/* ThreadSanitizer does not see our system calls, but has to hear of this one: an address that comes
+ * again would be a race to it. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MAP_ALOUD
+#endif
+#endif
+
 void *sys_map(size_t len)
 {
+#ifdef MAP_ALOUD
+	void *heard = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return heard == MAP_FAILED ? NULL : heard;
+#else
 	long at = CALL(SYS_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 
 	return at < 0 && at > -4096 ? NULL : (void *)at;
+#endif
 }
 
 void sys_unmap(void *at, size_t len)
@@ -236,13 +249,35 @@ pid_t sys_getpid(void)
 	return (pid_t)CALL(SYS_getpid, 0);
 }
 
+/* What one thread makes and all use: who comes meanwhile does without. Atomic. */
+enum made { NOT_MADE, BEING_MADE, MADE };
+
+static bool is_made(const enum made *m)
+{
+	return __atomic_load_n(m, __ATOMIC_ACQUIRE) == MADE;
+}
+
+static bool begin_making(enum made *m)
+{
+	enum made none = NOT_MADE;
+
+	return __atomic_compare_exchange_n(m, &none, BEING_MADE, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+static void end_making(enum made *m, bool made)
+{
+	__atomic_store_n(m, made ? MADE : NOT_MADE, __ATOMIC_RELEASE);
+}
+
 /* A page of its own, wiped on fork, so that a child finds nothing of its parent's. */
 static struct process_page {
-	int64_t pid;      /* 0: not asked yet; atomic */
+	int64_t pid; /* 0: not asked yet; atomic */
+	enum made unique;
 	uint64_t counter; /* atomic */
 	uint16_t salt;
-	uint32_t has_seed; /* atomic; 1: seed is there */
-	uint64_t nonces;   /* atomic */
+	enum made seeded;
+	uint64_t nonces; /* atomic */
 	uint8_t seed[16];
 } * process_page;
 
@@ -277,21 +312,29 @@ pid_t sys_process(void)
 	return (pid_t)pid;
 }
 
+/* Without a random start, time and process id still tell two processes apart. */
+static void put_random(uint8_t ret_bytes[10])
+{
+	uint64_t start;
+
+	if (!sys_random(ret_bytes, 10))
+		return;
+	start = sys_now_ns() ^ (uint64_t)sys_getpid() << 48;
+	memcpy(ret_bytes, &start, sizeof start);
+}
+
 void sys_unique(uint8_t ret_bytes[10])
 {
 	struct process_page *page = process();
-	uint64_t counter = page ? __atomic_load_n(&page->counter, __ATOMIC_RELAXED) : 0;
+	uint64_t counter;
 
-	if (counter == 0) {
-		/* Without a random start, time and process id still tell two processes apart. */
-		if (sys_random(ret_bytes, 10)) {
-			counter = sys_now_ns() ^ (uint64_t)sys_getpid() << 48;
-			memcpy(ret_bytes, &counter, sizeof counter);
-		}
-		if (page) {
+	if (!page || !is_made(&page->unique)) {
+		put_random(ret_bytes);
+		if (page && begin_making(&page->unique)) {
 			memcpy(&counter, ret_bytes, sizeof counter);
 			memcpy(&page->salt, ret_bytes + 8, sizeof page->salt);
-			__atomic_store_n(&page->counter, counter | 1, __ATOMIC_RELEASE);
+			__atomic_store_n(&page->counter, counter, __ATOMIC_RELAXED);
+			end_making(&page->unique, true);
 		}
 		return;
 	}
@@ -330,22 +373,19 @@ static bool processor_random(uint64_t *ret_value)
 enum err sys_nonce(uint8_t ret_nonce[24])
 {
 	struct process_page *page = process();
-	uint64_t fresh;
-	enum err e;
+	uint64_t fresh, count, low;
 
 	if (!page || !processor_random(&fresh))
 		return sys_random(ret_nonce, 24);
-	if (!__atomic_load_n(&page->has_seed, __ATOMIC_ACQUIRE)) {
-		uint8_t seed[16];
-		e = sys_random(seed, sizeof seed);
+	if (!is_made(&page->seeded)) {
+		if (!begin_making(&page->seeded))
+			return sys_random(ret_nonce, 24);
+		enum err e = sys_random(page->seed, sizeof page->seed);
+		end_making(&page->seeded, !e);
 		if (e)
 			return e;
-		/* Two threads may both come here: each mixes its own half-random seed in, and every
-		 * nonce still holds 8 fresh bytes. */
-		memcpy(page->seed, seed, sizeof seed);
-		__atomic_store_n(&page->has_seed, 1, __ATOMIC_RELEASE);
 	}
-	uint64_t count = __atomic_add_fetch(&page->nonces, 1, __ATOMIC_RELAXED), low;
+	count = __atomic_add_fetch(&page->nonces, 1, __ATOMIC_RELAXED);
 	memcpy(ret_nonce, page->seed, sizeof page->seed);
 	memcpy(&low, ret_nonce, sizeof low);
 	low ^= count;
@@ -378,14 +418,15 @@ static int (*fast_clock)(int clock, struct timespec *ret_time);
 
 void sys_use_clock(int (*clock_gettime)(int clock, struct timespec *ret_time))
 {
-	fast_clock = clock_gettime;
+	__atomic_store_n(&fast_clock, clock_gettime, __ATOMIC_RELEASE);
 }
 
 static uint64_t clock_ns(clockid_t id)
 {
+	int (*fast)(int, struct timespec *) = __atomic_load_n(&fast_clock, __ATOMIC_ACQUIRE);
 	struct timespec now = {0};
 
-	if (!fast_clock || fast_clock(id, &now) != 0)
+	if (!fast || fast(id, &now) != 0)
 		CALL(SYS_clock_gettime, id, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }

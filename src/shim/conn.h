@@ -39,7 +39,7 @@ struct conn {
 	int forced_error;
 	bool ended;
 	int last_ret;                    /* of the library, when the gate was blocked or broken */
-	int real_errno;                  /* after the last real call */
+	int real_errno;                  /* after the last real call (OpenSSL) */
 	char server_name[CONN_NAME_MAX]; /* as the program set it; "" when not seen */
 	/* of a library whose sessions do not tell (GnuTLS) */
 	bool ready;    /* its handshake is done */

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/sys.h"
+#include "shim/tls_random.h"
 
 #define RING       256 /* ClientHellos remembered; a connection looks its own up at once */
 #define PLANTS     64  /* descriptors with bytes planted at one time */
@@ -18,10 +19,10 @@ static const uint8_t planted_bytes[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x01, 0x00
 uint8_t fds_traits[FDS_MAX];
 
 static struct {
-	uint32_t version; /* odd while being written */
+	uint32_t version; /* odd while being written; the others are atomic, too */
 	int fd;
 	uint64_t inode;
-	uint8_t random[32];
+	struct tls_random random;
 } ring[RING];
 static uint32_t ring_next;
 
@@ -88,9 +89,9 @@ void fds_note_hello(int fd, const uint8_t client_random[32])
 	uint32_t slot = __atomic_fetch_add(&ring_next, 1, __ATOMIC_RELAXED) % RING;
 
 	__atomic_fetch_add(&ring[slot].version, 1, __ATOMIC_ACQ_REL);
-	ring[slot].fd = fd;
-	ring[slot].inode = fds_inode(fd);
-	memcpy(ring[slot].random, client_random, sizeof ring[slot].random);
+	__atomic_store_n(&ring[slot].fd, fd, __ATOMIC_RELAXED);
+	__atomic_store_n(&ring[slot].inode, fds_inode(fd), __ATOMIC_RELAXED);
+	tls_random_put(&ring[slot].random, client_random);
 	__atomic_fetch_add(&ring[slot].version, 1, __ATOMIC_RELEASE);
 }
 
@@ -108,9 +109,9 @@ int fds_find(const uint8_t client_random[32])
 {
 	for (unsigned i = 0; i < RING; i++) {
 		uint32_t before = __atomic_load_n(&ring[i].version, __ATOMIC_ACQUIRE);
-		int fd = ring[i].fd;
-		uint64_t inode = ring[i].inode;
-		bool same = memcmp(ring[i].random, client_random, 32) == 0;
+		int fd = __atomic_load_n(&ring[i].fd, __ATOMIC_RELAXED);
+		uint64_t inode = __atomic_load_n(&ring[i].inode, __ATOMIC_RELAXED);
+		bool same = tls_random_is(&ring[i].random, client_random);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (!same || before % 2 || before == 0 ||
 		    __atomic_load_n(&ring[i].version, __ATOMIC_RELAXED) != before)

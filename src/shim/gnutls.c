@@ -14,6 +14,8 @@
 #define RECORD_BYTES_MAX               16384 /* RFC 8446 5.1 */
 #define DESCRIPTOR_OR_POINTER_BOUNDARY FDS_MAX
 
+__thread int gnutls_errno __attribute__((tls_model("initial-exec")));
+
 /* ---- the library ---- */
 
 /* What a hook calls when no libgnutls can be found behind it. A long, because some of the functions
@@ -301,11 +303,11 @@ static int offer(struct conn *c, struct bytes data)
 	enum gate_answer answer;
 
 	c->last_ret = 0;
-	c->real_errno = errno;
+	gnutls_errno = errno;
 	answer = gate_write(c->gate, data);
 	if (answer == GATE_OPENED)
 		let_go(c);
-	errno = c->real_errno;
+	errno = gnutls_errno;
 	if (answer == GATE_TAKEN || answer == GATE_OPENED)
 		return 0;
 	return c->last_ret < 0 ? c->last_ret : GNUTLS_E_INTERNAL_ERROR;

@@ -39,11 +39,14 @@ struct gnutls_api {
 #include "shim/hooks.def"
 };
 
+/* errno after this thread's last real call: one thread may read while another one writes. */
+extern __thread int gnutls_errno __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /* A real call for connection c; errno of the call is kept for the way out. */
 #define REAL(c, call)                                                                              \
 	({                                                                                         \
 		__auto_type ret_ = (c)->gnutls->call;                                              \
-		(c)->real_errno = errno;                                                           \
+		gnutls_errno = errno;                                                              \
 		ret_;                                                                              \
 	})
 

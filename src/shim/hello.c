@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shim/conn.h"
+#include "shim/tls_random.h"
 
 #define EXPECTED 256 /* hellos between the library and the socket at one time */
 
@@ -11,7 +12,7 @@ static __thread struct hello_mark mark __attribute__((tls_model("initial-exec"))
 
 static struct {
 	uint32_t version; /* odd while being written */
-	uint8_t random[32];
+	struct tls_random random;
 } expected[EXPECTED];
 static uint32_t expected_next;
 
@@ -33,7 +34,7 @@ void hello_expect(const uint8_t random[32])
 	uint32_t slot = __atomic_fetch_add(&expected_next, 1, __ATOMIC_RELAXED) % EXPECTED;
 
 	__atomic_fetch_add(&expected[slot].version, 1, __ATOMIC_ACQ_REL);
-	memcpy(expected[slot].random, random, sizeof expected[slot].random);
+	tls_random_put(&expected[slot].random, random);
 	__atomic_fetch_add(&expected[slot].version, 1, __ATOMIC_RELEASE);
 }
 
@@ -41,7 +42,7 @@ static bool is_expected(const uint8_t random[32])
 {
 	for (unsigned i = 0; i < EXPECTED; i++) {
 		uint32_t before = __atomic_load_n(&expected[i].version, __ATOMIC_ACQUIRE);
-		bool same = before && memcmp(expected[i].random, random, 32) == 0;
+		bool same = before && tls_random_is(&expected[i].random, random);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (same && before % 2 == 0 &&
 		    __atomic_load_n(&expected[i].version, __ATOMIC_RELAXED) == before)

@@ -159,7 +159,7 @@ HOOK int gnutls_handshake(void *session)
 	hello_leave(before);
 	if (ret == 0)
 		c->ready = true;
-	errno = c->real_errno;
+	errno = gnutls_errno;
 	return ret;
 }
 
@@ -173,7 +173,7 @@ HOOK int gnutls_bye(void *session, int how)
 	if (c->hushed)
 		return 0;
 	int ret = REAL(c, gnutls_bye(session, how));
-	errno = c->real_errno;
+	errno = gnutls_errno;
 	return ret;
 }
 
@@ -308,7 +308,7 @@ HOOK size_t gnutls_record_check_corked(void *session)
 /* After a real read: what is answered to the program instead of `*ret`. False: read on. */
 static bool after_read(struct conn *c, void *data, size_t len, ssize_t *ret)
 {
-	int saved = c->real_errno;
+	int saved = gnutls_errno;
 	size_t got;
 	bool done = true;
 
@@ -379,7 +379,7 @@ HOOK ssize_t gnutls_record_recv_packet(void *session, void **packet)
 	if (gnutls_serve(c, &peeked, sizeof peeked, true, &got))
 		return 0;
 	ssize_t ret = REAL(c, gnutls_record_recv_packet(session, packet));
-	int saved = c->real_errno;
+	int saved = gnutls_errno;
 	if (ret <= 0)
 		(void)gnutls_read_failed(c, ret);
 	else if (*packet && c->gnutls->gnutls_packet_get) {

@@ -225,11 +225,13 @@ bool library_is_nested(const struct library *library, const void *caller)
  * environment. The handle costs nothing, since libc is never unloaded. */
 static void find_clock(void)
 {
-	static bool looked;
+	static bool looked; /* atomic */
 	int (*clock_gettime)(int, struct timespec *) = NULL;
-	void *libc = looked ? NULL : libc_dlopen("libc.so.6", RTLD_NOLOAD | RTLD_LAZY);
+	void *libc;
 
-	looked = true;
+	if (__atomic_exchange_n(&looked, true, __ATOMIC_RELAXED))
+		return;
+	libc = libc_dlopen("libc.so.6", RTLD_NOLOAD | RTLD_LAZY);
 	if (!libc)
 		return;
 	library_find(libc, "clock_gettime", &clock_gettime);

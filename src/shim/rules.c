@@ -18,7 +18,7 @@ static char version_path[PATH_MAX_BYTES];
 static uint64_t looked_ns;
 static bool looks_again; /* the last try said nothing of the file */
 static struct {
-	bool pending;
+	bool pending; /* atomic: looked at without the lock */
 	char before[72], after[72], problem[600];
 } change;
 
@@ -140,7 +140,7 @@ static void note_change(const struct rules *fresh)
 {
 	size_t before = 0, after = 0, problem = 0;
 
-	change.pending = true;
+	__atomic_store_n(&change.pending, true, __ATOMIC_RELAXED);
 	put_text(change.before, sizeof change.before, &before, current->digest);
 	put_text(change.after, sizeof change.after, &after, fresh->digest);
 	put_text(change.problem, sizeof change.problem, &problem, fresh->problem);
@@ -233,7 +233,7 @@ bool rules_take_change(char ret_before[72], char ret_after[72], char ret_problem
 		memcpy(ret_before, change.before, sizeof change.before);
 		memcpy(ret_after, change.after, sizeof change.after);
 		memcpy(ret_problem, change.problem, sizeof change.problem);
-		memset(&change, 0, sizeof change);
+		__atomic_store_n(&change.pending, false, __ATOMIC_RELAXED);
 	}
 	lock_drop(&lock);
 	return pending;

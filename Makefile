@@ -16,7 +16,14 @@ Q = $(if $(V),,@echo '  MAKE   $@';)
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wundef -Wno-unused-parameter -Werror
-HARD = -fstack-protector-strong -fno-common -fno-strict-aliasing
+# tools/dev/check-hardening looks at what comes of these. Fortified calls need an optimizer, and are in a
+# sanitizer's way.
+HARD = -fstack-protector-strong -fstack-clash-protection $(HARD_$(MACHINE)) -fno-common -fno-strict-aliasing \
+	$(if $(SAN)$(findstring FORTIFY,$(CFLAGS)),,$(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+HARD_x86_64 = -fcf-protection
+HARD_aarch64 = -mbranch-protection=standard
+HARD_LINK = -Wl,-z,now,-z,relro,-z,noexecstack
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LLHTTP = /usr/share/llhttp
 CPP = -std=c11 -D_GNU_SOURCE -DAIGW_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(BUILD)/gen
@@ -49,36 +56,37 @@ all: $(BUILD)/libaigw.so $(BUILD)/aigw $(BUILD)/aigwd $(MODULES:%=$(BUILD)/modul
 
 comma = ,
 
-# ---- the library: needs libc and nothing else, exports the hook table and nothing else
+# ---- the library: needs libc and nothing else, exports the hook table and nothing else. With a sanitizer
+# it starts after that one's runtime, which looks for its functions through dlsym before it can be called.
 
 $(BUILD)/libaigw.so: $(OBJ) $(SHIM:%.c=$(BUILD)/%.o) $(LLOBJ) $(BUILD)/gen/exports.map
 	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--version-script=$(BUILD)/gen/exports.map -Wl,-Bsymbolic-functions \
-		-Wl,-z,initfirst,-z,nodelete,-z,now,-z,relro,-z,noseparate-code$(if $(SAN),,$(comma)-z$(comma)defs) -Wl,--gc-sections -Wl,-z,nodynamic-undefined-weak \
+		$(HARD_LINK) -Wl,-z,nodelete,-z,noseparate-code$(if $(SAN),,$(comma)-z$(comma)defs$(comma)-z$(comma)initfirst) -Wl,--gc-sections -Wl,-z,nodynamic-undefined-weak \
 		-Wl,-soname,libaigw.so $(HOOKED_LIBC:%=-Wl,--wrap=%) $(STATIC)
 
 $(BUILD)/gen/exports.map: src/shim/hooks.def
 	@mkdir -p $(@D)
-	$(Q)sed -n -e '1i { global:' -e 's/^[A-Z]*_HOOK([^,]*, \([A-Za-z_0-9]*\),.*/\1;/p' \
+	$(Q)sed -n $(if $(SAN),-e '/^LOADER_HOOK/d') -e '1i { global:' -e 's/^[A-Z]*_HOOK([^,]*, \([A-Za-z_0-9]*\),.*/\1;/p' \
 		-e '$$a local: *; };' $< > $@
 
 # ---- the tool
 
 $(BUILD)/aigw: $(OBJ) $(OUTOBJ) $(TOOL:%.c=$(BUILD)/%.o) $(LLOBJ)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie -Wl,-z,now,-z,relro -Wl,--gc-sections -o $@ $^ \
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie $(HARD_LINK) -Wl,--gc-sections -o $@ $^ \
 		$(STATIC)
 
 # ---- the daemon
 
 $(BUILD)/aigwd: $(OBJ) $(OUTOBJ) $(DAEMON:%.c=$(BUILD)/%.o) $(LLOBJ)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie -Wl,-z,now,-z,relro -Wl,--gc-sections -o $@ $^ \
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -pie $(HARD_LINK) -Wl,--gc-sections -o $@ $^ \
 		$(STATIC)
 
 # One symbol goes out of a module, aigw_sink_module; what it needs of the floors it has inside.
 .SECONDEXPANSION:
 $(BUILD)/modules/aigw-sink-%.so: $$(addprefix $(BUILD)/,$$(addsuffix .o,$$(basename $$(sort $$(wildcard src/drain/$$*/*.c))))) $(BUILD)/src/drain/sink.o $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-z,now,-z,relro -Wl,--gc-sections \
+	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(HARD_LINK) -Wl,--gc-sections \
 		-Wl,-Bsymbolic -Wl,--exclude-libs,ALL$(if $(SAN),,$(comma)-z$(comma)defs) $(MODULE_LIBS_$*) $(STATIC)
 
 # ---- generated
@@ -128,7 +136,10 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 UNIT = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZ = $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 TESTLIBS = -lsodium -lz -lbrotlidec -lbrotlicommon -lzstd -lpthread
-TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) $(SANFLAGS) -DAIGW_TEST_BUILD='"$(BUILD)"'
+# The rooms are as they will be used; the tests around them are not worth an optimizer's time. Sanitized
+# tests are many and large: gold links them in a third of the time.
+TESTFLAGS = $(CPP) -Itools -Itests/unit $(WARN) $(CFLAGS) -O0 -U_FORTIFY_SOURCE $(SANFLAGS) $(SANLINKER) -DAIGW_TEST_BUILD='"$(BUILD)"'
+SANLINKER = $(if $(SAN),$(if $(shell command -v ld.gold),-fuse-ld=gold))
 
 # Rooms of the drain's modules that do not need their library, likewise.
 MODULE_PURE = $(patsubst %,$(BUILD)/src/drain/%.o,syslog/address syslog/message postgres/copy http/sigv4 http/s3_text) \
@@ -171,16 +182,16 @@ FUZZ_PARTS_fuzz_args = $(BUILD)/tools/aigw/args.o $(BUILD)/tools/aigw/print.o
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $$(FUZZ_PARTS_$$*) tests/fuzz/replay.c $(BUILD)/unit/rooms.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPP) -Itools $(CFLAGS) $(SANFLAGS) -Wall -o $@ $(filter-out %.h,$^) $(TESTLIBS)
+	$(Q)$(CC) $(TESTFLAGS) -o $@ $(filter-out %.h,$^) $(TESTLIBS)
 
 unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 # ---- what the end-to-end tests and the benchmark run
 
-TESTBINS = provider tls_client gnutls_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
+TESTBINS = provider tls_client gnutls_client thread_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
 	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
 	start_bench load_bench bare_shim.so call_bench scan_bench keys_bench collect_client collect_bench limits-hammer kafka_mock sink_client fault-run fault_alloc.so $(WRITERTESTS) $(STATICBINS)
-BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS)
+BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SANFLAGS) $(SANLINK)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
 	@mkdir -p $(@D)
@@ -248,6 +259,10 @@ $(BUILD)/tests/doors/sub/libinner.so: tests/bin/doors/caller.c
 $(BUILD)/tests/gnutls_client: tests/bin/gnutls_client.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lgnutls -lpthread
+
+$(BUILD)/tests/thread_client: tests/bin/thread_client.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lssl -lcrypto -lgnutls -lpthread
 
 $(BUILD)/tests/collect_client: tests/bin/collect_client.c include/aigw/collect.h
 	@mkdir -p $(@D)
@@ -377,11 +392,16 @@ lint: all lint-files ## the rules of the house, both compilers, static analysis,
 
 lint-files: $(LINTED:%.c=$(BUILD)/lint/%.ok)
 
+# clang's warnings and its analyzer in one pass: the driver turns warnings off (-w) when it analyzes, so it is
+# only asked for its command. Parsing and starting twice took half as long again.
+HASH := \#
+LINT_CLANG := $(if $(filter lint lint-files %.ok,$(MAKECMDGOALS)),$(shell clang '-$(HASH)$(HASH)$(HASH)' --analyze $(LINT_FLAGS) \
+	-Xclang -analyzer-werror -Xclang -analyzer-config -Xclang max-nodes=$(LINT_NODES) -o /dev/null src/base/err.c 2>&1 | \
+	sed -n '$$s/ "-w"\| "-main-file-name" "[^"]*"\|"src.base.err.c"//gp'))
+
 $(BUILD)/lint/%.ok: %.c
 	@mkdir -p $(@D)
-	@clang $(LINT_FLAGS) -fsyntax-only $<
-	@clang --analyze $(LINT_FLAGS) -Xclang -analyzer-werror -Xclang -analyzer-config -Xclang max-nodes=$(LINT_NODES) \
-		-o /dev/null $<
+	@said=$$($(LINT_CLANG) $< 2>&1) && [ -z "$$said" ] || { printf '%s\n' "$$said"; exit 1; }
 	@$(if $(findstring clang,$(CC)),gcc $(LINT_FLAGS) -O2 -fsyntax-only $<,:) # the build is gcc's pass already
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
 		--suppress=normalCheckLevelMaxBranches --suppress=preprocessorErrorDirective -D__x86_64__ -Isrc $< 
@@ -419,7 +439,7 @@ fuzz-files: ## run AFL++ on the files that the tool reads, SECONDS each
 		$(BUILD)-afl $(if $(FUZZ_CASES),--only $(FUZZ_CASES))
 
 # Loaded by afl-fuzz itself: without sanitizers.
-$(BUILD)/fuzz-files-checksums.so: tests/fuzz/files/checksums.c src/audit/frame.c src/audit/seal.c $(wildcard src/base/*.c)
+$(BUILD)/fuzz-files-checksums.so: tests/fuzz/files/checksums.c src/audit/frame.c src/audit/seal.c src/wire/aes.c src/wire/sha256.c $(wildcard src/base/*.c)
 	@mkdir -p $(@D)
 	$(Q)cc $(CPP) $(WARN) -O2 -fPIC -shared -o $@ $^ -lsodium
 
@@ -431,6 +451,23 @@ fuzz-coverage: packages-coverage ## what the committed fuzz corpora cover of eac
 		CFLAGS='-O0 -g -fprofile-instr-generate -fcoverage-mapping' $(FUZZ:%=$(BUILD)-cov/fuzz/%)
 	@/usr/bin/python3 tests/fuzz/coverage $(if $(FUZZ_CORPUS),--corpus $(FUZZ_CORPUS)) $(if $(FUZZ_JSON),--json $(FUZZ_JSON)) \
 		$(BUILD)-cov $(FUZZ)
+
+# ---- threads and memory
+
+# The library stands in front of all others, as if preloaded: other programs need no sanitizer's runtime then.
+TSAN_MAKE = $(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-tsan CC="$(if $(findstring clang,$(CC)),$(CC),clang)" \
+	SAN=thread CFLAGS='-O1 -g'
+TSAN_LINK = -Wl,--push-state,--no-as-needed $(BUILD)-tsan/libaigw.so -Wl,--pop-state -Wl,-rpath,$(abspath $(BUILD)-tsan)
+
+tsan: packages-check ## programs with many threads under ThreadSanitizer: no report
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/tests/provider
+	@$(TSAN_MAKE) $(BUILD)-tsan/libaigw.so
+	@$(TSAN_MAKE) SANLINK="$(TSAN_LINK)" $(patsubst %,$(BUILD)-tsan/tests/%,thread_client gnutls_client race)
+	@BUILD=$(BUILD) TSAN=$(abspath $(BUILD)-tsan) bats --setup-suite-file tests/e2e/setup_suite.bash tests/tsan/threads.bats
+
+$(BUILD)/tests/race: tests/tsan/race.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lpthread
 
 # ---- packages, demo, bench
 
@@ -518,12 +555,12 @@ help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1 ## \2/p' $(MAKEFILE_LIST) | awk -F ' ## ' '{ printf "%-12s %s\n", $$1, $$2 }'
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-cov $(BUILD)-afl
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-cov $(BUILD)-afl $(BUILD)-tsan
 
 # Everything that a change of these must rebuild.
 $(OBJ) $(SHIM:%.c=$(BUILD)/%.o): Makefile
 
-.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz fuzz-coverage packages-build packages-demo packages-check packages-coverage packages-bench node-clients syslog-servers fuzz-files \
+.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz fuzz-coverage packages-build packages-demo packages-check packages-coverage packages-bench node-clients syslog-servers fuzz-files tsan \
 	demo bench soak install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -13,7 +13,7 @@ bats_load_library bats-support
 bats_load_library bats-assert
 unset -f dirname
 
-ROOT=${BATS_TEST_DIRNAME%/tests/e2e}
+ROOT=${BATS_TEST_DIRNAME%/tests/*}
 BUILD=${BUILD:-build}
 [[ $BUILD = /* ]] || BUILD=$ROOT/$BUILD
 SHIM=$BUILD/libaigw.so

@@ -488,6 +488,23 @@ call()
 
 # ---- one writer, systemd ----
 
+@test "a newer policy is taken up, a broken one is not, and the log tells both" {
+	local end=$((SECONDS + 20))
+	start_collector
+	told() { # COUNT: so many changes of the policy are in the log
+		until [[ $(aigw log --json --all | jq -s 'flatten | map(select(.type == "policy_change")) | length') -ge $1 ]]; do
+			[[ $SECONDS -lt $end ]] || fail "$(aigw log --json --all)"
+		done
+	}
+	collector_policy ', "durability": "synced"'
+	told 1
+	echo '{' >"$AIGW_HOME/broken.json"
+	cp "$AIGW_HOME/policy.json" "$AIGW_HOME/good.json"
+	mv "$AIGW_HOME/broken.json" "$AIGW_HOME/policy.json"
+	kill -HUP "$COLLECTOR"
+	AIGW_POLICY=$AIGW_HOME/good.json told 2
+}
+
 @test "a second collector does not write to the same log, nor take over a living socket" {
 	start_collector
 	run -3 "$BUILD/aigwd" --foreground --socket "$T/other.sock" --policy "$AIGW_HOME/policy.json"

@@ -133,7 +133,7 @@ answered() {
 
 @test 'one thread reads what another one asks for, over GnuTLS, which allows that' {
 	local body='{"model":"gpt-5","messages":[]}' way
-	printf 'POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\nContent-Length: %d\r\n\r\n%s' \
+	printf 'POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\nAuthorization: Bearer sk-test\r\nContent-Length: %d\r\n\r\n%s' \
 		${#body} "$body" >call
 	for way in '' --nonblocking --own; do
 		# shellcheck disable=SC2086

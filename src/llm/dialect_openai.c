@@ -279,23 +279,50 @@ static bool says_again(struct bytes rest, const char *known)
 	       memcmp(rest.at + 1, known, len) == 0;
 }
 
+/* The key is here, and its value is news. */
+static bool tells(struct bytes here, struct bytes key, const char *known)
+{
+	return bytes_starts(here, key) && !says_again(bytes_from(here, key.len), known);
+}
+
+/* Behind a quote: a key of interest, with a value that is not known yet. */
+static bool is_news(struct bytes here, const struct answer *a)
+{
+	switch (here.at[0]) {
+	case 'e':
+		return tells(here, BYTES("error\""), "");
+	case 'f':
+		return tells(here, BYTES("finish_reason\""), "") ||
+		       tells(here, BYTES("function_call\""), "");
+	case 'i':
+		return tells(here, BYTES("id\""), a->id) ||
+		       tells(here, BYTES("incomplete_details\""), "");
+	case 'm':
+		return tells(here, BYTES("model\""), a->model);
+	case 'o':
+		return tells(here, BYTES("output\""), "");
+	case 'r':
+		return tells(here, BYTES("response\""), "");
+	case 's':
+		return tells(here, BYTES("service_tier\""), a->service_tier) ||
+		       tells(here, BYTES("status\""), "");
+	case 't':
+		return tells(here, BYTES("tool_calls\""), "") || tells(here, BYTES("type\""), "");
+	case 'u':
+		return tells(here, BYTES("usage\""), "");
+	case 'x':
+		return tells(here, BYTES("x_groq\""), "");
+	default:
+		return false;
+	}
+}
+
 /* Most events of a stream only have the next word, which is not kept here (text NULL), and what was
  * known before. They are told by one pass over their quotes: no key of interest stands behind one,
  * or its value is nothing new. A key in the words, or one that begins with an escape, costs no more
  * than the full reading. */
 static bool is_only_words(struct bytes data, const struct answer *a)
 {
-	const struct {
-		const char *key, *known; /* known: the value that is no news */
-	} keys[] = {
-		{"usage\"", ""},         {"error\"", ""},
-		{"finish_reason\"", ""}, {"tool_calls\"", ""},
-		{"type\"", ""},          {"function_call\"", ""},
-		{"response\"", ""},      {"status\"", ""},
-		{"x_groq\"", ""},        {"output\"", ""},
-		{"id\"", a->id},         {"incomplete_details\"", ""},
-		{"model\"", a->model},   {"service_tier\"", a->service_tier},
-	};
 	struct bytes rest = data;
 	size_t quote;
 
@@ -303,15 +330,8 @@ static bool is_only_words(struct bytes data, const struct answer *a)
 		return false;
 	while ((quote = bytes_find_byte(rest, '"')) != SIZE_MAX) {
 		rest = bytes_from(rest, quote + 1);
-		if (!rest.len || rest.at[0] == '\\')
+		if (!rest.len || rest.at[0] == '\\' || is_news(rest, a))
 			return false;
-		for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-			if (rest.at[0] != (uint8_t)keys[i].key[0] ||
-			    !bytes_starts(rest, bytes_str(keys[i].key)))
-				continue;
-			if (!says_again(bytes_from(rest, strlen(keys[i].key)), keys[i].known))
-				return false;
-		}
 	}
 	return true;
 }

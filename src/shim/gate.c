@@ -56,6 +56,7 @@ static void begin_request(struct gate *g)
 	sys_unique(unique);
 	record_make_id(sys_now_ns() / 1000000u, unique, g->id);
 	g->host[0] = '\0';
+	gate_key_begin(&g->key);
 	renew_rules(g);
 }
 

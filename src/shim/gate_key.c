@@ -36,13 +36,29 @@ static bool fault_of(struct gate_key_fault *f, const struct decision *d)
 
 /* ---- reading ---- */
 
+void gate_key_begin(struct gate_key *k)
+{
+	k->looked = false;
+	k->first_bytes = 0;
+}
+
 static void forget(struct gate_key *k)
 {
+	gate_key_begin(k);
 	gate_key_wipe(k);
 	if (!keyring_is_held(&k->use))
 		keyring_drop(&k->use);
 	k->given = k->raw = k->replaced = false;
 	k->place[0] = '\0';
+}
+
+static void keep_first(struct gate_key *k, struct bytes head, const struct credential_place *place)
+{
+	if (k->first_bytes)
+		return;
+	k->first_at = (size_t)(place->key.at - head.at);
+	k->first_bytes = place->key.len;
+	k->first_in_query = place->in_query;
 }
 
 static void keep_place(struct gate_key *k, struct bytes name)
@@ -77,6 +93,7 @@ static bool collect(struct gate_key *k, struct bytes head, const struct provider
 
 	credential_scan_init(&s, head, provider, dialect);
 	while (d.action == ACTION_ALLOW && credential_scan_next(&s, &place)) {
+		keep_first(k, head, &place);
 		if (!is_gateway_key(&place, k->given ? &next : ret_key)) {
 			k->raw = k->raw || !place.foreign;
 			continue;
@@ -90,7 +107,8 @@ static bool collect(struct gate_key *k, struct bytes head, const struct provider
 		k->given = true;
 	}
 	wipe(&next, sizeof next);
-	return d.action == ACTION_ALLOW || fault_of(f, &d);
+	k->looked = d.action == ACTION_ALLOW;
+	return k->looked || fault_of(f, &d);
 }
 
 static bool is_still_good(const struct gate_key *k, const struct gate_key_question *q,

@@ -18,6 +18,10 @@ struct gate_key {
 	bool replaced; /* the secret went into what goes out */
 	struct keyring_use use;
 	char place[64]; /* where the key stands: the name of a header or parameter; cut */
+	/* Once all keys of the request were looked at: where in its head the first one is; 0 bytes
+	 * when there is none. */
+	bool looked, first_in_query;
+	size_t first_at, first_bytes;
 	/* private */
 	uint8_t *secret; /* KEY_SECRET_BYTES_MAX; behind it the text of the key it was had for */
 	size_t text_bytes;
@@ -32,6 +36,9 @@ struct gate_key_fault {
 	char rule[RULE_BYTES_MAX];
 	char reason[REASON_BYTES_MAX];
 };
+
+/* A request begins: what is known of the last one's keys is not of this one. */
+void gate_key_begin(struct gate_key *k);
 
 /* Looks at a request's head. False: it is to be refused as *ret_fault says. What the last request
  * left is forgotten. */

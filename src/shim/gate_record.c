@@ -61,6 +61,11 @@ static struct bytes first_key(const struct request_facts *f, const struct http1_
 
 	if (!q->head_bytes)
 		return BYTES_NONE;
+	if (f->key->looked && !f->key->given) {
+		place.key = bytes_slice(buf_view(&q->raw), f->key->first_at, f->key->first_bytes);
+		place.in_query = f->key->first_in_query;
+		return credential_place_text(&place, room, KEY_TEXT_BYTES_MAX);
+	}
 	credential_scan_init(&s, bytes_slice(buf_view(&q->raw), 0, q->head_bytes), f->provider,
 			     f->dialect);
 	while (credential_scan_next(&s, &place)) {

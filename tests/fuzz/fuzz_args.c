@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const names[] = {"observe", "policy", "providers"};
 	static FILE *nowhere;
 	FILE *out = stdout, *err = stderr;
-	char *words[WORDS_MAX + 2] = {"aigw"}, *text = malloc(size + 1);
+	char program[] = "aigw", *words[WORDS_MAX + 2] = {program}, *text = malloc(size + 1);
 	const char *near;
 	int count = 1;
 

@@ -131,6 +131,11 @@ struct rules *rules_take(void)
 	return current;
 }
 
+bool rules_are_unknown(const struct rules *r)
+{
+	return !r || r->unknown;
+}
+
 void rules_drop(struct rules *r)
 {
 	if (r)

@@ -1,1 +1,0 @@
-{"model":"gpt-5","messages":[{"role":"user","content":"What is two times two?"}]}

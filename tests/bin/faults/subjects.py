@@ -155,5 +155,5 @@ ALL = [
     Subject("python", "Python: a call, a fork, and one of the child's and the parent's own",
             ["{PYTHON}", "{HERE}/fork_calls.py", "{PORT}", "{WHERE}/input"], ASK, answers=3),
     Collected("collector", "allowed and refused, kept by the collector", [*TLS, "{PORT}"],
-              [("gpt-5", False), ("gpt-4", False)], allowed=1),
+              [("gpt-5", False), ("gpt-4", False)], allowed=1, cut_by_nomem=True),
 ]

@@ -69,6 +69,10 @@ somebody_else() {
 	run -2 "$TOOL" export --format raw --provider anthropic
 	run -2 "$TOOL" export --format xml
 	run -2 "$TOOL" export
+	mkfifo pipe
+	run -2 "$TOOL" export --format ndjson --output pipe
+	assert_output --partial 'pipe is no regular file'
+	[[ -p pipe ]]
 }
 
 @test "a changed export, a changed manifest and an unknown signer are told" {

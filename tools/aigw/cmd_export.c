@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -48,12 +49,25 @@ static char *join(const char *a, const char *b)
 	return both;
 }
 
+/* A device, a pipe or a directory would be replaced by the file. */
+static bool is_replaceable(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
 static int open_sink(struct sink *s, const char *path)
 {
 	seal_sha256_init(&s->sha256);
 	s->out = stdout;
 	if (!path)
 		return EXIT_FINE;
+	if (!is_replaceable(path))
+		return args_wrong("export",
+				  "%s is no regular file, and would be replaced by one; without "
+				  "--output the export goes to standard output",
+				  path);
 	s->path = join(path, "");
 	s->beside = join(path, ".new");
 	/* What was said in confidence: for its owner alone. */

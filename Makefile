@@ -465,6 +465,14 @@ tsan: packages-check ## programs with many threads under ThreadSanitizer: no rep
 	@$(TSAN_MAKE) SANLINK="$(TSAN_LINK)" $(patsubst %,$(BUILD)-tsan/tests/%,thread_client gnutls_client race)
 	@BUILD=$(BUILD) TSAN=$(abspath $(BUILD)-tsan) bats --setup-suite-file tests/e2e/setup_suite.bash tests/tsan/threads.bats
 
+valgrind: packages-check ## library, tool and collector under valgrind: no error, nothing lost
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(BUILD)/tests/%,provider thread_client wrong_memory)
+	@BUILD=$(BUILD) bats --setup-suite-file tests/e2e/setup_suite.bash tests/valgrind/memory.bats
+
+$(BUILD)/tests/wrong_memory: tests/valgrind/wrong_memory.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -g -O0 -w -o $@ $^
+
 $(BUILD)/tests/race: tests/tsan/race.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -o $@ $^ -lpthread
@@ -560,7 +568,7 @@ clean: ## remove everything that was built
 # Everything that a change of these must rebuild.
 $(OBJ) $(SHIM:%.c=$(BUILD)/%.o): Makefile
 
-.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz fuzz-coverage packages-build packages-demo packages-check packages-coverage packages-bench node-clients syslog-servers fuzz-files tsan \
+.PHONY: all tests-build unit-build unit e2e check lint lint-files fuzz fuzz-coverage packages-build packages-demo packages-check packages-coverage packages-bench node-clients syslog-servers fuzz-files tsan valgrind \
 	demo bench soak install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -527,7 +527,7 @@ static struct sha256 *fast_state(struct seal_sha256_state *s)
 
 void seal_sha256(struct bytes data, uint8_t ret_digest[32])
 {
-	struct seal_sha256_state s;
+	struct seal_sha256_state s = {{0}};
 
 	seal_sha256_init(&s);
 	seal_sha256_feed(&s, data);

@@ -149,7 +149,8 @@ KIT void kit_write(const char *path, struct bytes content)
 {
 	FILE *f = fopen(path, "wb");
 
-	if (!f || fwrite(content.at, 1, content.len, f) != content.len || fclose(f))
+	if (!f || (content.len && fwrite(content.at, 1, content.len, f) != content.len) ||
+	    fclose(f))
 		kit_bail("cannot write a file of a test");
 }
 

@@ -371,7 +371,7 @@ syslog-servers:
 
 check: packages-check node-clients syslog-servers ## set up, build, run every test; ends with "N passed, N failed, N skipped"
 	@$(MAKE) --no-print-directory -j$(JOBS) all tests-build
-	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-asan SAN=address,undefined CFLAGS='-O1 -g' unit-build
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)-asan SAN=address,undefined CFLAGS='-O1 -g1' unit-build
 	@BUILD=$(BUILD) tools/dev/check $(BUILD)
 
 unit: unit-build ## the unit tests and the replay of the fuzz corpora
@@ -385,7 +385,7 @@ e2e: all tests-build node-clients syslog-servers ## the end-to-end tests with re
 LINTED = $(ROOMS) $(OUTWARD) $(MODULE_FILES) $(SHIM) $(TOOL) $(DAEMON)
 # How far the analyzer follows each function in each check; its own default, 225000, takes four times as long for
 # the little that is only found there: make analyze.
-LINT_NODES ?= 20000
+LINT_NODES ?= 10000
 LINT_FLAGS = $(CPP) $(WARN) -I/usr/share/include/llhttp
 
 lint: all lint-files ## the rules of the house, both compilers, static analysis, formatting

@@ -616,6 +616,7 @@ enum err sys_make_directories(const char *path, mode_t mode)
 }
 
 #define LOCK_WAITERS 0x80000000u
+#define LOCK_SPINS   1500
 
 /* This thread's id, asked once. The child of a fork keeps its parent thread's, which nobody else in
  * it can have. */
@@ -628,10 +629,32 @@ static uint32_t thread_id(void)
 	return id;
 }
 
+static void pause_a_moment(void)
+{
+#if defined(__x86_64__)
+	__asm__ __volatile__("pause");
+#elif defined(__aarch64__)
+	__asm__ __volatile__("yield");
+#endif
+}
+
+/* Who holds a lock mostly writes a record, which takes microseconds; to sleep and be woken takes
+ * more. */
+static void await_briefly(const struct lock *l, uint32_t me)
+{
+	for (int i = 0; i < LOCK_SPINS; i++) {
+		uint32_t word = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
+		if (word == 0 || word == me || (word & LOCK_WAITERS))
+			return;
+		pause_a_moment();
+	}
+}
+
 static bool take(struct lock *l, uint64_t deadline_ns)
 {
 	uint32_t me = thread_id(), mine = me, word = 0;
 
+	await_briefly(l, me);
 	for (;;) {
 		word = 0;
 		if (__atomic_compare_exchange_n(&l->word, &word, mine, false, __ATOMIC_ACQUIRE,
@@ -658,6 +681,14 @@ static bool take(struct lock *l, uint64_t deadline_ns)
 bool lock_take(struct lock *l)
 {
 	return take(l, 0);
+}
+
+bool lock_try(struct lock *l)
+{
+	uint32_t word = 0;
+
+	return __atomic_compare_exchange_n(&l->word, &word, thread_id(), false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
 }
 
 bool lock_take_within(struct lock *l, uint64_t wait_ns)

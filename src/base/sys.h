@@ -116,6 +116,8 @@ struct lock {
 
 /* false when this thread holds it already (a signal handler came in between). */
 MUST_USE bool lock_take(struct lock *l);
+/* As lock_take, without waiting: false also when somebody has it. */
+MUST_USE bool lock_try(struct lock *l);
 /* As lock_take, but gives up after that time: for the handlers around fork, where waiting for long
  * could be waiting for ever. */
 MUST_USE bool lock_take_within(struct lock *l, uint64_t wait_ns);

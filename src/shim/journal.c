@@ -37,8 +37,10 @@ static uint32_t wanted_facts(const struct rules *r)
 const struct self *journal_self(const struct rules *r)
 {
 	static const struct self nothing;
-	const struct self *s;
+	const struct self *s = self_known(wanted_facts(r));
 
+	if (s)
+		return s;
 	if (!lock_take(&lock))
 		return &nothing;
 	s = self_facts(&r->places, wanted_facts(r));
@@ -196,8 +198,8 @@ bool journal_settle(size_t bytes_max)
 {
 	bool more = false;
 
-	if (!lock_take(&lock))
-		return false;
+	if (!lock_try(&lock))
+		return false; /* others append: who needs the room settles */
 	if (!forked)
 		more = segment_settle(&writer, bytes_max);
 	lock_drop(&lock);

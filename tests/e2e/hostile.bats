@@ -243,7 +243,7 @@ assert_not_closed() {
 	hostile allow allow limit-file-size 1000 allow heap
 	assert_success
 	assert_answers 200 200 503
-	run -2 "$TOOL" verify # the record of the third did not fit, which is said
+	run -2 aigw verify # the record of the third did not fit, which is said
 	assert_output --partial 'the last write failed (disk full, a limit'
 }
 

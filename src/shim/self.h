@@ -40,8 +40,8 @@ struct self {
  * (enum wanted_fact, of the policy): what only some policies ask about is not looked for otherwise.
  * What was given out stays as it is until the next fork. The caller holds the journal's lock. Never
  * NULL; what could not be found out is empty. */
+const struct self *self_facts(const struct places *places, uint32_t wanted);
 /* What self_facts last gave, without a lock; NULL: ask it. */
 const struct self *self_known(uint32_t wanted);
-const struct self *self_facts(const struct places *places, uint32_t wanted);
 
 #endif

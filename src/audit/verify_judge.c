@@ -4,26 +4,12 @@
 #include <string.h>
 
 #include "base/files.h"
-#include "base/sys.h"
 
 /* All that the ledger says about one segment. */
 struct ledger_view {
 	bool opened, closed, given_up, retired;
 	struct ledger_entry opening, closing, giving_up, retiring;
 };
-
-/* ---- is its process still there? ---- */
-
-static bool is_alive(const struct run *v, const struct walked *w)
-{
-	uint64_t start;
-
-	if (w->boot_id[0] && strcmp(w->boot_id, v->boot_id) != 0)
-		return false;
-	if (!sys_process_start(w->pid, &start))
-		return false;
-	return w->process_start == 0 || w->process_start == start;
-}
 
 /* ---- segments against the ledger ---- */
 
@@ -162,7 +148,7 @@ static void judge_open(struct run *v, struct walked *w)
 {
 	if (!w->readable)
 		return;
-	if (is_alive(v, w)) {
+	if (w->alive) {
 		v->result.open_segments++;
 		return;
 	}
@@ -321,7 +307,7 @@ static enum err judge_unknown(struct run *v, struct walked *w)
 				    "this segment was opened under another name: copied or moved");
 		return judge(v, w, &view);
 	}
-	if (!w->readable || (w->next_sequence <= 1 && is_alive(v, w))) {
+	if (!w->readable || (w->next_sequence <= 1 && w->alive)) {
 		judge_open(v, w);
 	} else if (w->next_sequence <= 1) {
 		verify_tell(

@@ -22,6 +22,7 @@ struct walked {
 	bool readable;     /* its header could be used */
 	bool changed;      /* the header was reported already */
 	bool ended, torn, has_chain, in_ledger;
+	bool alive; /* its process was there after it was read, and before the ledger was */
 	uint8_t segment_id[16], header_digest[32], chain[32], digest[32], ledger_chain[32];
 	uint8_t valid_digest[32]; /* up to the torn tail, if there is one */
 	uint64_t pid, process_start, ledger_entries;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/sys.h"
 
 static void tell_record(struct run *v, const struct walked *w, const struct segment_record *record,
 			uint64_t expected, bool sealed)
@@ -153,10 +154,21 @@ static enum err walk_image(struct run *v, struct walked *w)
 	return e;
 }
 
+static bool is_alive(const struct run *v, const struct walked *w)
+{
+	uint64_t start;
+
+	if (w->boot_id[0] && strcmp(w->boot_id, v->boot_id) != 0)
+		return false;
+	if (!sys_process_start(w->pid, &start))
+		return false;
+	return w->process_start == 0 || w->process_start == start;
+}
+
 enum err verify_walk(struct run *v, struct walked *w)
 {
 	const char *path = w->path, *below = w->below;
-	bool in_ledger = w->in_ledger;
+	bool in_ledger = w->in_ledger, was_alive = w->alive;
 	enum err e = files_load(path, SEGMENT_FILE_MAX, &v->image);
 
 	memset(w, 0, sizeof *w);
@@ -174,5 +186,10 @@ enum err verify_walk(struct run *v, struct walked *w)
 	else if (e)
 		verify_tell(v, VERDICT_CANNOT, "unreadable", path, NO_OFFSET, NO_SEQUENCE,
 			    "this file cannot be read");
-	return e ? OK : walk_image(v, w);
+	if (e)
+		return OK;
+	e = walk_image(v, w);
+	/* Before the ledger is read: who is gone by now has told it all that he will. */
+	w->alive = was_alive || (w->readable && is_alive(v, w));
+	return e;
 }

@@ -525,7 +525,7 @@ UNITS = aigwd.service aigwd.socket aigwd-keys.service aigwd-keys.socket aigwd-dr
 SHARED = policy/policy.schema.json policy/providers.json policy/prices.json $(READY:%=policy/%.json)
 READY = observe strict hipaa developer-laptop
 DOCS = README.md LICENSE docs/policy.md docs/audit-format.md docs/keys.md docs/threat-model.md docs/architecture.md \
-	docs/performance.md docs/performance.svg docs/proof.md docs/CHANGES.md $(wildcard docs/performance.*)
+	docs/performance.md docs/performance.svg docs/proof.md docs/CHANGES.md
 USER_UNITS = $(sort $(wildcard systemd/user/*))
 D = $(DESTDIR)$(PREFIX)
 

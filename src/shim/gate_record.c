@@ -197,11 +197,11 @@ static enum err put_http(struct buf *r, const struct request_facts *f)
 	TRY(put_headers(r, q));
 	TRY(put_key(r, f, q));
 	TRY(record_put_u64(r, F_REQUEST_BODY_BYTES, q->head_bytes ? body.len : 0));
-	if (f->with_body && (q->head_bytes || f->decision->action == ACTION_REFUSE))
-		/* With room for what follows: else a large body is moved once more. */
-		TRY(buf_reserve(r, body.len + BEHIND_BODY_BYTES));
-	TRY(record_put_if(r, F_REQUEST_BODY, body));
-	return OK;
+	if (!f->with_body || (!q->head_bytes && f->decision->action != ACTION_REFUSE))
+		return OK;
+	/* With room for what follows: else a large body is moved once more. */
+	TRY(buf_reserve(r, body.len + BEHIND_BODY_BYTES));
+	return record_put_if(r, F_REQUEST_BODY, body);
 }
 
 enum err gate_record_request(const struct request_facts *f, struct buf *ret_record)

@@ -480,6 +480,31 @@ refused_bytes() { # STATUS [TEXT] <REQUEST
 	assert_provider_saw 1
 }
 
+@test 'payloads "none": what is known of a call is recorded, and no word that was said' {
+	write_policy "{ \"version\": 1,
+		\"audit\": { \"recipients\": [\"$RECIPIENT\"], \"payloads\": \"none\" },
+		\"environments\": { \"test\": { \"models\": { \"allow\": [\"openai/gpt-5\"] } } },
+		\"default_environment\": \"test\" }"
+	# from files: the command line is recorded, too
+	body gpt-5 >call
+	body gpt-5 "$STREAM" >stream
+	body gpt-4o >refused
+	run chat -d @call
+	assert_answers 200
+	assert_recorded '.gen_ai["usage.output_tokens"]' 10 .decision.action allow
+	assert_equal "$(last_record_in_full .request.body_bytes)" "$(body gpt-5 | wc -c)"
+	run chat -d @stream
+	assert_answers 200
+	assert_recorded '.gen_ai["usage.output_tokens"]' 10 .http.stream true
+	run chat -d @refused
+	assert_answers 403
+	assert_recorded .decision.action refuse
+	run -0 aigw log --all --json --full
+	assert_output --partial gpt-5-2026-03-01 # what is looked for would be there
+	refute_output --partial "$QUESTION"
+	refute_output --partial "$ANSWER"
+}
+
 @test 'a running program follows the policy within a second, and keeps the last good one' {
 	start_dialogue
 	ask gpt-5

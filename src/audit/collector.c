@@ -160,24 +160,27 @@ static enum err make_ready(const struct collector_record *r, uint64_t deadline_n
 
 /* A refusal is a record too: who has waited in vain just now does not wait as long for the next
  * one, nor does each of many threads in turn. */
-static uint64_t find_deadline(void)
+static uint64_t find_deadline(uint64_t now_ns)
 {
-	uint64_t now_ns = sys_monotonic_ns();
-
 	return now_ns +
 	       (now_ns < link.impatient_until_ns ? COLLECTOR_WAIT_AGAIN_NS : COLLECTOR_WAIT_NS);
 }
 
-static void note_patience(uint64_t deadline_ns)
+/* A short wait in vain does not prolong it: a collector that is slow, not silent, would never be
+ * waited for again. */
+static void note_patience(uint64_t begun_ns, uint64_t deadline_ns)
 {
 	uint64_t now_ns = sys_monotonic_ns();
 
-	link.impatient_until_ns = now_ns >= deadline_ns ? now_ns + COLLECTOR_IMPATIENT_NS : 0;
+	if (now_ns < deadline_ns)
+		link.impatient_until_ns = 0;
+	else if (begun_ns >= link.impatient_until_ns)
+		link.impatient_until_ns = now_ns + COLLECTOR_IMPATIENT_NS;
 }
 
 enum err collector_append(const struct collector_record *r, bool *ret_counted)
 {
-	uint64_t deadline_ns = find_deadline();
+	uint64_t begun_ns = sys_monotonic_ns(), deadline_ns = find_deadline(begun_ns);
 	enum err e = ERR_END;
 
 	*ret_counted = false;
@@ -195,7 +198,7 @@ enum err collector_append(const struct collector_record *r, bool *ret_counted)
 		e = read_answer(deadline_ns, ret_counted);
 	else if (e == ERR_END)
 		e = ERR_IO;
-	note_patience(deadline_ns);
+	note_patience(begun_ns, deadline_ns);
 	/* What comes later on this connection would be taken for the answer to something else; and
 	 * where it could not be moved up, it would be in the program's way. */
 	if ((e == ERR_IO && !*ret_counted) || link.fd_plus_one <= LOCAL_SOCKET_FD_MIN)

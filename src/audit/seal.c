@@ -6,7 +6,6 @@
 
 #include "base/sys.h"
 #include "wire/aes.h"
-#include "wire/sha256.h"
 
 #define AES_NONCE_AT (SEAL_NONCE_BYTES - AES_IV_BYTES)
 
@@ -520,14 +519,14 @@ enum err seal_unlock_identity(struct bytes text, struct bytes passphrase,
 
 /* Of SHA-256: ours where the processor has instructions for it, which libsodium does not use. */
 
-static struct sha256 *fast_state(struct seal_sha256_state *s)
+static crypto_hash_sha256_state *libsodiums(struct seal_sha256_state *s)
 {
-	return (struct sha256 *)s->opaque;
+	return (crypto_hash_sha256_state *)(void *)s->libsodiums;
 }
 
 void seal_sha256(struct bytes data, uint8_t ret_digest[32])
 {
-	struct seal_sha256_state s = {{0}};
+	struct seal_sha256_state s = {.libsodiums = {0}};
 
 	seal_sha256_init(&s);
 	seal_sha256_feed(&s, data);
@@ -537,9 +536,9 @@ void seal_sha256(struct bytes data, uint8_t ret_digest[32])
 void seal_sha256_init(struct seal_sha256_state *s)
 {
 	if (sha256_is_fast())
-		sha256_init(fast_state(s));
+		sha256_init(&s->ours);
 	else
-		crypto_hash_sha256_init((crypto_hash_sha256_state *)s->opaque);
+		crypto_hash_sha256_init(libsodiums(s));
 }
 
 void seal_sha256_feed(struct seal_sha256_state *s, struct bytes data)
@@ -547,17 +546,17 @@ void seal_sha256_feed(struct seal_sha256_state *s, struct bytes data)
 	if (data.len == 0)
 		return;
 	if (sha256_is_fast())
-		sha256_put(fast_state(s), data);
+		sha256_put(&s->ours, data);
 	else
-		crypto_hash_sha256_update((crypto_hash_sha256_state *)s->opaque, data.at, data.len);
+		crypto_hash_sha256_update(libsodiums(s), data.at, data.len);
 }
 
 void seal_sha256_end(struct seal_sha256_state *s, uint8_t ret_digest[32])
 {
 	if (sha256_is_fast())
-		sha256_end(fast_state(s), ret_digest);
+		sha256_end(&s->ours, ret_digest);
 	else
-		crypto_hash_sha256_final((crypto_hash_sha256_state *)s->opaque, ret_digest);
+		crypto_hash_sha256_final(libsodiums(s), ret_digest);
 	wipe(s, sizeof *s);
 }
 

@@ -10,6 +10,7 @@
 #define AIGW_AUDIT_SEAL_H
 
 #include "base/bytes.h"
+#include "wire/sha256.h"
 
 #define SEAL_KEY_BYTES       32
 #define SEAL_TAG_BYTES       16
@@ -102,7 +103,10 @@ MUST_USE enum err seal_unlock_identity(struct bytes text, struct bytes passphras
 /* Digests used outside the audit floor too. */
 void seal_sha256(struct bytes data, uint8_t ret_digest[32]);
 struct seal_sha256_state {
-	uint64_t opaque[16];
+	union {
+		struct sha256 ours;
+		uint64_t libsodiums[16];
+	};
 };
 void seal_sha256_init(struct seal_sha256_state *s);
 void seal_sha256_feed(struct seal_sha256_state *s, struct bytes data);

@@ -163,10 +163,13 @@ bool catalogue_has_endpoint(struct bytes method, struct bytes path)
 	return match.endpoint != NULL;
 }
 
-enum err provider_read_matched(const struct match *match, const struct request_view *request,
-			       struct call *ret_call, struct fault *ret_fault)
+enum err provider_read_call(const struct provider *p, const struct request_view *request,
+			    struct call *ret_call, struct fault *ret_fault)
 {
-	if (match->endpoint && match->endpoint->model == MODEL_PATH && match->path.had_dots) {
+	struct match match;
+
+	provider_match(p, request->method, request->path, &match);
+	if (match.endpoint && match.endpoint->model == MODEL_PATH && match.path.had_dots) {
 		*ret_fault = (struct fault){
 			"ambiguous_request",
 			"The path has \".\" or \"..\" in it, so its model can be read in two ways; "
@@ -174,16 +177,7 @@ enum err provider_read_matched(const struct match *match, const struct request_v
 			SIZE_MAX};
 		return ERR_AMBIGUOUS;
 	}
-	return request_read(request, match->endpoint, match->model, ret_call, ret_fault);
-}
-
-enum err provider_read_call(const struct provider *p, const struct request_view *request,
-			    struct call *ret_call, struct fault *ret_fault)
-{
-	struct match match;
-
-	provider_match(p, request->method, request->path, &match);
-	return provider_read_matched(&match, request, ret_call, ret_fault);
+	return request_read(request, match.endpoint, match.model, ret_call, ret_fault);
 }
 
 /* -- refusals ------------------------------------------------------------------------------ */

@@ -90,12 +90,8 @@ void provider_match(const struct provider *p, struct bytes method, struct bytes 
  * goes to. */
 bool catalogue_has_endpoint(struct bytes method, struct bytes path);
 
-/* Reads a request as what it was matched to: see request_read. A path with "." or ".." in it is
+/* Reads a request as what it is matched to: see request_read. A path with "." or ".." in it is
  * ambiguous where the model stands in the path. */
-MUST_USE enum err provider_read_matched(const struct match *match,
-					const struct request_view *request, struct call *ret_call,
-					struct fault *ret_fault);
-/* Both in one. */
 MUST_USE enum err provider_read_call(const struct provider *p, const struct request_view *request,
 				     struct call *ret_call, struct fault *ret_fault);
 

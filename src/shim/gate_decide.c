@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "llm/request.h"
 #include "policy/phrase.h"
 #include "shim/journal.h"
 #include "shim/notice.h"
@@ -193,13 +194,22 @@ bool gate_check_ground(struct gate *g)
 	return check_link(g) && read_key(g);
 }
 
+/* Where the model stands in the path, that is taken apart once more. */
+static enum err read_call(const struct gate *g, const struct request_view *view,
+			  struct call *ret_call, struct fault *ret_fault)
+{
+	if (g->endpoint && g->endpoint->model == MODEL_PATH)
+		return provider_read_call(g->provider, view, ret_call, ret_fault);
+	return request_read(view, g->endpoint, BYTES_NONE, ret_call, ret_fault);
+}
+
 bool gate_decide(struct gate *g, struct call *ret_call, struct decision *ret_decision)
 {
 	struct request_view view;
 	struct fault fault = {0};
 
 	exchange_view(g->exchange, &view);
-	enum err e = provider_read_matched(&g->match, &view, ret_call, &fault);
+	enum err e = read_call(g, &view, ret_call, &fault);
 	if (e) {
 		int status = e == ERR_LIMIT ? 413 : e == ERR_NOMEM ? 503 : 400;
 		gate_refuse_for(g, status, fault.code ? fault.code : "malformed_request", "request",

@@ -75,11 +75,13 @@ static bool settle_endpoint(struct gate *g, struct bytes name, struct bytes host
 {
 	const struct policy *policy = g->rules ? g->rules->policy : NULL;
 	const struct provider *named;
+	struct match match;
 
 	provider_match(g->provider, bytes_str(exchange_request(g->exchange)->method),
-		       exchange_path(g->exchange), &g->match);
-	g->dialect = g->match.dialect;
-	if (g->match.endpoint || !provider_shares_host(g->provider, name.len ? name : host, port))
+		       exchange_path(g->exchange), &match);
+	g->dialect = match.dialect;
+	g->endpoint = match.endpoint;
+	if (match.endpoint || !provider_shares_host(g->provider, name.len ? name : host, port))
 		return false;
 	/* Who names another provider within means that one. */
 	named = host.len ? policy_find_provider(policy, host, port) : NULL;

@@ -54,10 +54,10 @@ struct gate {
 	struct peer peer;
 	/* the request under way */
 	const struct provider *provider;
-	const struct dialect *dialect;  /* of its endpoint, or of where its path leads to */
-	struct match match;             /* of its path, once host_settled and there is a provider */
-	char host[GATE_NAME_BYTES_MAX]; /* without TLS: as the request names it; "" when not known
-					 */
+	const struct dialect *dialect;   /* of its endpoint, or of where its path leads to */
+	const struct endpoint *endpoint; /* of its path, once host_settled; NULL: unknown */
+	char host[GATE_NAME_BYTES_MAX];  /* without TLS: as the request names it; "" when not known
+					  */
 	char id[ULID_CHARS + 1];
 	uint64_t started_ns;
 	bool host_settled, head_released;

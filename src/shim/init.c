@@ -64,9 +64,11 @@ bool init_complete(void)
 {
 	static int state; /* 0 not yet, 1 under way or done; atomic */
 
-	if (__atomic_exchange_n(&state, 1, __ATOMIC_ACQ_REL) == 0 &&
-	    pthread_atfork(before_fork, after_fork, in_child) != 0)
-		conn_enabled = false;
+	if (__atomic_exchange_n(&state, 1, __ATOMIC_ACQ_REL) == 0) {
+		sys_file_limit_watch();
+		if (pthread_atfork(before_fork, after_fork, in_child) != 0)
+			conn_enabled = false;
+	}
 	return conn_enabled;
 }
 
@@ -77,7 +79,6 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	int saved = errno;
 
 	real_init();
-	sys_file_limit_watch();
 	self_init(environment);
 	conn_enabled = !self_is_off();
 	if (conn_enabled) {

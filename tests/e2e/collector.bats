@@ -684,3 +684,26 @@ whole_log() {
 	refuses 'there is a log, but no checkpoints'
 	start_collector
 }
+
+@test "a collector that hung once and is slow since is waited for again" {
+	start_collector
+	start_provider
+	exec {slow}< <(exec "$ROOT/tests/bin/hostile-collector" "$T/slow.sock" slow "$SOCKET" 3>&- 2>/dev/null)
+	local pid=$!
+	read -r -t 20 -u "$slow"
+	write_policy "$(jq --arg socket "$T/slow.sock" '.audit.socket = $socket' "$AIGW_HOME/policy.json")"
+	# Without a pause between them: each that is refused is a wait in vain.
+	run -0 governed $PYTHON -c "
+import http.client, sys, time
+begun, seen = time.monotonic(), []
+while time.monotonic() - begun < 15 and seen[-1:] != [200]:
+    line = http.client.HTTPSConnection('api.openai.com', $PORT, timeout=20)
+    line.request('POST', '/v1/chat/completions', sys.argv[1],
+                 {'Content-Type': 'application/json', 'Authorization': 'Bearer $API_KEY'})
+    seen.append(line.getresponse().status)
+    line.close()
+print(seen[0], len(seen) > 2, seen[-1])" "$(body gpt-5)"
+	assert_line '503 True 200'
+	kill "$pid"
+	exec {slow}<&-
+}

@@ -38,7 +38,7 @@ static bool put_away(struct piece *p)
 /* Does it fit without waste: all of a buffer is wiped when it is given back. */
 static bool fits(const struct piece *p, size_t bytes)
 {
-	return p->bytes >= bytes && p->bytes / 2 <= bytes;
+	return p->bytes >= bytes && p->bytes - bytes <= bytes / 4;
 }
 
 /* One that fits, or NULL. What does not fit is put back. */

@@ -16,9 +16,11 @@
  *   --fail ERRNO       it fails with that number or name, and is not made
  *   --short            it reads or writes half of what it would, at least a byte
  *   --kill             its process is killed (SIGKILL) before it is made
+ *   --wait MS          it is made that many milliseconds later
  *   --clock SECONDS    from that call on (without --at: always) the wall clock is that far ahead,
- * or behind; the processes read their clocks by system calls then Exit: that of the command, 128 +
- * the signal that ended it, 2 usage, 3 system.
+ * or behind; the processes read their clocks by system calls then
+ *
+ * Exit: that of the command, 128 + the signal that ended it, 2 usage, 3 system.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -27,6 +29,7 @@
 #include <linux/elf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,7 +59,7 @@ static struct {
 	unsigned long at;
 	bool on, is_short, kills, has_clock;
 	int fail;
-	long clock_s;
+	long clock_s, wait_ms;
 } how;
 
 static int tell = -1;
@@ -419,6 +422,8 @@ static void hit(pid_t pid, struct user_regs_struct *r)
 		(void)kill(pid, SIGKILL);
 	else if (how.has_clock)
 		clock_jumped = true;
+	else if (how.wait_ms)
+		(void)poll(NULL, 0, (int)how.wait_ms);
 	else if (how.is_short)
 		shorten(pid, r);
 	else
@@ -523,8 +528,8 @@ static void usage(void)
 {
 	fprintf(stderr, "usage: fault-run [--in FILE] [--by PROGRAM] [--only NAMES] [--tell FILE] "
 			"[--at N [--on]\n"
-			"       --fail ERRNO | --short | --kill | --clock SECONDS] COMMAND "
-			"[ARGUMENT...]\n");
+			"       --fail ERRNO | --short | --kill | --wait MS | --clock SECONDS] "
+			"COMMAND [ARGUMENT...]\n");
 	exit(2);
 }
 
@@ -566,6 +571,9 @@ static void read_option(int option)
 		how.has_clock = true;
 		how.clock_s = strtol(optarg, NULL, 10);
 		break;
+	case 'w':
+		how.wait_ms = strtol(optarg, NULL, 10);
+		break;
 	default:
 		usage();
 	}
@@ -574,17 +582,10 @@ static void read_option(int option)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"in", 1, 0, 'i'},
-		{"by", 1, 0, 'b'},
-		{"only", 1, 0, 'o'},
-		{"tell", 1, 0, 't'},
-		{"at", 1, 0, 'a'},
-		{"on", 0, 0, 'O'},
-		{"fail", 1, 0, 'f'},
-		{"short", 0, 0, 's'},
-		{"kill", 0, 0, 'k'},
-		{"clock", 1, 0, 'c'},
-		{0},
+		{"in", 1, 0, 'i'},    {"by", 1, 0, 'b'},    {"only", 1, 0, 'o'},
+		{"tell", 1, 0, 't'},  {"at", 1, 0, 'a'},    {"on", 0, 0, 'O'},
+		{"fail", 1, 0, 'f'},  {"short", 0, 0, 's'}, {"kill", 0, 0, 'k'},
+		{"clock", 1, 0, 'c'}, {"wait", 1, 0, 'w'},  {0},
 	};
 	struct sigaction act = {.sa_handler = pass_on};
 	int option;
@@ -592,7 +593,7 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1)
 		read_option(option);
 	if (optind == argc ||
-	    (how.at && !how.fail && !how.is_short && !how.kills && !how.has_clock))
+	    (how.at && !how.fail && !how.is_short && !how.kills && !how.wait_ms && !how.has_clock))
 		usage();
 	clock_jumped = how.has_clock && !how.at;
 	start(argv + optind);

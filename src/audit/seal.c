@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "audit/seal_aes.h"
 #include "base/sys.h"
 #include "wire/aes.h"
 
@@ -24,6 +25,9 @@ _Static_assert(SEAL_KEY_BYTES == crypto_aead_aes256gcm_KEYBYTES, "key");
 _Static_assert(SEAL_KEY_BYTES == AES256_KEY_BYTES, "key");
 _Static_assert(AES_IV_BYTES == crypto_aead_aes256gcm_NPUBBYTES, "nonce");
 _Static_assert(SEAL_TAG_BYTES == crypto_aead_aes256gcm_ABYTES, "tag");
+_Static_assert(SEAL_KEY_BYTES == SEAL_AES_KEY_BYTES, "key");
+_Static_assert(AES_IV_BYTES == SEAL_AES_IV_BYTES, "nonce");
+_Static_assert(SEAL_TAG_BYTES == SEAL_AES_TAG_BYTES, "tag");
 
 /* ---- libsodium without its own way to randomness, which opens files ---- */
 
@@ -684,7 +688,9 @@ void seal_encrypt(enum seal_cipher cipher, const uint8_t key[SEAL_KEY_BYTES],
 		  const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
 		  struct bytes plain, uint8_t *ret_cipher, uint8_t ret_tag[SEAL_TAG_BYTES])
 {
-	if (cipher == SEAL_AES_256_GCM)
+	if (cipher == SEAL_AES_256_GCM && seal_aes_is_here())
+		seal_aes_encrypt(key, nonce + AES_NONCE_AT, associated, plain, ret_cipher, ret_tag);
+	else if (cipher == SEAL_AES_256_GCM)
 		crypto_aead_aes256gcm_encrypt_detached(ret_cipher, ret_tag, NULL, plain.at,
 						       plain.len, associated.at, associated.len,
 						       NULL, nonce + AES_NONCE_AT, key);

@@ -11,9 +11,9 @@
 
 #include <stddef.h>
 
-#define LARGE_BYTES_MIN  (64u << 10) /* smaller pieces are malloc's alone */
-#define LARGE_KEPT_MAX   (4u << 20)  /* bytes a process keeps in all */
-#define LARGE_KEPT_COUNT 16
+#define LARGE_BYTES_MIN  (8u << 10) /* smaller pieces are malloc's alone */
+#define LARGE_KEPT_MAX   (4u << 20) /* bytes a process keeps in all */
+#define LARGE_KEPT_COUNT 32
 
 /* At least `bytes`, *ret_bytes of them; NULL: no memory. Content: any. */
 void *large_take(size_t bytes, size_t *ret_bytes);

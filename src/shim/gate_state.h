@@ -29,7 +29,7 @@
 #include "shim/rules.h"
 
 #define GATE_NAME_BYTES_MAX 256
-#define GATE_IDLE_MAX       (64u << 10) /* memory kept between two records or requests */
+#define GATE_IDLE_MAX       (8u << 10) /* memory kept between two records or requests */
 
 /* Whom the connection's own name means with a port, by the rules in force. */
 struct named {

@@ -15,7 +15,7 @@
 
 #define HTTP1_FIELDS_MAX     256          /* header lines of one request */
 #define HTTP1_HEAD_BYTES_MAX (128u << 10) /* head of a request or a response */
-#define HTTP1_IDLE_BYTES_MAX (32u << 10)  /* memory kept between two requests */
+#define HTTP1_IDLE_BYTES_MAX (8u << 10)   /* memory kept between two requests */
 
 struct http1_span {
 	uint32_t at, len;

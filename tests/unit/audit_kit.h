@@ -41,6 +41,7 @@ struct kit_log {
 	struct identity identity;
 	struct segment_config config;
 	struct segment_writer writer;
+	uint64_t later_ns; /* than KIT_NOON_NS: when kit_append does it */
 };
 
 KIT void kit_bail(const char *what)
@@ -91,7 +92,8 @@ KIT void kit_free(struct kit_log *k)
 
 KIT enum err kit_append(struct kit_log *k, const char *text)
 {
-	return segment_append(&k->writer, &k->config, REC_REQUEST, KIT_NOON_NS, bytes_str(text));
+	return segment_append(&k->writer, &k->config, REC_REQUEST, KIT_NOON_NS + k->later_ns,
+			      bytes_str(text));
 }
 
 KIT enum err kit_close(struct kit_log *k)

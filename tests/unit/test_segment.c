@@ -399,6 +399,8 @@ static void a_full_segment_is_followed_by_another(void)
 
 /* ---- somebody meddles while we write ---- */
 
+#define SOON_NS 1000000 /* the kept descriptor is looked at again */
+
 static void meddle_and_go_on(void (*meddle)(const char *path), const char *code)
 {
 	struct kit_log *k = kit_new();
@@ -408,6 +410,7 @@ static void meddle_and_go_on(void (*meddle)(const char *path), const char *code)
 	CHECK_ERR(kit_append(k, "before"), OK);
 	strcpy(path, kit_segment(k, 0));
 	meddle(path);
+	k->later_ns += SOON_NS;
 	CHECK_ERR(kit_append(k, "after"), OK);
 	CHECK(strcmp(path, k->writer.path) != 0);
 	CHECK_ERR(kit_close(k), OK);
@@ -478,6 +481,7 @@ static void the_whole_directory_may_vanish(void)
 
 	CHECK_ERR(kit_append(k, "before"), OK);
 	nftw(k->directory, kit_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	k->later_ns += SOON_NS;
 	CHECK_ERR(kit_append(k, "after"), OK);
 	c = read_log(k);
 	CHECK(has_text(&c, "after"));
@@ -630,6 +634,32 @@ static void a_short_write_is_given_up_and_explained(void)
 		KIT_EXPECT(kit_verify(k), VERDICT_TAMPERED, "digest");
 	}
 	buf_done(&file);
+	kit_free(k);
+}
+
+static void close_the_descriptor(struct kit_log *k)
+{
+	CHECK_ERR(kit_append(k, "one"), OK);
+	CHECK_ERR(kit_append(k, "two"), OK);
+	closefrom(3);
+	CHECK_ERR(kit_append(k, "three"), OK);
+	closefrom(3);
+	k->later_ns += SOON_NS;
+	CHECK_ERR(kit_append(k, "four"), OK);
+	CHECK_ERR(kit_close(k), OK);
+}
+
+static void a_program_may_close_the_descriptor_at_any_time(void)
+{
+	struct kit_log *k = kit_new();
+	struct content c;
+
+	kit_in_child(k, close_the_descriptor);
+	c = read_log(k);
+	CHECK(has_text(&c, "two") && has_text(&c, "three") && has_text(&c, "four"));
+	CHECK_U64(kit_segments(k), 1);
+	buf_done(&c.texts);
+	KIT_EXPECT(kit_verify(k), VERDICT_WHOLE, NULL);
 	kit_free(k);
 }
 
@@ -1229,8 +1259,9 @@ int main(void)
 		  TEST(a_directory_that_others_may_write_to_is_refused),
 		  TEST(a_directory_that_cannot_be_written_is_reported),
 		  TEST(a_limit_on_file_sizes_rotates_and_kills_nobody),
-		  TEST(a_short_write_is_given_up_and_explained), TEST(a_lack_of_descriptors_passes),
-		  TEST(a_full_disk_loses_nothing_acknowledged),
+		  TEST(a_short_write_is_given_up_and_explained),
+		  TEST(a_program_may_close_the_descriptor_at_any_time),
+		  TEST(a_lack_of_descriptors_passes), TEST(a_full_disk_loses_nothing_acknowledged),
 		  TEST(a_forked_child_writes_a_segment_of_its_own),
 		  TEST(a_forked_child_cannot_close_its_parents_segment),
 		  TEST(forks_among_writing_threads_lose_nothing),

@@ -58,12 +58,14 @@ comma = ,
 
 # ---- the library: needs libc and nothing else, exports the hook table and nothing else. With a sanitizer
 # it starts after that one's runtime, which looks for its functions through dlsym before it can be called.
+# The C runtime's _fini does nothing, and stands on a page of its own at the end of the code: there is no such
+# function as "none", and so no call.
 
 $(BUILD)/libaigw.so: $(OBJ) $(SHIM:%.c=$(BUILD)/%.o) $(LLOBJ) $(BUILD)/gen/exports.map
 	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--version-script=$(BUILD)/gen/exports.map -Wl,-Bsymbolic-functions \
 		$(HARD_LINK) -Wl,-z,nodelete,-z,noseparate-code$(if $(SAN),,$(comma)-z$(comma)defs$(comma)-z$(comma)initfirst) -Wl,--gc-sections -Wl,-z,nodynamic-undefined-weak \
-		-Wl,-soname,libaigw.so $(HOOKED_LIBC:%=-Wl,--wrap=%) $(STATIC)
+		-Wl,-soname,libaigw.so -Wl,-fini=none $(HOOKED_LIBC:%=-Wl,--wrap=%) $(STATIC)
 
 $(BUILD)/gen/exports.map: src/shim/hooks.def
 	@mkdir -p $(@D)

@@ -11,14 +11,15 @@
 
 #include "base/sys.h"
 #include "shim/hooks.h"
+#include "shim/init.h"
 #include "shim/insn.h"
 #include "shim/patch.h"
 #include "shim/real.h"
 #include "shim/symbols.h"
 
-static enum detour_status status;
+static enum detour_status status START_DATA;
 
-enum detour_status detour_status(void)
+START_CODE enum detour_status detour_status(void)
 {
 	return status;
 }
@@ -234,22 +235,28 @@ static void search_file(const struct image *image, int fd, struct bytes *functio
 		sys_unmap(strings.at, strings.len);
 }
 
-/* False: there is no SSL_write in the program. */
-static bool find_functions(const struct image *image, struct bytes *ret_functions)
+/* Is there a reason to look into the program? *ret_exported: it exports an SSL_write. */
+static START_CODE bool is_suspect(const struct image *image, bool *ret_exported)
 {
-	bool exported = symbols_find_exported(image, names[AT_SSL_write]).len > 0;
+	static char name[] START_DATA = "SSL_write";
+
+	*ret_exported = symbols_find_exported(image, name).len > 0;
+	/* A program with a TLS client inside opens connections itself, mostly; and OpenSSL asks for
+	 * variables in that way since glibc has it. */
+	return *ret_exported ||
+	       (symbols_loaded_bytes(image) >= FILE_BYTES_MIN &&
+		symbols_is_named(image, "secure_getenv") && symbols_is_named(image, "connect"));
+}
+
+/* False: there is no SSL_write in the program. */
+static bool find_functions(const struct image *image, bool exported, struct bytes *ret_functions)
+{
 	int fd;
 
 	for (size_t i = 0; exported && i < NAMES; i++)
 		ret_functions[i] = symbols_find_exported(image, names[i]);
 	if (exported && is_complete(ret_functions))
 		return true;
-	/* A program with a TLS client inside opens connections itself, mostly; and OpenSSL asks for
-	 * variables in that way since glibc has it. */
-	if (!exported &&
-	    (symbols_loaded_bytes(image) < FILE_BYTES_MIN ||
-	     !symbols_is_named(image, "secure_getenv") || !symbols_is_named(image, "connect")))
-		return false;
 	fd = sys_open("/proc/self/exe", O_RDONLY, 0);
 	if (fd >= 0) {
 		search_file(image, fd, ret_functions);
@@ -410,20 +417,28 @@ static enum detour_status set(const struct image *image, const struct bytes *fun
 
 #endif
 
-void detour_init(void)
+/* Out of line: most programs have no use for it. */
+static __attribute__((noinline)) enum detour_status look_into(const struct image *image,
+							      bool exported)
 {
 	struct bytes functions[NAMES] = {0};
+
+	if (!find_functions(image, exported, functions))
+		return DETOUR_NONE;
+	if (!is_openssl(functions))
+		return DETOUR_FOREIGN;
+	return is_complete(functions) ? set(image, functions) : DETOUR_INCOMPLETE;
+}
+
+START_CODE void detour_init(void)
+{
 	struct image image;
+	bool exported;
 	int saved = errno;
 
-	if (symbols_open_image((const void *)getauxval(AT_PHDR), getauxval(AT_PHNUM), &image) ||
-	    !find_functions(&image, functions))
-		status = DETOUR_NONE;
-	else if (!is_openssl(functions))
-		status = DETOUR_FOREIGN;
-	else if (!is_complete(functions))
-		status = DETOUR_INCOMPLETE;
-	else
-		status = set(&image, functions);
+	status = DETOUR_NONE;
+	if (!symbols_open_image((const void *)getauxval(AT_PHDR), getauxval(AT_PHNUM), &image) &&
+	    is_suspect(&image, &exported))
+		status = look_into(&image, exported);
 	errno = saved;
 }

@@ -51,13 +51,15 @@ static void fill(void *table, void *handle)
 _Static_assert(sizeof(struct gnutls_api) <= LIBRARY_TABLE_BYTES_MAX, "fits");
 
 static struct gnutls_api tables[LIBRARY_COPIES_MAX], nothing;
-struct family gnutls_family = {
+static struct family_state state;
+const struct family gnutls_family = {
 	.symbol = "gnutls_record_send",
 	.table_bytes = sizeof tables[0],
 	.tables = tables,
 	.nothing = &nothing,
 	.slot = 1,
 	.fill = fill,
+	.state = &state,
 };
 
 const struct gnutls_api *gnutls_api_of(const void *caller)

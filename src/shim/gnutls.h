@@ -50,7 +50,7 @@ extern __thread int gnutls_errno __attribute__((tls_model("initial-exec"), visib
 		ret_;                                                                              \
 	})
 
-extern struct family gnutls_family;
+extern const struct family gnutls_family;
 
 /* The libgnutls that the code at `caller` (a return address) would have reached without us. Never
  * NULL: when there is none to be found, a table whose functions fail. Keeps errno. */

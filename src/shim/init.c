@@ -60,6 +60,8 @@ static void in_child(void)
 	gnutls_reset_locks();
 }
 
+bool init_stop_needed START_DATA;
+
 bool init_complete(void)
 {
 	static int state; /* 0 not yet, 1 under way or done; atomic */
@@ -93,7 +95,7 @@ __attribute__((destructor)) static void stop(void)
 {
 	int saved = errno;
 
-	if (conn_enabled) {
+	if (__atomic_load_n(&init_stop_needed, __ATOMIC_ACQUIRE)) {
 		opening_release_all();
 		opaque_close();
 		journal_close();

@@ -8,8 +8,15 @@
 
 #include <stdbool.h>
 
-/* What the constructor writes to lies together, so that it touches one page. */
+/* A page that is touched for the first time costs a process more than all that the constructor
+ * computes. So what every start runs lies together, where the compiler puts constructors anyway;
+ * and what it writes, together with the names that it looks up. */
+#define START_CODE __attribute__((section(".text.startup")))
 #define START_DATA __attribute__((section(".data.aigw_start")))
+
+/* There is something that the destructor has to see to: bytes that are held back, refusals that
+ * were counted, an open segment. Atomic; once set, it stays. */
+extern bool init_stop_needed;
 
 /* Once per process, at the first TLS object: handlers around fork. False: they cannot be had, and
  * nothing is governed. */

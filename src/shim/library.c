@@ -25,7 +25,7 @@ __thread const struct library *library_recent[LIBRARY_FAMILIES]
 __thread const void *library_detoured __attribute__((tls_model("initial-exec")));
 
 /* Object to function pointer, without a cast that ISO C forbids. */
-static void set_function(void *slot, void *found)
+static START_CODE void set_function(void *slot, void *found)
 {
 	if (found)
 		memcpy(slot, &found, sizeof found);
@@ -37,7 +37,7 @@ void library_find(void *handle, const char *name, void *slot)
 		set_function(slot, libc_dlsym(handle, name));
 }
 
-void library_find_next(const char *name, void *slot)
+START_CODE void library_find_next(const char *name, void *slot)
 {
 	set_function(slot, libc_dlsym(RTLD_NEXT, name));
 }
@@ -53,17 +53,20 @@ static void *open_nothing(const char *file, int mode)
 }
 
 /* _dl_find_object, which we need, is younger than this version: there is no other. */
-void library_find_loader(void)
+START_CODE void library_find_loader(void)
 {
+	static char dlsym_name[] START_DATA = "dlsym", dlopen_name[] START_DATA = "dlopen",
+				 version[] START_DATA = "GLIBC_2.34";
+
 	libc_dlsym = find_nothing;
 	libc_dlopen = open_nothing;
-	set_function(&libc_dlsym, dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34"));
-	set_function(&libc_dlopen, dlvsym(RTLD_NEXT, "dlopen", "GLIBC_2.34"));
+	set_function(&libc_dlsym, dlvsym(RTLD_NEXT, dlsym_name, version));
+	set_function(&libc_dlopen, dlvsym(RTLD_NEXT, dlopen_name, version));
 	library_loader.dlsym = libc_dlsym;
 	library_loader.dlopen = libc_dlopen;
 	/* Another preload's, when there is one: the program is to get what it would without us. */
-	library_find_next("dlsym", &library_loader.dlsym);
-	library_find_next("dlopen", &library_loader.dlopen);
+	library_find_next(dlsym_name, &library_loader.dlsym);
+	library_find_next(dlopen_name, &library_loader.dlopen);
 	__atomic_store_n(&library_loader.todo, 0, __ATOMIC_RELEASE);
 }
 
@@ -96,7 +99,7 @@ static struct library *table_at(const struct family *f, unsigned i)
 
 static const struct library *find_table(const struct family *f, uintptr_t base)
 {
-	unsigned count = __atomic_load_n(&f->count, __ATOMIC_ACQUIRE);
+	unsigned count = __atomic_load_n(&f->state->count, __ATOMIC_ACQUIRE);
 
 	for (unsigned i = 0; i < count; i++)
 		if (table_at(f, i)->base == base)
@@ -120,7 +123,7 @@ static void describe(struct library *library, const struct link_map *map)
 /* The lock is not held over calls into the loader, which `fill` makes: whoever holds the loader's
  * lock (a library's constructor) may be waiting for ours. So a table is filled first, on the stack,
  * and published then. */
-static const struct library *table_of(struct family *f, const struct link_map *map)
+static const struct library *table_of(const struct family *f, const struct link_map *map)
 {
 	const struct library *known = find_table(f, map->l_addr);
 	char filled[LIBRARY_TABLE_BYTES_MAX] __attribute__((aligned(16)));
@@ -139,15 +142,15 @@ static const struct library *table_of(struct family *f, const struct link_map *m
 	memset(filled, 0, f->table_bytes);
 	describe((struct library *)filled, map);
 	f->fill(filled, handle);
-	locked = lock_take(&f->lock);
+	locked = lock_take(&f->state->lock);
 	known = find_table(f, map->l_addr);
-	if (!known && locked && f->count < LIBRARY_COPIES_MAX) {
-		memcpy(table_at(f, f->count), filled, f->table_bytes);
-		known = table_at(f, f->count);
-		__atomic_store_n(&f->count, f->count + 1, __ATOMIC_RELEASE);
+	if (!known && locked && f->state->count < LIBRARY_COPIES_MAX) {
+		memcpy(table_at(f, f->state->count), filled, f->table_bytes);
+		known = table_at(f, f->state->count);
+		__atomic_store_n(&f->state->count, f->state->count + 1, __ATOMIC_RELEASE);
 	}
 	if (locked)
-		lock_drop(&f->lock);
+		lock_drop(&f->state->lock);
 	return known;
 }
 
@@ -174,7 +177,7 @@ static void *scope_find(const struct link_map *map, const char *name)
 	return found;
 }
 
-const struct library *library_at(struct family *f, const void *address)
+const struct library *library_at(const struct family *f, const void *address)
 {
 	const struct link_map *map = object_at(address),
 			      *self = object_at((void *)library_remember);
@@ -182,7 +185,7 @@ const struct library *library_at(struct family *f, const void *address)
 	return map && map != self && map->l_name[0] ? table_of(f, map) : NULL;
 }
 
-const struct library *library_owner(struct family *f, const void *object)
+const struct library *library_owner(const struct family *f, const void *object)
 {
 	for (unsigned i = 0; i < OWNER_WORDS; i++) {
 		struct dl_find_object place;
@@ -201,16 +204,16 @@ const struct library *library_owner(struct family *f, const void *object)
 	return NULL;
 }
 
-const struct library *library_adopt(struct family *f, const struct library *library)
+const struct library *library_adopt(const struct family *f, const struct library *library)
 {
 	const struct library *none = NULL;
 
-	if (!__atomic_compare_exchange_n(&f->adopted, &none, library, false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_ACQUIRE))
+	if (!__atomic_compare_exchange_n(&f->state->adopted, &none, library, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return none;
 	/* Callers may have got another one so far. */
 	for (unsigned i = 0; i < LIBRARY_CALLERS; i++)
-		__atomic_store_n(&f->callers[i].caller, NULL, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->state->callers[i].caller, NULL, __ATOMIC_RELEASE);
 	return library;
 }
 
@@ -238,11 +241,11 @@ static void find_clock(void)
 	sys_use_clock(clock_gettime);
 }
 
-void library_take_program(struct family *f, const struct library *table)
+void library_take_program(const struct family *f, const struct library *table)
 {
 	memcpy(f->tables, table, f->table_bytes);
-	f->count = 1;
-	f->program = table_at(f, 0);
+	f->state->count = 1;
+	f->state->program = table_at(f, 0);
 	table_at(f, 0)->is_program = true;
 }
 
@@ -260,16 +263,16 @@ static bool calls_program(const struct library *program, const void *caller)
 /* Where the caller's own scope finds the family's symbol. A caller that has none to look into: what
  * the program asked for by handle; else what comes after us in the global order, which is what the
  * main program would have got, too. */
-static const struct library *resolve(struct family *f, const void *caller)
+static const struct library *resolve(const struct family *f, const void *caller)
 {
-	if (f->program && calls_program(f->program, caller))
-		return f->program;
+	if (f->state->program && calls_program(f->state->program, caller))
+		return f->state->program;
 	const struct link_map *map = object_at(caller), *self = object_at((void *)library_remember);
 	const struct library *library = NULL;
 	void *found = map && map != self ? scope_find(map, f->symbol) : NULL;
 
 	if (!found && !(map && !map->l_name[0]))
-		library = __atomic_load_n(&f->adopted, __ATOMIC_ACQUIRE);
+		library = __atomic_load_n(&f->state->adopted, __ATOMIC_ACQUIRE);
 	if (!library) {
 		if (!found || object_at(found) == self)
 			found = libc_dlsym(RTLD_NEXT, f->symbol);
@@ -279,7 +282,7 @@ static const struct library *resolve(struct family *f, const void *caller)
 	if (library)
 		return library;
 	/* A caller of unknown origin, and only one library it can mean. */
-	if (__atomic_load_n(&f->count, __ATOMIC_ACQUIRE) == 1)
+	if (__atomic_load_n(&f->state->count, __ATOMIC_ACQUIRE) == 1)
 		return table_at(f, 0);
 	f->fill(f->nothing, NULL);
 	return f->nothing;
@@ -287,7 +290,7 @@ static const struct library *resolve(struct family *f, const void *caller)
 
 /* Callers whose place is taken go into one of the next: two that took it in turn would ask the
  * loader at each call. */
-const struct library *library_remember(struct family *f, const void *caller)
+const struct library *library_remember(const struct family *f, const void *caller)
 {
 	int saved = errno;
 	const struct library *library;
@@ -305,16 +308,16 @@ const struct library *library_remember(struct family *f, const void *caller)
 	library = resolve(f, caller);
 	for (unsigned i = 0; i < CALLERS_TRIED; i++) {
 		unsigned next = (slot + i) % LIBRARY_CALLERS;
-		if (!__atomic_load_n(&f->callers[next].caller, __ATOMIC_ACQUIRE)) {
+		if (!__atomic_load_n(&f->state->callers[next].caller, __ATOMIC_ACQUIRE)) {
 			at = next;
 			break;
 		}
 	}
-	__atomic_store_n(&f->callers[at].caller, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&f->state->callers[at].caller, NULL, __ATOMIC_RELEASE);
 	/* Ourselves: another time it is the tail call of another library. */
 	if (library != f->nothing && !library_is_ours(caller)) {
-		__atomic_store_n(&f->callers[at].library, library, __ATOMIC_RELEASE);
-		__atomic_store_n(&f->callers[at].caller, caller, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->state->callers[at].library, library, __ATOMIC_RELEASE);
+		__atomic_store_n(&f->state->callers[at].caller, caller, __ATOMIC_RELEASE);
 	}
 	errno = saved;
 	return library_recent[f->slot] = library;
@@ -357,7 +360,7 @@ bool library_is_libc(const void *address)
 	return object_at(address) == object_at(known);
 }
 
-void library_reset_locks(struct family *f)
+void library_reset_locks(const struct family *f)
 {
-	lock_reset(&f->lock);
+	lock_reset(&f->state->lock);
 }

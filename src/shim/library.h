@@ -32,8 +32,21 @@ struct library {
 	char path[256];       /* for the record */
 };
 
-/* Libraries with the same functions: every libssl, every libgnutls. A static object of the room
- * that knows the functions; the tables lie in an array of its own. */
+/* What is known of a family so far. Zeroed at first; private. */
+struct family_state {
+	const struct library *program; /* the program itself is a copy */
+	unsigned count;
+	const struct library *adopted;
+	struct lock lock;
+	struct {
+		const void *caller;
+		const struct library *library;
+	} callers[LIBRARY_CALLERS];
+};
+
+/* Libraries with the same functions: every libssl, every libgnutls. A constant of the room that
+ * knows the functions; the tables and the state lie apart, so that a program pays for no page of
+ * them before it uses one. */
 struct family {
 	const char *symbol; /* a function that each of them has */
 	size_t table_bytes; /* of one table: starts with struct library; at most
@@ -44,15 +57,7 @@ struct family {
 	/* Fills the functions in, by library_find. Those that cannot be had are to be replaced by
 	 * ones that fail as documented. `handle` NULL: all of them. */
 	void (*fill)(void *table, void *handle);
-	/* private */
-	const struct library *program; /* the program itself is a copy */
-	unsigned count;
-	const struct library *adopted;
-	struct lock lock;
-	struct {
-		const void *caller;
-		const struct library *library;
-	} callers[LIBRARY_CALLERS];
+	struct family_state *state;
 };
 
 #define LIBRARY_FAMILIES 4
@@ -71,19 +76,20 @@ static inline const struct library *library_remembered(const struct family *f, c
 {
 	const struct library *library;
 
-	if (__atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) != caller)
+	if (__atomic_load_n(&f->state->callers[slot].caller, __ATOMIC_ACQUIRE) != caller)
 		return NULL;
-	library = __atomic_load_n(&f->callers[slot].library, __ATOMIC_ACQUIRE);
-	return __atomic_load_n(&f->callers[slot].caller, __ATOMIC_ACQUIRE) == caller ? library
-										     : NULL;
+	library = __atomic_load_n(&f->state->callers[slot].library, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&f->state->callers[slot].caller, __ATOMIC_ACQUIRE) == caller
+		       ? library
+		       : NULL;
 }
 
 /* The slow way of library_of. */
-const struct library *library_remember(struct family *f, const void *caller);
+const struct library *library_remember(const struct family *f, const void *caller);
 
 /* The copy that the code at `caller` (a return address) would have reached without us. Never NULL:
  * when there is none to be found, `nothing`. */
-static inline const struct library *library_of(struct family *f, const void *caller)
+static inline const struct library *library_of(const struct family *f, const void *caller)
 {
 	const struct library *library = library_remembered(f, caller, library_slot(caller));
 
@@ -92,14 +98,14 @@ static inline const struct library *library_of(struct family *f, const void *cal
 
 /* The copy that an object of the library's belongs to: one with a pointer into that copy among its
  * first words, as an SSL has to its methods. NULL when none is found. */
-const struct library *library_owner(struct family *f, const void *object);
+const struct library *library_owner(const struct family *f, const void *object);
 
 /* The copy that has the code or data at `address`; NULL: that is none, or the main program. */
-const struct library *library_at(struct family *f, const void *address);
+const struct library *library_at(const struct family *f, const void *address);
 
 /* The program has asked for that copy's functions by handle: callers whose scope knows none mean
  * this one. The first stays; what is returned is the one that callers will get. */
-const struct library *library_adopt(struct family *f, const struct library *library);
+const struct library *library_adopt(const struct family *f, const struct library *library);
 
 /* True for a return address inside that library, or inside ourselves (where tail calls of the
  * library seem to come from): it is calling its own public functions, not the program. */
@@ -108,7 +114,7 @@ bool library_is_nested(const struct library *library, const void *caller);
 /* The program has a copy inside, whose functions lead to our hooks (shim/detour). Its `start` and
  * `end` are those of the code that was moved out of it: only what comes from there is nested, since
  * the program's calls and the copy's own come from the same place. Once, in the constructor. */
-void library_take_program(struct family *f, const struct library *table);
+void library_take_program(const struct family *f, const struct library *table);
 
 /* The return address of this thread's last call that was led to a hook by a detour: whoever made
  * it called the program's own copy, whatever else is in its scope. */
@@ -156,6 +162,6 @@ bool library_is_libc(const void *address);
 bool library_is_ours(const void *address);
 
 /* For the child after fork. */
-void library_reset_locks(struct family *f);
+void library_reset_locks(const struct family *f);
 
 #endif

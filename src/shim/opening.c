@@ -61,6 +61,8 @@ static void mark_used(unsigned count)
 {
 	unsigned used = __atomic_load_n(&openings_used, __ATOMIC_RELAXED);
 
+	if (used < count)
+		__atomic_store_n(&init_stop_needed, true, __ATOMIC_RELEASE);
 	while (used < count && !__atomic_compare_exchange_n(&openings_used, &used, count, true,
 							    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		;

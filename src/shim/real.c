@@ -68,10 +68,18 @@ struct real_libc real_libc START_DATA = {
 #include "shim/hooks.def"
 };
 
-void real_init(void)
+static struct {
+#define LIBC_HOOK(ret, name, params) char name[sizeof #name];
+#include "shim/hooks.def"
+} libc_names START_DATA = {
+#define LIBC_HOOK(ret, name, params) .name = #name,
+#include "shim/hooks.def"
+};
+
+START_CODE void real_init(void)
 {
 	library_find_loader();
-#define LIBC_HOOK(ret, name, params) library_find_next(#name, &real_libc.name);
+#define LIBC_HOOK(ret, name, params) library_find_next(libc_names.name, &real_libc.name);
 #include "shim/hooks.def"
 }
 
@@ -114,13 +122,15 @@ static void fill(void *table, void *handle)
 _Static_assert(sizeof(struct tls_api) <= LIBRARY_TABLE_BYTES_MAX, "fits");
 
 static struct tls_api tables[LIBRARY_COPIES_MAX], nothing;
-static struct family openssl = {
+static struct family_state openssl_state;
+static const struct family openssl = {
 	.symbol = "SSL_write",
 	.table_bytes = sizeof tables[0],
 	.tables = tables,
 	.nothing = &nothing,
 	.slot = 0,
 	.fill = fill,
+	.state = &openssl_state,
 };
 
 const struct tls_api *real_tls(const void *caller)
@@ -162,13 +172,15 @@ static void fill_bio(void *table, void *handle)
 _Static_assert(sizeof(struct bio_api) <= LIBRARY_TABLE_BYTES_MAX, "fits");
 
 static struct bio_api bio_tables[LIBRARY_COPIES_MAX], no_bio;
-static struct family bio = {
+static struct family_state bio_state;
+static const struct family bio = {
 	.symbol = "BIO_write",
 	.table_bytes = sizeof bio_tables[0],
 	.tables = bio_tables,
 	.nothing = &no_bio,
 	.slot = 2,
 	.fill = fill_bio,
+	.state = &bio_state,
 };
 
 const struct bio_api *real_bio(const void *caller)
@@ -188,7 +200,7 @@ void real_take_program(struct tls_api *tls, struct bio_api *bio_or_null)
 	library_take_program(&bio, &bio_or_null->library);
 }
 
-static struct family *family_of(enum hook_kind kind)
+static const struct family *family_of(enum hook_kind kind)
 {
 	switch (kind) {
 	case HOOK_TLS:
@@ -204,7 +216,7 @@ static struct family *family_of(enum hook_kind kind)
 
 bool real_knows(enum hook_kind kind, const void *function)
 {
-	struct family *f = family_of(kind);
+	const struct family *f = family_of(kind);
 
 	return f ? library_at(f, function) != NULL
 		 : !library_is_ours(function) && library_is_libc(function);
@@ -212,7 +224,7 @@ bool real_knows(enum hook_kind kind, const void *function)
 
 bool real_adopt(enum hook_kind kind, const void *function)
 {
-	struct family *f = family_of(kind);
+	const struct family *f = family_of(kind);
 	const struct library *library = f ? library_at(f, function) : NULL;
 
 	if (!library)

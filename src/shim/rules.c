@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "shim/init.h"
 #include "shim/self.h"
 
 #define LOOK_AGAIN_NS      250000000u
@@ -187,6 +188,8 @@ static void refresh(void)
 		return;
 	}
 	fresh->users = 1;
+	/* Without rules nothing is counted or recorded. */
+	__atomic_store_n(&init_stop_needed, true, __ATOMIC_RELEASE);
 	struct rules *old = current;
 	current = fresh;
 	if (old && __atomic_sub_fetch(&old->users, 1, __ATOMIC_ACQ_REL) == 0)

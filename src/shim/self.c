@@ -20,6 +20,7 @@
 #endif
 
 #define VARIABLES_BYTES_MAX (4u << 10)
+#define NEAR_BYTES          512u /* more, beside what else each start touches */
 #define CMDLINE_BYTES_MAX   (16u << 10)
 #define PASSWD_BYTES_MAX    (1u << 20)
 #define GROUPS_BYTES_MAX    (1u << 20)
@@ -29,7 +30,7 @@
 #define HASH_STEP_BYTES     (256u << 10)
 #define HEX_CHARS           64 /* of a digest */
 
-static const char *const names[] = {
+static char names[][sizeof "AIGW_ENVIRONMENT="] START_DATA = {
 	"AIGW=",
 	"AIGW_HOME=",
 	"AIGW_POLICY=",
@@ -52,32 +53,55 @@ static struct {
 	bool off, explains;
 	dev_t stderr_device;
 	ino_t stderr_inode;
-	char storage[VARIABLES_BYTES_MAX];
+	size_t used;
+	char storage[NEAR_BYTES];
 } kept START_DATA = {.environment_name = ""};
 
-void self_init(char *const *environment)
+/* Apart, so that most programs, which have little more than HOME, do not touch it. */
+static struct {
+	size_t used;
+	char storage[VARIABLES_BYTES_MAX];
+} kept_too;
+
+/* NULL: there is no room left. */
+static START_CODE char *keep(const char *variable)
 {
-	size_t used = 0, count = 0;
+	size_t len = strlen(variable) + 1;
+	char *at = NULL;
+
+	if (len <= sizeof kept.storage - kept.used) {
+		at = kept.storage + kept.used;
+		kept.used += len;
+	} else if (len <= sizeof kept_too.storage - kept_too.used) {
+		at = kept_too.storage + kept_too.used;
+		kept_too.used += len;
+	}
+	return at ? memcpy(at, variable, len) : NULL;
+}
+
+START_CODE void self_init(char *const *environment)
+{
+	size_t count = 0;
 
 	for (; environment && *environment && count < NAMES; environment++) {
 		char first = **environment;
 		if (first != 'A' && first != 'X' && first != 'H')
 			continue;
 		for (size_t i = 0; i < NAMES; i++) {
-			size_t len, name = strlen(names[i]);
+			size_t name = strlen(names[i]);
+			char *copy;
 			if (strncmp(*environment, names[i], name) != 0)
 				continue;
-			len = strlen(*environment) + 1;
-			if (len > sizeof kept.storage - used)
+			copy = keep(*environment);
+			if (!copy)
 				break;
-			kept.variables[count++] = memcpy(kept.storage + used, *environment, len);
+			kept.variables[count++] = copy;
 			if (i == NAME_AIGW)
-				kept.off = strcmp(*environment + name, "off") == 0;
+				kept.off = strcmp(copy + name, "off") == 0;
 			if (i == NAME_ENVIRONMENT)
-				kept.environment_name = kept.storage + used + name;
+				kept.environment_name = copy + name;
 			if (i == NAME_EXPLAIN)
-				kept.explains = strcmp(*environment + name, "1") == 0;
-			used += len;
+				kept.explains = strcmp(copy + name, "1") == 0;
 			break;
 		}
 	}
@@ -94,7 +118,7 @@ void self_init(char *const *environment)
 	}
 }
 
-bool self_is_off(void)
+START_CODE bool self_is_off(void)
 {
 	return kept.off;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "shim/init.h"
+
 #define NAME_BYTES_MAX 64   /* of a name looked for */
 #define PAIRS          1024 /* see hint_of; a power of two */
 #define CHAIN_MAX      4096 /* entries of one hash chain; more is no table of a linker's */
@@ -16,8 +18,8 @@ static bool fits(uint64_t at, uint64_t len, uint64_t size)
 
 /* `len` bytes at an address of the file, where the program has them in memory; NULL when it does
  * not, or not with these rights. */
-static const uint8_t *loaded(const struct image *image, uint64_t address, uint64_t len,
-			     uint32_t rights)
+static START_CODE const uint8_t *loaded(const struct image *image, uint64_t address, uint64_t len,
+					uint32_t rights)
 {
 	for (size_t i = 0; i < image->count; i++) {
 		const Elf64_Phdr *h = &image->headers[i];
@@ -28,7 +30,8 @@ static const uint8_t *loaded(const struct image *image, uint64_t address, uint64
 	return NULL;
 }
 
-static bool load(const struct image *image, uint64_t address, void *ret_value, size_t len)
+static START_CODE bool load(const struct image *image, uint64_t address, void *ret_value,
+			    size_t len)
 {
 	const uint8_t *at = loaded(image, address, len, PF_R);
 
@@ -38,7 +41,7 @@ static bool load(const struct image *image, uint64_t address, void *ret_value, s
 }
 
 /* Zero when it is not there. */
-static uint32_t load_u32(const struct image *image, uint64_t address)
+static START_CODE uint32_t load_u32(const struct image *image, uint64_t address)
 {
 	uint32_t value = 0;
 
@@ -46,7 +49,7 @@ static uint32_t load_u32(const struct image *image, uint64_t address)
 	return value;
 }
 
-enum err symbols_open_image(const void *headers, size_t count, struct image *ret_image)
+START_CODE enum err symbols_open_image(const void *headers, size_t count, struct image *ret_image)
 {
 	const Elf64_Phdr *h = headers;
 
@@ -61,7 +64,7 @@ enum err symbols_open_image(const void *headers, size_t count, struct image *ret
 	return ERR_UNSUPPORTED;
 }
 
-uint64_t symbols_loaded_bytes(const struct image *image)
+START_CODE uint64_t symbols_loaded_bytes(const struct image *image)
 {
 	uint64_t sum = 0;
 
@@ -109,12 +112,12 @@ struct exports {
 };
 
 /* glibc has added the base to the addresses in the dynamic section, others have not. */
-static uint64_t address_of(const struct image *image, uint64_t pointer)
+static START_CODE uint64_t address_of(const struct image *image, uint64_t pointer)
 {
 	return pointer >= image->base ? pointer - image->base : pointer;
 }
 
-static bool find_exports(const struct image *image, struct exports *ret_exports)
+static START_CODE bool find_exports(const struct image *image, struct exports *ret_exports)
 {
 	struct exports e = {.image = image};
 	const Elf64_Phdr *dynamic = NULL;
@@ -162,7 +165,7 @@ static struct bytes check_symbol(const struct exports *e, uint32_t number, const
 	return function_of(e->image, &symbol);
 }
 
-static struct bytes find_by_gnu_hash(const struct exports *e, const char *name)
+static START_CODE struct bytes find_by_gnu_hash(const struct exports *e, const char *name)
 {
 	const struct image *image = e->image;
 	uint32_t head[4], hash = 5381, number, chained; /* buckets, first symbol, filter, shift */
@@ -223,7 +226,7 @@ static struct bytes find_by_hash(const struct exports *e, const char *name)
 	return BYTES_NONE;
 }
 
-struct bytes symbols_find_exported(const struct image *image, const char *name)
+START_CODE struct bytes symbols_find_exported(const struct image *image, const char *name)
 {
 	struct exports e;
 

@@ -37,28 +37,15 @@ static size_t slot_of(struct bytes name)
 	return (name.len ? name.at[0] + 5 * name.len : 0) % ANSWER_SLOTS;
 }
 
-/* Fields from `first` on, up to the one before `end`, have one name at that level. */
-static void join(struct answer_names *n, size_t level, size_t first, size_t end)
+/* Fields that have one name at that level; they are in one slot. */
+static void join(const struct answer_table *t, struct answer_names *n, size_t level, size_t field)
 {
-	uint64_t mask = 0;
+	struct bytes name = name_at(t, n, field, level);
 
-	for (size_t i = first; i < end; i++)
-		mask |= UINT64_C(1) << i;
-	for (size_t i = first; i < end; i++)
-		n->same[level][i] = mask;
-}
-
-static void join_neighbours(const struct answer_table *t, struct answer_names *n, size_t level)
-{
-	size_t first = 0;
-
-	for (size_t i = 1; i <= t->count; i++) {
-		bool same = i < t->count && level < n->depth[i] && level < n->depth[first] &&
-			    bytes_equal(name_at(t, n, i, level), name_at(t, n, first, level));
-		if (same)
-			continue;
-		join(n, level, first, i);
-		first = i;
+	for (uint64_t left = n->by_slot[level][slot_of(name)]; left; left &= left - 1) {
+		int i = __builtin_ctzll(left);
+		if (bytes_equal(name_at(t, n, (size_t)i, level), name))
+			n->same[level][field] |= UINT64_C(1) << i;
 	}
 }
 
@@ -70,8 +57,9 @@ static void make_names(const struct answer_table *t, struct answer_names *n)
 		for (size_t level = 0; level < n->depth[i]; level++)
 			n->by_slot[level][slot_of(name_at(t, n, i, level))] |= UINT64_C(1) << i;
 	}
-	for (size_t level = 0; level < ANSWER_PATH_MAX; level++)
-		join_neighbours(t, n, level);
+	for (size_t i = 0; i < t->count; i++)
+		for (size_t level = 0; level < n->depth[i]; level++)
+			join(t, n, level, i);
 }
 
 /* The plan's names, or while another thread makes them (or a fork ended that one): ones made in
@@ -129,27 +117,22 @@ static bool is_name(struct bytes name, const struct json_token *key)
 {
 	if (key->escaped)
 		return json_token_is(key, name);
-	return key->raw.len == name.len && name.len && name.at[0] == key->raw.at[0] &&
-	       memcmp(key->raw.at, name.at, name.len) == 0;
+	return bytes_equal(key->raw, name);
 }
 
-/* Those of `live` whose name at that level it is. Neighbours in the table mostly share a name:
- * then one comparison answers for all of them. */
+/* Those of `live` whose name at that level it is; a name that differs is looked at once. */
 static uint64_t compare(const struct walk *w, uint64_t live, size_t level,
 			const struct json_token *key)
 {
-	struct bytes said = key ? key->raw : BYTES("*");
-	uint64_t match = 0;
-
 	while (live) {
 		int i = __builtin_ctzll(live);
-		uint64_t same = w->names->same[level][i] & live;
+		uint64_t same = w->names->same[level][i];
 		struct bytes name = name_at(w->table, w->names, (size_t)i, level);
-		if (key ? is_name(name, key) : bytes_equal(name, said))
-			match |= same;
+		if (key ? is_name(name, key) : bytes_equal(name, BYTES("*")))
+			return live & same;
 		live &= ~same;
 	}
-	return match;
+	return 0;
 }
 
 /* The fields in `live` that go on with this member of an object, or (key NULL) with an array's

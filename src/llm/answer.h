@@ -34,7 +34,7 @@ struct answer_plan {
 		/* Where each name begins in the path, and its bytes. */
 		uint8_t start[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
 		uint8_t len[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
-		/* The field and its neighbours that have the same name at that level. */
+		/* The field and the others that have the same name at that level. */
 		uint64_t same[ANSWER_PATH_MAX][ANSWER_FIELDS_MAX];
 		/* The fields whose name at that level has that first letter and length, or others
 		 * that come to the same slot. */

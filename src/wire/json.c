@@ -27,7 +27,9 @@ void json_init(struct json *j, struct bytes text, enum json_option options)
 	j->state = WANT_VALUE;
 }
 
-static enum err fail(struct json *j, size_t at, enum err e, const char *problem)
+#define COLD __attribute__((cold, noinline))
+
+COLD static enum err fail(struct json *j, size_t at, enum err e, const char *problem)
 {
 	j->at = at;
 	j->problem = problem;
@@ -35,13 +37,13 @@ static enum err fail(struct json *j, size_t at, enum err e, const char *problem)
 	return e;
 }
 
-static enum err bad(struct json *j, size_t at, const char *problem)
+COLD static enum err bad(struct json *j, size_t at, const char *problem)
 {
 	return fail(j, at, ERR_BAD, problem);
 }
 
 /* The comment whose slash is at j->at. A line comment ends before its line feed. */
-static enum err skip_comment(struct json *j)
+COLD static enum err skip_comment(struct json *j)
 {
 	struct bytes rest = bytes_from(j->text, j->at);
 	size_t len;
@@ -62,31 +64,6 @@ static enum err skip_comment(struct json *j)
 		return bad(j, j->at, "the comment is not UTF-8");
 	j->at += len;
 	return OK;
-}
-
-static inline bool is_space(uint8_t c)
-{
-	const uint64_t spaces = 1ull << ' ' | 1ull << '\n' | 1ull << '\r' | 1ull << '\t';
-
-	return c <= ' ' && (spaces >> c & 1);
-}
-
-static inline enum err skip_space(struct json *j)
-{
-	const uint8_t *text = j->text.at;
-	size_t len = j->text.len, at = j->at;
-
-	for (;;) {
-		while (at < len && is_space(text[at]))
-			at++;
-		j->at = at;
-		if (!(j->options & JSON_COMMENTS) || at == len || text[at] != '/')
-			return OK;
-		enum err e = skip_comment(j);
-		if (e)
-			return e;
-		at = j->at;
-	}
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest byte of a word comes first");
@@ -111,6 +88,20 @@ static inline size_t plain_step(const uint8_t *at)
 	unsigned odd = (unsigned)_mm_movemask_epi8(odd_bytes(at));
 
 	return odd ? (size_t)__builtin_ctz(odd) : STEP;
+}
+
+/* The offset of the first of 16 bytes that is no white space, or STEP. */
+static inline size_t space_step(const uint8_t *at)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at), space;
+	unsigned rest;
+
+	space = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')),
+			     _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')));
+	space = _mm_or_si128(space, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')));
+	space = _mm_or_si128(space, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t')));
+	rest = (unsigned)_mm_movemask_epi8(space) ^ 0xFFFF;
+	return rest ? (size_t)__builtin_ctz(rest) : STEP;
 }
 
 static inline bool is_plain_block(const uint8_t *at)
@@ -141,6 +132,16 @@ static inline size_t plain_step(const uint8_t *at)
 	return hit ? (size_t)__builtin_ctzll(hit) / 8 : STEP;
 }
 
+/* Of 8 bytes, the offset of the first that is no space; other white space ends the step too. */
+static inline size_t space_step(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof word);
+	word ^= EACH_BYTE(' ');
+	return word ? (size_t)__builtin_ctzll(word) / 8 : STEP;
+}
+
 static inline bool is_plain_block(const uint8_t *at)
 {
 	return plain_step(at) == STEP && plain_step(at + STEP) == STEP &&
@@ -150,6 +151,35 @@ static inline bool is_plain_block(const uint8_t *at)
 
 #define BLOCK       (4 * STEP)
 #define FIRST_STEPS 4 /* a string that is not over then is taken for a long one */
+
+static inline bool is_space(uint8_t c)
+{
+	const uint64_t spaces = 1ull << ' ' | 1ull << '\n' | 1ull << '\r' | 1ull << '\t';
+
+	return c <= ' ' && (spaces >> c & 1);
+}
+
+/* Where the white space at `at` ends. Mostly there is none, or one space, or a line's end and the
+ * next one's indentation. */
+static inline __attribute__((always_inline)) size_t after_space(const uint8_t *text, size_t at,
+								size_t len)
+{
+	if (at >= len || text[at] > ' ')
+		return at;
+	if (len - at > 1 && text[at] == ' ' && text[at + 1] > ' ')
+		return at + 1;
+	for (;;) {
+		while (len - at >= STEP) {
+			size_t space = space_step(text + at);
+			at += space;
+			if (space < STEP)
+				break;
+		}
+		if (at == len || !is_space(text[at]))
+			return at;
+		at++;
+	}
+}
 
 /* The first byte from `at` on that is not plain in a string: quote, backslash, below 0x20, above
  * 0x7F; `len` when there is none. */
@@ -225,18 +255,43 @@ static inline size_t escape_length(struct bytes text, size_t at)
 	}
 }
 
-/* The string whose opening quote is at j->at. */
-static inline enum err scan_string(struct json *j, enum json_kind kind,
+/* The token that has been read up to `end`. Its depth is the one before a container is opened or
+ * after it is closed. */
+static inline enum err give(struct json *j, enum json_kind kind, size_t start, size_t end,
+			    struct json_token *ret_token)
+{
+	j->at = end;
+	ret_token->kind = kind;
+	ret_token->escaped = false;
+	ret_token->depth = j->depth;
+	ret_token->start = start;
+	ret_token->end = end;
+	ret_token->raw = bytes_of(j->text.at + start, end - start);
+	return OK;
+}
+
+/* A string, up to its closing quote at `end`. */
+static inline enum err give_string(struct json *j, enum json_kind kind, size_t start, size_t end,
 				   struct json_token *ret_token)
 {
+	(void)give(j, kind, start, end + 1, ret_token);
+	ret_token->raw = bytes_of(j->text.at + start + 1, end - start - 1);
+	return OK;
+}
+
+/* The string whose opening quote is at `start`, read from `at` on: what comes before is plain. */
+__attribute__((noinline)) static enum err scan_string(struct json *j, enum json_kind kind,
+						      size_t start, size_t at,
+						      struct json_token *ret_token)
+{
 	const uint8_t *text = j->text.at;
-	size_t len = j->text.len, at = j->at + 1, n;
+	size_t len = j->text.len, n;
 	bool escaped = false;
 
 	for (;;) {
 		at = skip_plain(text, at, len);
 		if (at == len)
-			return bad(j, j->at, "the string does not end");
+			return bad(j, start, "the string does not end");
 		if (text[at] == '"')
 			break;
 		if (text[at] == '\\') {
@@ -256,37 +311,42 @@ static inline enum err scan_string(struct json *j, enum json_kind kind,
 			at += n;
 		} while (at < len && text[at] >= 0x80);
 	}
-	ret_token->kind = kind;
+	(void)give_string(j, kind, start, at, ret_token);
 	ret_token->escaped = escaped;
-	ret_token->raw = bytes_of(text + j->at + 1, at - j->at - 1);
-	j->at = at + 1;
 	return OK;
+}
+
+/* Most are short, and have nothing odd. */
+static inline enum err scan_quoted(struct json *j, enum json_kind kind, size_t start,
+				   struct json_token *ret_token)
+{
+	const uint8_t *text = j->text.at;
+	size_t at = start + 1;
+
+	if (j->text.len - at >= STEP) {
+		size_t plain = plain_step(text + at);
+		at += plain;
+		if (plain < STEP && text[at] == '"')
+			return give_string(j, kind, start, at, ret_token);
+	}
+	return scan_string(j, kind, start, at, ret_token);
+}
+
+/* A number or a word ends at white space, a comment, a comma or a bracket: "01" is not 0. */
+static inline bool is_delimiter_at(const struct json *j, size_t at)
+{
+	uint8_t c;
+
+	if (at >= j->text.len)
+		return true;
+	c = j->text.at[at];
+	return c == ',' || is_space(c) || c == '}' || c == ']' ||
+	       (c == '/' && (j->options & JSON_COMMENTS));
 }
 
 static inline bool is_digit_at(const struct json *j, size_t at)
 {
-	return at < j->text.len && j->text.at[at] >= '0' && j->text.at[at] <= '9';
-}
-
-/* A number or a word ends at white space, a comment, a comma or a bracket: "01" is not 0. */
-static bool is_delimiter_at(const struct json *j, size_t at)
-{
-	if (at >= j->text.len)
-		return true;
-	switch (j->text.at[at]) {
-	case ' ':
-	case '\n':
-	case '\r':
-	case '\t':
-	case ',':
-	case ']':
-	case '}':
-		return true;
-	case '/':
-		return (j->options & JSON_COMMENTS) != 0;
-	default:
-		return false;
-	}
+	return at < j->text.len && (uint8_t)(j->text.at[at] - '0') <= 9;
 }
 
 /* One run of digits, at least one. False when there is none. */
@@ -300,9 +360,10 @@ static inline bool skip_digits(const struct json *j, size_t *at)
 }
 
 /* RFC 8259 section 6. */
-static enum err scan_number(struct json *j, struct json_token *ret_token)
+__attribute__((noinline)) static enum err scan_number(struct json *j, size_t start,
+						      struct json_token *ret_token)
 {
-	size_t at = j->at;
+	size_t at = start;
 
 	if (j->text.at[at] == '-')
 		at++;
@@ -310,7 +371,9 @@ static enum err scan_number(struct json *j, struct json_token *ret_token)
 		at++;
 	else if (!skip_digits(j, &at))
 		return bad(j, at, "a digit was expected");
-	if (at < j->text.len && j->text.at[at] == '.') {
+	if (is_delimiter_at(j, at))
+		return give(j, JSON_NUMBER, start, at, ret_token);
+	if (j->text.at[at] == '.') {
 		at++;
 		if (!skip_digits(j, &at))
 			return bad(j, at, "a digit was expected after the point");
@@ -324,25 +387,33 @@ static enum err scan_number(struct json *j, struct json_token *ret_token)
 	}
 	if (!is_delimiter_at(j, at))
 		return bad(j, at, "the number is malformed");
-	ret_token->kind = JSON_NUMBER;
-	ret_token->escaped = false;
-	ret_token->raw = bytes_of(j->text.at + j->at, at - j->at);
-	j->at = at;
-	return OK;
+	return give(j, JSON_NUMBER, start, at, ret_token);
 }
 
-static enum err scan_word(struct json *j, struct bytes word, enum json_kind kind,
-			  struct json_token *ret_token)
+static inline enum err scan_word(struct json *j, size_t start, struct bytes word,
+				 enum json_kind kind, struct json_token *ret_token)
 {
-	struct bytes here = bytes_slice(j->text, j->at, word.len);
+	struct bytes here = bytes_slice(j->text, start, word.len);
 
-	if (!bytes_equal(here, word) || !is_delimiter_at(j, j->at + word.len))
-		return bad(j, j->at, "a value was expected");
-	ret_token->kind = kind;
-	ret_token->escaped = false;
-	ret_token->raw = here;
-	j->at += word.len;
-	return OK;
+	if (!bytes_equal(here, word) || !is_delimiter_at(j, start + word.len))
+		return bad(j, start, "a value was expected");
+	return give(j, kind, start, start + word.len, ret_token);
+}
+
+/* Any value that is no string, and no container. */
+__attribute__((noinline)) static enum err scan_other(struct json *j, size_t start,
+						     struct json_token *ret_token)
+{
+	switch (j->text.at[start]) {
+	case 't':
+		return scan_word(j, start, BYTES("true"), JSON_TRUE, ret_token);
+	case 'f':
+		return scan_word(j, start, BYTES("false"), JSON_FALSE, ret_token);
+	case 'n':
+		return scan_word(j, start, BYTES("null"), JSON_NULL, ret_token);
+	default:
+		return bad(j, start, "a value was expected");
+	}
 }
 
 /* Is it an object that is open at this depth, which is not 0? */
@@ -351,155 +422,145 @@ static inline bool is_object_at(const struct json *j, uint32_t depth)
 	return j->is_object[(depth - 1) / 8] >> ((depth - 1) % 8) & 1;
 }
 
-static enum err open_container(struct json *j, bool object, struct json_token *ret_token)
+static inline enum err open_container(struct json *j, size_t start, bool object,
+				      struct json_token *ret_token)
 {
 	uint8_t bit = (uint8_t)(1u << (j->depth % 8));
 
 	if (j->depth == JSON_DEPTH_MAX)
-		return fail(j, j->at, ERR_LIMIT, "nested too deeply");
+		return fail(j, start, ERR_LIMIT, "nested too deeply");
 	if (object)
 		j->is_object[j->depth / 8] |= bit;
 	else
 		j->is_object[j->depth / 8] &= (uint8_t)~bit;
-	ret_token->kind = object ? JSON_OBJECT : JSON_ARRAY;
-	ret_token->escaped = false;
-	ret_token->raw = bytes_of(j->text.at + j->at, 1);
+	(void)give(j, object ? JSON_OBJECT : JSON_ARRAY, start, start + 1, ret_token);
 	j->depth++;
 	j->in_object = object;
-	j->at++;
 	j->state = object ? WANT_FIRST_KEY : WANT_FIRST_ELEMENT;
 	return OK;
 }
 
-static enum err close_container(struct json *j, struct json_token *ret_token)
+static inline enum err close_container(struct json *j, size_t start, struct json_token *ret_token)
 {
-	ret_token->kind = j->in_object ? JSON_OBJECT_END : JSON_ARRAY_END;
-	ret_token->escaped = false;
-	ret_token->raw = bytes_of(j->text.at + j->at, 1);
+	bool object = j->in_object;
+
 	j->depth--;
 	j->in_object = j->depth && is_object_at(j, j->depth);
-	j->at++;
 	j->state = WANT_SEPARATOR;
-	return OK;
+	return give(j, object ? JSON_OBJECT_END : JSON_ARRAY_END, start, start + 1, ret_token);
 }
 
-static inline enum err scan_value(struct json *j, struct json_token *ret_token)
+static inline enum err scan_value(struct json *j, size_t start, struct json_token *ret_token)
 {
-	uint8_t c = j->text.at[j->at];
+	uint8_t c = j->text.at[start];
 
 	if (c == '{' || c == '[')
-		return open_container(j, c == '{', ret_token);
+		return open_container(j, start, c == '{', ret_token);
 	j->state = WANT_SEPARATOR;
-	switch (c) {
-	case '"':
-		return scan_string(j, JSON_STRING, ret_token);
-	case 't':
-		return scan_word(j, BYTES("true"), JSON_TRUE, ret_token);
-	case 'f':
-		return scan_word(j, BYTES("false"), JSON_FALSE, ret_token);
-	case 'n':
-		return scan_word(j, BYTES("null"), JSON_NULL, ret_token);
-	default:
-		if (c == '-' || (c >= '0' && c <= '9'))
-			return scan_number(j, ret_token);
-		return bad(j, j->at, "a value was expected");
-	}
+	if (c == '"')
+		return scan_quoted(j, JSON_STRING, start, ret_token);
+	if ((uint8_t)(c - '0') <= 9 || c == '-')
+		return scan_number(j, start, ret_token);
+	return scan_other(j, start, ret_token);
 }
 
-static inline enum err scan_key(struct json *j, struct json_token *ret_token)
+static inline enum err scan_key(struct json *j, size_t start, struct json_token *ret_token)
 {
-	if (j->text.at[j->at] != '"')
-		return bad(j, j->at, "a name in quotes was expected");
+	if (j->text.at[start] != '"')
+		return bad(j, start, "a name in quotes was expected");
 	j->state = WANT_COLON;
-	return scan_string(j, JSON_KEY, ret_token);
+	return scan_quoted(j, JSON_KEY, start, ret_token);
 }
 
-/* What a token begins with when a separator has to come first; `*ret_closes` when the container
- * ends instead. Leaves j->at on the token's first byte. */
-static inline enum err scan_separator(struct json *j, bool *ret_closes)
+/* Neither a comma nor the container's end, where one of them has to be. */
+COLD static enum err end_or_bad(struct json *j, size_t at)
 {
-	bool left = j->at < j->text.len, closes = false;
-	uint8_t c = left ? j->text.at[j->at] : 0;
-
-	switch (j->state) {
-	case WANT_SEPARATOR:
-		if (j->depth == 0) {
-			if (left)
-				return bad(j, j->at, "nothing may follow the value");
-			j->state = ENDED;
-			return ERR_END;
-		}
-		if (left && c == ',') {
-			j->state = j->in_object ? WANT_KEY : WANT_VALUE;
-			j->at++;
-			break;
-		}
-		if (!left || c != (j->in_object ? '}' : ']'))
-			return bad(j, j->at,
-				   j->in_object ? "a comma or } was expected"
-						: "a comma or ] was expected");
-		closes = true;
-		break;
-	case WANT_COLON:
-		if (!left || c != ':')
-			return bad(j, j->at, "a colon was expected");
-		j->state = WANT_VALUE;
-		j->at++;
-		break;
-	case WANT_FIRST_KEY:
-		closes = left && c == '}';
-		j->state = WANT_KEY;
-		break;
-	case WANT_FIRST_ELEMENT:
-		closes = left && c == ']';
-		j->state = WANT_VALUE;
-		break;
-	default:
-		break;
-	}
-	*ret_closes = closes;
-	return OK;
+	if (j->depth)
+		return bad(j, at,
+			   j->in_object ? "a comma or } was expected"
+					: "a comma or ] was expected");
+	if (at < j->text.len)
+		return bad(j, at, "nothing may follow the value");
+	j->at = at;
+	j->state = ENDED;
+	return ERR_END;
 }
 
-static inline enum err next(struct json *j, struct json_token *ret_token)
+COLD static enum err text_ends(struct json *j, bool wants_key)
 {
-	uint32_t depth = j->depth;
-	bool closes = false;
-	size_t start;
-	enum err e;
+	return bad(j, j->text.len,
+		   wants_key ? "a name in quotes was expected" : "a value was expected");
+}
 
-	if (j->state >= ENDED)
-		return j->state == ENDED ? ERR_END : j->state == FAILED_LIMIT ? ERR_LIMIT : ERR_BAD;
-	e = skip_space(j);
-	if (!e && j->state != WANT_VALUE && j->state != WANT_KEY) {
-		e = scan_separator(j, &closes);
-		if (!e && !closes)
-			e = skip_space(j);
+/* White space and comments from `at` on; j->at is where they end. */
+COLD static enum err skip_comments(struct json *j, size_t at)
+{
+	enum err e = OK;
+
+	j->at = after_space(j->text.at, at, j->text.len);
+	while (!e && j->at < j->text.len && j->text.at[j->at] == '/') {
+		e = skip_comment(j);
+		if (!e)
+			j->at = after_space(j->text.at, j->at, j->text.len);
 	}
+	return e;
+}
+
+/* There are two of it. The one without comments is short, and calls nothing before its end. */
+static inline __attribute__((always_inline)) enum err next(struct json *j, bool comments,
+							   struct json_token *ret_token)
+{
+	uint8_t state = j->state, c;
+	bool wants_key;
+	size_t at;
+	enum err e = OK;
+
+	if (state >= ENDED)
+		return state == ENDED ? ERR_END : state == FAILED_LIMIT ? ERR_LIMIT : ERR_BAD;
+	if (comments)
+		e = skip_comments(j, j->at);
 	if (e)
 		return e;
-	start = j->at;
-	if (start == j->text.len)
-		return bad(j, start,
-			   j->state == WANT_KEY ? "a name in quotes was expected"
-						: "a value was expected");
-	if (closes)
-		e = close_container(j, ret_token);
-	else if (j->state == WANT_KEY)
-		e = scan_key(j, ret_token);
-	else
-		e = scan_value(j, ret_token);
-	if (e)
-		return e;
-	ret_token->start = start;
-	ret_token->end = j->at;
-	ret_token->depth = closes ? j->depth : depth;
-	return OK;
+	at = after_space(j->text.at, j->at, j->text.len);
+	c = at < j->text.len ? j->text.at[at] : 0;
+	wants_key = state == WANT_KEY;
+	if (state == WANT_SEPARATOR || state == WANT_COLON) {
+		if (state == WANT_SEPARATOR) {
+			if (j->depth && c == (j->in_object ? '}' : ']'))
+				return close_container(j, at, ret_token);
+			if (!j->depth || c != ',')
+				return end_or_bad(j, at);
+			wants_key = j->in_object;
+		} else if (c != ':') {
+			return bad(j, at, "a colon was expected");
+		}
+		if (comments)
+			e = skip_comments(j, at + 1);
+		if (e)
+			return e;
+		at = after_space(j->text.at, comments ? j->at : at + 1, j->text.len);
+	} else if (state == WANT_FIRST_KEY) {
+		if (c == '}')
+			return close_container(j, at, ret_token);
+		wants_key = true;
+	} else if (state == WANT_FIRST_ELEMENT && c == ']') {
+		return close_container(j, at, ret_token);
+	}
+	if (at == j->text.len)
+		return text_ends(j, wants_key);
+	return wants_key ? scan_key(j, at, ret_token) : scan_value(j, at, ret_token);
+}
+
+COLD static enum err next_with_comments(struct json *j, struct json_token *ret_token)
+{
+	return next(j, true, ret_token);
 }
 
 enum err json_next(struct json *j, struct json_token *ret_token)
 {
-	return next(j, ret_token);
+	if (j->options & JSON_COMMENTS)
+		return next_with_comments(j, ret_token);
+	return next(j, false, ret_token);
 }
 
 enum err json_skip(struct json *j, const struct json_token *token, size_t *ret_end)
@@ -509,7 +570,7 @@ enum err json_skip(struct json *j, const struct json_token *token, size_t *ret_e
 	enum err e;
 
 	if (t.kind == JSON_KEY) {
-		e = next(j, &t);
+		e = json_next(j, &t);
 		if (e)
 			return e;
 	}
@@ -518,7 +579,7 @@ enum err json_skip(struct json *j, const struct json_token *token, size_t *ret_e
 		if (j->depth <= depth)
 			return ERR_STATE;
 		do {
-			e = next(j, &t);
+			e = json_next(j, &t);
 			if (e)
 				return e;
 		} while (j->depth > depth);
@@ -535,7 +596,7 @@ enum err json_check(struct bytes text, size_t *ret_at, const char **ret_problem)
 
 	json_init(&j, text, JSON_STRICT);
 	do
-		e = next(&j, &t);
+		e = json_next(&j, &t);
 	while (!e);
 	if (e == ERR_END)
 		return OK;

@@ -160,6 +160,49 @@ static void tokens_say_where_they_stand_and_how_deep(void)
 	check_tokens(BYTES("[1,]"), JSON_STRICT, "[0 0-1 [\n#1 1-2 1\nERR_BAD");
 }
 
+/* `space` that many times, between all tokens of a text. */
+static void put_spaced(struct buf *text, uint8_t space, size_t count)
+{
+	static const char *const tokens[] = {"{", "\"a\"", ":", "[", "1", ",", "true", "]", "}"};
+
+	for (size_t i = 0; i <= sizeof tokens / sizeof tokens[0]; i++) {
+		for (size_t k = 0; k < count; k++)
+			CHECK_ERR(buf_put_u8(text, space), OK);
+		if (i < sizeof tokens / sizeof tokens[0])
+			CHECK_ERR(buf_put_str(text, tokens[i]), OK);
+	}
+}
+
+static void white_space_of_any_length_is_passed_over_and_nothing_else(void)
+{
+	static const uint8_t spaces[] = {' ', '\n', '\r', '\t'},
+			     others[] = {0, 1, 0x0B, 0x0C, 0x1F, 0x7F, 0x80, 0xA0};
+	struct buf text = {0};
+
+	for (size_t count = 0; count <= 70; count++)
+		for (size_t i = 0; i < sizeof spaces; i++) {
+			buf_reset(&text);
+			put_spaced(&text, spaces[i], count);
+			CHECK_ERR(check(tap_guarded(buf_view(&text))), OK);
+			/* One other byte in the run, or at its end, is an error where it stands. */
+			for (size_t k = 0; k < sizeof others && count; k++) {
+				size_t at = count / 2, where = SIZE_MAX;
+				uint8_t kept = text.at[at];
+				text.at[at] = others[k];
+				CHECK_ERR(json_check(tap_guarded(buf_view(&text)), &where, NULL),
+					  ERR_BAD);
+				CHECK_U64(where, at);
+				text.at[at] = kept;
+				text.at[text.len - 1] = others[k];
+				CHECK_ERR(json_check(tap_guarded(buf_view(&text)), &where, NULL),
+					  ERR_BAD);
+				CHECK_U64(where, text.len - 1);
+				text.at[text.len - 1] = spaces[i];
+			}
+		}
+	buf_done(&text);
+}
+
 static void a_number_or_word_that_goes_on_is_no_token_at_all(void)
 {
 	static const char *const texts[] = {"01",   "1a",    "1.5.1", "1\"\"",
@@ -741,6 +784,7 @@ int main(void)
 	RUN_TESTS(TEST(every_vector_is_accepted_or_rejected_as_it_must_be),
 		  TEST(what_the_standard_leaves_open_is_decided_as_documented_here),
 		  TEST(tokens_say_where_they_stand_and_how_deep),
+		  TEST(white_space_of_any_length_is_passed_over_and_nothing_else),
 		  TEST(a_number_or_word_that_goes_on_is_no_token_at_all),
 		  TEST(an_error_says_where_and_what_was_expected),
 		  TEST(comments_are_white_space_where_they_are_allowed),

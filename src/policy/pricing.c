@@ -101,34 +101,88 @@ static bool find_model(const struct policy *policy, const char *provider, struct
 	       (family.len < base.len && find_exactly(policy, provider, family, ret_price, p));
 }
 
+/* Only what was found by the name in the answer is kept: then nothing else counts. */
+static bool is_kept(const struct pricing_memo *m, const struct policy *policy,
+		    const struct pricing_call *call)
+{
+	return m && m->known && m->policy == policy &&
+	       strcmp(m->answered, call->answer->model) == 0 &&
+	       strcmp(m->provider, call->provider) == 0;
+}
+
+static void keep(struct pricing_memo *m, const struct policy *policy,
+		 const struct pricing_call *call, const struct price *price,
+		 const struct pricing *found)
+{
+	size_t provider_bytes = strlen(call->provider);
+
+	if (provider_bytes > PROVIDER_NAME_BYTES_MAX)
+		return;
+	m->policy = policy;
+	memcpy(m->provider, call->provider, provider_bytes + 1);
+	memcpy(m->answered, call->answer->model, sizeof m->answered);
+	m->price = *price;
+	m->from_policy = found->from_policy;
+	m->name_bytes = strlen(found->name);
+	memcpy(m->name, found->name, m->name_bytes + 1);
+	m->known = true;
+}
+
 static bool find(const struct policy *policy, const struct pricing_call *call,
-		 struct price *ret_price, struct pricing *p)
+		 struct pricing_memo *memo, struct price *ret_price, struct pricing *p)
 {
 	struct bytes answered = bytes_str(call->answer->model);
 
-	if (answered.len && find_model(policy, call->provider, answered, ret_price, p))
+	if (answered.len && find_model(policy, call->provider, answered, ret_price, p)) {
+		if (memo)
+			keep(memo, policy, call, ret_price, p);
 		return true;
+	}
 	/* An empty one is found everywhere. */
 	return bytes_find(call->asked, answered) != SIZE_MAX &&
 	       find_model(policy, call->provider, call->asked, ret_price, p);
 }
 
+static enum err cost(const struct price *price, const struct pricing_call *call,
+		     uint64_t *ret_picousd)
+{
+	enum price_plan plan;
+	enum err e = price_plan_of(bytes_str(call->answer->service_tier), &plan);
+
+	return e ? e : price_cost(price, plan, call->operation, &call->answer->usage, ret_picousd);
+}
+
+/* By what is kept. */
+static enum err cost_again(const struct pricing_memo *m, const struct pricing_call *call,
+			   struct pricing *ret_pricing)
+{
+	enum err e = cost(&m->price, call, &ret_pricing->picousd);
+
+	if (e)
+		return e;
+	ret_pricing->from_policy = m->from_policy;
+	memcpy(ret_pricing->name, m->name, m->name_bytes + 1);
+	return OK;
+}
+
 enum err pricing_of(const struct policy *policy, const struct pricing_call *call,
-		    struct pricing *ret_pricing)
+		    struct pricing_memo *memo, struct pricing *ret_pricing)
 {
 	struct pricing found = {0};
 	struct price price;
-	enum price_plan plan;
 	enum err e;
 
 	if (!pricing_is_billed(call->operation))
 		return ERR_USAGE;
-	if (!call->answer->has_usage || !find(policy, call, &price, &found))
+	if (!call->answer->has_usage)
 		return ERR_MISSING;
-	e = price_plan_of(bytes_str(call->answer->service_tier), &plan);
-	if (!e)
-		e = price_cost(&price, plan, call->operation, &call->answer->usage, &found.picousd);
-	if (!e)
-		*ret_pricing = found;
-	return e;
+	if (is_kept(memo, policy, call))
+		return cost_again(memo, call, ret_pricing);
+	if (!find(policy, call, memo, &price, &found))
+		return ERR_MISSING;
+	e = cost(&price, call, &found.picousd);
+	if (e)
+		return e;
+	*ret_pricing = found;
+	return OK;
 }

@@ -35,12 +35,25 @@ struct pricing {
 	char name[PATTERN_BYTES_MAX + 1]; /* the "provider/model" whose prices they are */
 };
 
+/* What was found last by the name that a model gave itself: a connection mostly asks for one model.
+ * Zero at first; the caller's, one thread at a time. It is for the policy that it was filled by,
+ * which must be one and the same as long as it is used: zero it when that is let go. */
+struct pricing_memo {
+	const struct policy *policy;
+	bool known;
+	char provider[PROVIDER_NAME_BYTES_MAX + 1], answered[MODEL_BYTES_MAX + 1];
+	struct price price;
+	bool from_policy;
+	size_t name_bytes;
+	char name[PATTERN_BYTES_MAX + 1];
+};
+
 /* What a whole answer costs. ERR_MISSING: no price is known, or not of all its tokens; else the
  * errors of price_plan_of and price_cost. An operation that is not billed by its answer's tokens
- * (listing models, counting tokens, reading an earlier response again) is ERR_USAGE. `policy` may
- * be NULL. */
+ * (listing models, counting tokens, reading an earlier response again) is ERR_USAGE. `policy` and
+ * `memo` may be NULL. */
 MUST_USE enum err pricing_of(const struct policy *policy, const struct pricing_call *call,
-			     struct pricing *ret_pricing);
+			     struct pricing_memo *memo, struct pricing *ret_pricing);
 
 /* False for operations that pricing_of refuses with ERR_USAGE. */
 bool pricing_is_billed(enum operation operation);

@@ -37,8 +37,10 @@ static void renew_rules(struct gate *g)
 	struct rules *fresh = rules_take();
 
 	g->provider = NULL;
-	if (fresh != g->rules)
+	if (fresh != g->rules) {
 		memset(g->named, 0, sizeof g->named);
+		g->prices.known = false;
+	}
 	rules_drop(g->rules);
 	g->rules = fresh;
 }

@@ -106,6 +106,7 @@ void gate_log_answer(struct gate *g, const struct asked *asked, enum outcome out
 	struct answer_facts facts = {.rules = g->rules,
 				     .exchange = g->exchange,
 				     .asked = asked,
+				     .prices = &g->prices,
 				     .outcome = outcome,
 				     .with_body = keeps_payloads(g->rules)};
 

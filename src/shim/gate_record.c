@@ -296,7 +296,7 @@ static enum err put_cost(struct buf *r, const struct answer_facts *f, const stru
 		return OK;
 	call = (struct pricing_call){f->asked->provider, bytes_str(f->asked->model), a,
 				     f->asked->operation};
-	if (pricing_of(f->rules->policy, &call, &pricing))
+	if (pricing_of(f->rules->policy, &call, f->prices, &pricing))
 		return OK;
 	TRY(record_put_u64(r, F_COST, pricing.picousd));
 	TRY(put_str(r, F_COST_PRICES, pricing.from_policy ? "policy" : price_list_date));

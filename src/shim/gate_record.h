@@ -8,6 +8,7 @@
 
 #include "llm/exchange.h"
 #include "policy/decide.h"
+#include "policy/pricing.h"
 #include "shim/asked.h"
 #include "shim/gate.h"
 #include "shim/gate_key.h"
@@ -44,6 +45,7 @@ struct answer_facts {
 	const struct rules *rules;
 	const struct exchange *exchange; /* the answer is that of its oldest request */
 	const struct asked *asked;       /* NULL: not known, so there is no cost */
+	struct pricing_memo *prices;     /* of the connection, by its rules */
 	enum outcome outcome;
 	bool with_body;
 };

@@ -22,6 +22,7 @@
 #include "llm/usage_ask.h"
 #include "policy/decide.h"
 #include "policy/force.h"
+#include "policy/pricing.h"
 #include "shim/asked.h"
 #include "shim/gate.h"
 #include "shim/gate_key.h"
@@ -49,6 +50,7 @@ struct gate {
 	struct exchange *exchange;
 	struct rules *rules;             /* that the request under way is decided by */
 	struct named named[NAMED_COUNT]; /* by these rules, and forgotten with them */
+	struct pricing_memo prices;      /* likewise */
 	struct link_facts link;
 	bool described, gone; /* gone: the library's session must not be asked any more */
 	struct peer peer;

@@ -45,7 +45,7 @@ static void check(const struct policy *p, const char *provider, const char *aske
 	struct pricing_call call = {provider, bytes_str(asked), &a, OP_CHAT};
 	struct pricing got = {0};
 	struct buf text = {0};
-	enum err e = pricing_of(p, &call, &got);
+	enum err e = pricing_of(p, &call, NULL, &got);
 
 	if (!usd) {
 		if (e != ERR_MISSING)
@@ -125,15 +125,15 @@ static void the_policys_prices_come_before_the_list(void)
 	/* exact names before aliases: the list has that date, the policy the name without */
 	check(p, "openai", "", "gpt-4o-2024-05-13", "openai/gpt-4o-2024-05-13", "20");
 	check(p, "openai", "", "gpt-4o-2031-01-01", "openai/gpt-4o", "2.5");
-	CHECK_ERR(pricing_of(p, &call, &got), OK);
+	CHECK_ERR(pricing_of(p, &call, NULL, &got), OK);
 	CHECK(got.from_policy);
 	a.usage.tokens[USAGE_INPUT]++; /* over the limit there is no price for output */
-	CHECK_ERR(pricing_of(p, &call, &got), ERR_MISSING);
+	CHECK_ERR(pricing_of(p, &call, NULL, &got), ERR_MISSING);
 	a.usage.tokens[USAGE_OUTPUT] = 0;
-	CHECK_ERR(pricing_of(p, &call, &got), OK);
+	CHECK_ERR(pricing_of(p, &call, NULL, &got), OK);
 	CHECK_U64(got.picousd, 1000001 * UINT64_C(7000000));
 	policy_free(p);
-	CHECK_ERR(pricing_of(NULL, &call, &got), OK);
+	CHECK_ERR(pricing_of(NULL, &call, NULL, &got), OK);
 	CHECK(!got.from_policy);
 }
 
@@ -146,7 +146,7 @@ static void what_is_not_billed_by_its_tokens_has_no_cost(void)
 
 	for (size_t i = 0; i < sizeof free_of_charge / sizeof free_of_charge[0]; i++) {
 		struct pricing_call call = {"openai", BYTES_NONE, &a, free_of_charge[i]};
-		CHECK_ERR(pricing_of(NULL, &call, &got), ERR_USAGE);
+		CHECK_ERR(pricing_of(NULL, &call, NULL, &got), ERR_USAGE);
 	}
 	CHECK_U64(got.picousd, 7);
 }
@@ -158,25 +158,104 @@ static void without_usage_or_with_an_unknown_tier_there_is_no_cost(void)
 	struct pricing got = {.picousd = 7};
 
 	a.has_usage = false;
-	CHECK_ERR(pricing_of(NULL, &call, &got), ERR_MISSING);
+	CHECK_ERR(pricing_of(NULL, &call, NULL, &got), ERR_MISSING);
 	a.has_usage = true;
 	snprintf(a.service_tier, sizeof a.service_tier, "scale");
-	CHECK_ERR(pricing_of(NULL, &call, &got), ERR_UNSUPPORTED);
+	CHECK_ERR(pricing_of(NULL, &call, NULL, &got), ERR_UNSUPPORTED);
 	CHECK_U64(got.picousd, 7);
 	snprintf(a.service_tier, sizeof a.service_tier, "priority");
-	CHECK_ERR(pricing_of(NULL, &call, &got), OK);
+	CHECK_ERR(pricing_of(NULL, &call, NULL, &got), OK);
 	CHECK_U64(got.picousd, UINT64_C(21250000000000));
+}
+
+/* With and without what was kept: the same. */
+static void check_kept(const struct policy *p, struct pricing_memo *memo, const char *provider,
+		       const char *asked, const char *answered)
+{
+	struct answer a = answered_by(answered);
+	struct pricing_call call = {provider, bytes_str(asked), &a, OP_CHAT};
+	struct pricing got = {0}, expected = {0};
+	enum err e = pricing_of(p, &call, NULL, &expected);
+
+	for (int i = 0; i < 2; i++) {
+		memset(&got, 'x', sizeof got);
+		CHECK_ERR(pricing_of(p, &call, memo, &got), e);
+		if (e)
+			continue;
+		CHECK_U64(got.picousd, expected.picousd);
+		CHECK(got.from_policy == expected.from_policy);
+		CHECK_STR(got.name, expected.name);
+	}
+}
+
+static void what_was_found_last_is_no_other_models(void)
+{
+	static const char *const models[] = {"gpt-4o", "gpt-4o-2024-05-13", "gpt-4o-2031-01-01",
+					     "gpt-4",  "gpt-next",          "",
+					     "GPT-4o", "models/gpt-4o"};
+	static const char *const providers[] = {"openai", "openrouter", "ward", "open"};
+	static const char *const asked[] = {"gpt-4o", "us.gpt-4o", ""};
+	const size_t count = sizeof models / sizeof models[0];
+	struct pricing_memo memo = {0};
+
+	for (size_t i = 0; i < count * count; i++)
+		for (size_t p = 0; p < sizeof providers / sizeof providers[0]; p++)
+			for (size_t a = 0; a < sizeof asked / sizeof asked[0]; a++) {
+				check_kept(NULL, &memo, "openai", asked[a], models[i / count]);
+				check_kept(NULL, &memo, providers[p], asked[a], models[i % count]);
+			}
+}
+
+static void what_was_found_last_is_used_again(void)
+{
+	struct answer a = answered_by("gpt-4o");
+	struct pricing_call call = {"openai", BYTES_NONE, &a, OP_CHAT};
+	struct pricing_memo memo = {0};
+	struct pricing got;
+
+	CHECK_ERR(pricing_of(NULL, &call, &memo, &got), OK);
+	CHECK(memo.known);
+	memo.price.picousd[PLAN_STANDARD][BUCKET_INPUT] = 1;
+	memo.price.picousd[PLAN_STANDARD][BUCKET_OUTPUT] = 2;
+	CHECK_ERR(pricing_of(NULL, &call, &memo, &got), OK);
+	CHECK_U64(got.picousd, 3000000);
+	/* the tier, the counts and the operation are this answer's own */
+	snprintf(a.service_tier, sizeof a.service_tier, "scale");
+	CHECK_ERR(pricing_of(NULL, &call, &memo, &got), ERR_UNSUPPORTED);
+	a.has_usage = false;
+	CHECK_ERR(pricing_of(NULL, &call, &memo, &got), ERR_MISSING);
+	call.operation = OP_LIST_MODELS;
+	CHECK_ERR(pricing_of(NULL, &call, &memo, &got), ERR_USAGE);
+}
+
+static void another_policy_has_other_prices(void)
+{
+	struct policy *one = policy_from(
+		POLICY_WITH("{\"openai/gpt-4o\":{\"input\":2,\"output\":3}}"));
+	struct policy *two = policy_from(
+		POLICY_WITH("{\"openai/gpt-4o\":{\"input\":5,\"output\":3}}"));
+	struct pricing_memo memo = {0};
+
+	check_kept(one, &memo, "openai", "", "gpt-4o");
+	check_kept(two, &memo, "openai", "", "gpt-4o");
+	check_kept(NULL, &memo, "openai", "", "gpt-4o");
+	check_kept(one, &memo, "openai", "", "gpt-4o");
+	policy_free(one);
+	policy_free(two);
 }
 
 static void the_longest_names_do_no_harm(void)
 {
 	char model[MODEL_BYTES_MAX + 1] = {0}, provider[65] = {0};
+	struct pricing_memo memo = {0};
 
 	memset(model, 'm', MODEL_BYTES_MAX);
 	memset(provider, 'p', 63);
 	check(NULL, provider, model, model, NULL, NULL);
+	check_kept(NULL, &memo, provider, model, model);
 	provider[63] = 'p'; /* longer than any can be */
 	check(NULL, provider, model, model, NULL, NULL);
+	check_kept(NULL, &memo, provider, model, model);
 }
 
 int main(void)
@@ -189,5 +268,7 @@ int main(void)
 		  TEST(the_policys_prices_come_before_the_list),
 		  TEST(what_is_not_billed_by_its_tokens_has_no_cost),
 		  TEST(without_usage_or_with_an_unknown_tier_there_is_no_cost),
+		  TEST(what_was_found_last_is_no_other_models),
+		  TEST(what_was_found_last_is_used_again), TEST(another_policy_has_other_prices),
 		  TEST(the_longest_names_do_no_harm));
 }

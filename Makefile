@@ -150,7 +150,7 @@ MODULE_PURE = $(patsubst %,$(BUILD)/src/drain/%.o,syslog/address syslog/message 
 
 # Rooms of the shim that do not need its constructor, and of the daemon that do not need its loop, are
 # unit-tested like the floors.
-TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked key_holder) \
+TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked fingerprint key_holder) \
 	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender metrics)
 
 # One archive, of which each test takes what it needs: that links in a fraction of the time.
@@ -178,7 +178,7 @@ $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 
 # What a fuzz target has besides: the whole gate, over a TLS library in memory.
 FUZZ_PARTS_fuzz_gate = $(sort $(wildcard tests/fuzz/gate/*.[ch])) $(patsubst %,$(BUILD)/src/shim/%.o,asked conn explain fds \
-	hello hook_openssl key_holder keyring notice openssl peer quota wake $(notdir $(basename $(wildcard src/shim/gate*.c))))
+	fingerprint hello hook_openssl key_holder keyring notice openssl peer quota wake $(notdir $(basename $(wildcard src/shim/gate*.c))))
 
 FUZZ_PARTS_fuzz_args = $(BUILD)/tools/aigw/args.o $(BUILD)/tools/aigw/print.o
 

@@ -287,6 +287,7 @@ void gate_free(struct gate *g)
 	buf_done(&g->record);
 	buf_done(&g->asked);
 	gate_key_done(&g->key);
+	fingerprint_wipe(&g->fingerprint);
 	usage_drop_done(&g->drop);
 	buf_done(&g->clean);
 	force_done(&g->force);

@@ -41,6 +41,7 @@ static struct request_facts facts_of(struct gate *g, const struct call *call,
 		.with_body = keeps_payloads(g->rules),
 		.changes = buf_view(&g->force.changes),
 		.key = &g->key,
+		.fingerprint = &g->fingerprint,
 		.usage_asked = g->usage_asked,
 		.codings_limited = g->usage_asked &&
 				   body_edit_limits_codings(exchange_request(g->exchange)),

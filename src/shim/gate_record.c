@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "audit/record.h"
-#include "audit/seal.h"
 #include "base/sys.h"
 #include "llm/credential.h"
 #include "llm/credential_place.h"
@@ -12,7 +11,6 @@
 #include "policy/pricing.h"
 
 #define BEHIND_BODY_BYTES 512 /* usual for the fields behind it, and its own head */
-#define FINGERPRINT_BYTES 8
 
 /* Steps are tried in order; the first failure is the answer. */
 #define TRY(call)                                                                                  \
@@ -78,7 +76,7 @@ static struct bytes first_key(const struct request_facts *f, const struct http1_
 
 static enum err put_key_of(struct buf *r, const struct request_facts *f, struct bytes key)
 {
-	uint8_t digest[32];
+	uint8_t fingerprint[FINGERPRINT_BYTES];
 	size_t at;
 
 	if (key.len == 0)
@@ -89,9 +87,9 @@ static enum err put_key_of(struct buf *r, const struct request_facts *f, struct 
 			  gateway_key_claims(key) ? BYTES("aigw") : credential_prefix(key)));
 	if (!f->self->has_fingerprint_key)
 		return OK;
-	seal_keyed_digest(f->self->fingerprint_key, key, digest);
+	fingerprint_of(f->fingerprint, f->self->fingerprint_key, key, fingerprint);
 	TRY(record_open(r, F_KEY_FINGERPRINT, &at));
-	TRY(buf_put_hex(r, bytes_of(digest, FINGERPRINT_BYTES)));
+	TRY(buf_put_hex(r, bytes_of(fingerprint, sizeof fingerprint)));
 	return record_close(r, at);
 }
 

@@ -10,6 +10,7 @@
 #include "policy/decide.h"
 #include "policy/pricing.h"
 #include "shim/asked.h"
+#include "shim/fingerprint.h"
 #include "shim/gate.h"
 #include "shim/gate_key.h"
 #include "shim/rules.h"
@@ -36,6 +37,7 @@ struct request_facts {
 	bool with_body;
 	struct bytes changes; /* to its body, for the record; NUL-separated */
 	const struct gate_key *key;
+	struct fingerprint *fingerprint; /* of the connection's last key */
 	bool usage_asked;     /* the request goes out with the question for token counts */
 	bool codings_limited; /* and with no offer of content codings */
 };

@@ -24,6 +24,7 @@
 #include "policy/force.h"
 #include "policy/pricing.h"
 #include "shim/asked.h"
+#include "shim/fingerprint.h"
 #include "shim/gate.h"
 #include "shim/gate_key.h"
 #include "shim/peer.h"
@@ -88,6 +89,7 @@ struct gate {
 	struct buf tickets;     /* for what they took of the limits */
 	uint64_t retry_after_s; /* of the refusal */
 	struct gate_key key;
+	struct fingerprint fingerprint; /* of the last key */
 	/* an answer whose usage we asked for */
 	struct usage_drop drop;
 	bool changing; /* drop is at work, or bytes of it wait here: the answer is not as it came */

@@ -16,6 +16,43 @@ static uint8_t lower(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
 }
 
+#ifdef __SSE2__
+/* With ASCII letters in lower case. Compared as signed, what is above 0x7F is below 'A'. */
+static inline __m128i lowered(__m128i bytes)
+{
+	__m128i upper = _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8('A' - 1)),
+				      _mm_cmplt_epi8(bytes, _mm_set1_epi8('Z' + 1)));
+
+	return _mm_or_si128(bytes, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
+}
+
+static inline bool same_sixteen(__m128i a, __m128i b)
+{
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(lowered(a), lowered(b))) == 0xFFFF;
+}
+
+static inline __m128i sixteen_at(const uint8_t *at)
+{
+	return _mm_loadu_si128((const __m128i *)(const void *)at);
+}
+
+/* The first eight and the last eight, which may be some of them again. */
+static inline __m128i eight_and_eight(const uint8_t *at, size_t len)
+{
+	return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)at),
+				  _mm_loadl_epi64((const __m128i *)(const void *)(at + len - 8)));
+}
+
+static inline bool same_long(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	if (len <= 16)
+		return same_sixteen(eight_and_eight(a, len), eight_and_eight(b, len));
+	for (size_t i = 0; len - i > 16; i += 16)
+		if (!same_sixteen(sixteen_at(a + i), sixteen_at(b + i)))
+			return false;
+	return same_sixteen(sixteen_at(a + len - 16), sixteen_at(b + len - 16));
+}
+#else
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 
 /* Of eight bytes, the top bit of those that are ASCII letters in lower case. */
@@ -42,17 +79,21 @@ static bool same_eight(const uint8_t *a, const uint8_t *b)
 	       !(differ << 2 & ~lower_letters(one | EACH_BYTE(0x20)));
 }
 
-bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len)
+/* Of at least eight bytes; the last eight again, rather than the rest one by one. */
+static inline bool same_long(const uint8_t *a, const uint8_t *b, size_t len)
 {
-	size_t i = 0;
-
-	for (; len - i >= 8; i += 8)
+	for (size_t i = 0; len - i > 8; i += 8)
 		if (!same_eight(a + i, b + i))
 			return false;
-	/* The last eight again, rather than the rest one by one. */
-	if (i < len && len >= 8)
-		return same_eight(a + len - 8, b + len - 8);
-	for (; i < len; i++)
+	return same_eight(a + len - 8, b + len - 8);
+}
+#endif
+
+bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	if (len >= 8)
+		return same_long(a, b, len);
+	for (size_t i = 0; i < len; i++)
 		if (lower(a[i]) != lower(b[i]))
 			return false;
 	return true;
@@ -70,25 +111,36 @@ int bytes_compare(struct bytes a, struct bytes b)
 #define FIND_SHORT_MAX 16 /* of longer needles memmem bounds the work that a hostile text makes */
 #define STEP           16
 
-/* Of the places `at` to `at` + 15, those where the needle's first and last byte stand. */
-static inline unsigned candidates(const uint8_t *at, struct bytes needle)
+/* Of the places `at` to `at` + 15, those where the needle's first byte stands and, `behind` bytes
+ * later, its last. */
+static inline __m128i candidates(const uint8_t *at, size_t behind, __m128i first, __m128i last)
 {
-	const uint8_t *end = at + needle.len - 1;
-	__m128i first = _mm_loadu_si128((const __m128i *)(const void *)at);
-	__m128i last = _mm_loadu_si128((const __m128i *)(const void *)end);
-
-	first = _mm_cmpeq_epi8(first, _mm_set1_epi8((char)needle.at[0]));
-	last = _mm_cmpeq_epi8(last, _mm_set1_epi8((char)needle.at[needle.len - 1]));
-	return (unsigned)_mm_movemask_epi8(_mm_and_si128(first, last));
+	return _mm_and_si128(_mm_cmpeq_epi8(sixteen_at(at), first),
+			     _mm_cmpeq_epi8(sixteen_at(at + behind), last));
 }
 
 /* `places`: how many there are where the needle may begin; at least STEP. */
 static size_t find_short(struct bytes whole, struct bytes needle, size_t places)
 {
+	const __m128i first = _mm_set1_epi8((char)needle.at[0]);
+	const __m128i last = _mm_set1_epi8((char)needle.at[needle.len - 1]);
+	const size_t behind = needle.len - 1;
+
 	for (size_t at = 0;; at += STEP) {
+		const uint8_t *here = whole.at + at;
+		/* Mostly there is none in two steps. */
+		while (places - at >= 3 * STEP &&
+		       !_mm_movemask_epi8(
+			       _mm_or_si128(candidates(here, behind, first, last),
+					    candidates(here + STEP, behind, first, last)))) {
+			at += 2 * STEP;
+			here += 2 * STEP;
+		}
 		if (at + STEP > places)
 			at = places - STEP; /* the last ones, some of them again */
-		for (unsigned hits = candidates(whole.at + at, needle); hits; hits &= hits - 1) {
+		for (unsigned hits = (unsigned)_mm_movemask_epi8(
+			     candidates(whole.at + at, behind, first, last));
+		     hits; hits &= hits - 1) {
 			size_t hit = at + (size_t)__builtin_ctz(hits);
 			if (memcmp(whole.at + hit, needle.at, needle.len) == 0)
 				return hit;

@@ -33,10 +33,28 @@ size_t credential_head_bytes(struct bytes message)
 	return 0;
 }
 
+static uint64_t bit_of_length(size_t len)
+{
+	return UINT64_C(1) << (len < 63 ? len : 63);
+}
+
+/* Of the names in "header authorization bearer", one a line: most headers are told by these. */
+static uint64_t lengths_in(struct bytes lines)
+{
+	uint64_t lengths = 0;
+
+	while (lines.len) {
+		struct bytes line = bytes_cut(&lines, '\n');
+		(void)bytes_cut(&line, ' ');
+		lengths |= bit_of_length(bytes_cut(&line, ' ').len);
+	}
+	return lengths;
+}
+
 void credential_scan_init(struct credential_scan *s, struct bytes head,
 			  const struct provider *provider, const struct dialect *dialect)
 {
-	struct bytes rest = bytes_slice(head, 0, credential_head_bytes(head)), line = BYTES_NONE;
+	struct bytes rest = head, line = BYTES_NONE;
 	size_t query;
 
 	while (rest.len && !line.len)
@@ -54,6 +72,7 @@ void credential_scan_init(struct credential_scan *s, struct bytes head,
 						   : provider->dialect->facts->credentials);
 	if (provider && !provider->credentials && dialect && dialect != provider->dialect)
 		s->accepted[1] = bytes_str(dialect->facts->credentials);
+	s->lengths = lengths_in(s->accepted[0]) | lengths_in(s->accepted[1]);
 }
 
 /* ---- what the catalogue says ---- */
@@ -90,6 +109,8 @@ static bool names_place(const struct credential_scan *s, struct bytes kind, stru
 {
 	struct bytes scheme;
 
+	if (!(s->lengths & bit_of_length(name.len)))
+		return false;
 	for (size_t i = 0; i < 2; i++)
 		for (struct bytes rest = s->accepted[i]; rest.len;)
 			if (is_for(bytes_cut(&rest, '\n'), kind, name, &scheme))

@@ -20,14 +20,15 @@ struct credential_place {
 	bool signs;        /* it is said to be what an AWS signature was made with */
 };
 
-/* The request line and the fields, up to the body (which may be there too). */
 struct credential_scan {
 	struct bytes query, fields; /* what is left of either */
 	struct bytes accepted[2];   /* "header authorization bearer", "query key"; one a line */
+	uint64_t lengths;           /* of the names in these: one bit each, the last for longer */
 };
 
-/* `head` begins with the request line (empty lines before it are passed over). `provider` NULL: the
- * places of every provider are looked at, and none is accepted. */
+/* `head`: the request line (empty lines before it are passed over) and the fields, and nothing of
+ * the body (credential_head_bytes). `provider` NULL: the places of every provider are looked at,
+ * and none is accepted. */
 void credential_scan_init(struct credential_scan *s, struct bytes head,
 			  const struct provider *provider, const struct dialect *dialect);
 /* The next key, in the order of the bytes. False: no more. A value that is a signature made with a

@@ -3,6 +3,9 @@
 
 #include <llhttp.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 _Static_assert(sizeof(llhttp_t) <= sizeof(struct http1_parser), "room for llhttp_t");
 
@@ -75,13 +78,16 @@ static int on_value_complete(llhttp_t *p)
  * something else: servers differ in which of them they take (RFC 9110 5.3, 8.3). */
 static bool is_contradicted(const struct http1_request *r, size_t i)
 {
-	struct bytes name = http1_field_name(r, i), first;
+	struct bytes name = http1_field_name(r, i);
 
 	if (!bytes_equal_nocase(name, BYTES("content-type")) &&
 	    !bytes_equal_nocase(name, BYTES("content-encoding")))
 		return false;
-	return http1_request_find(r, name, &first) &&
-	       !bytes_equal_nocase(first, http1_field_value(r, i));
+	for (size_t before = 0; before < i; before++)
+		if (bytes_equal_nocase(http1_field_name(r, before), name))
+			return !bytes_equal_nocase(http1_field_value(r, before),
+						   http1_field_value(r, i));
+	return false;
 }
 
 /* What llhttp tolerates and a gateway must not: two readings of one message (RFC 9112 6.3, 11.2).
@@ -124,6 +130,101 @@ static enum err check_head(struct http1_request *r)
 	return ERR_AMBIGUOUS;
 }
 
+/* Each line ends in CR LF, holds no other CR, and does not begin with white space. */
+static enum err check_lines(struct http1_request *r, struct bytes head)
+{
+	while (head.len) {
+		struct bytes line = bytes_cut(&head, '\n');
+		if (line.len == 0 || bytes_find_byte(line, '\r') != line.len - 1) {
+			r->problem = "a line of the header does not end in CR LF, or holds a CR";
+			return ERR_BAD;
+		}
+		if (line.at[0] == ' ' || line.at[0] == '\t') {
+			r->problem = "a header field is folded";
+			return ERR_BAD;
+		}
+	}
+	return OK;
+}
+
+#ifdef __SSE2__
+#define STEP 16
+
+/* One bit for each of 16 bytes that is `byte`. */
+static inline uint32_t where(__m128i bytes, char byte)
+{
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte)));
+}
+
+/* The lines of these 16 bytes, `before` being the byte before them. */
+static inline bool is_plain_step(const uint8_t *at, uint8_t before)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+	/* bit 0: the byte before */
+	uint32_t cr = where(bytes, '\r') << 1 | (before == '\r');
+	uint32_t lf = where(bytes, '\n') << 1 | (before == '\n');
+	uint32_t white = where(bytes, ' ') | where(bytes, '\t');
+
+	return !((cr ^ lf >> 1) & 0xFFFF) && !(lf & white);
+}
+
+/* True: check_lines finds nothing. */
+static bool has_plain_lines(struct bytes head)
+{
+	uint8_t before = '\n';
+
+	if (head.len < STEP)
+		return false;
+	for (size_t at = 0;; at += STEP) {
+		if (at + STEP > head.len)
+			at = head.len - STEP; /* the last ones, some of them again */
+		if (at)
+			before = head.at[at - 1];
+		if (!is_plain_step(head.at + at, before))
+			return false;
+		if (at + STEP == head.len)
+			return head.at[head.len - 1] == '\n';
+	}
+}
+
+/* The next line and, if it has one, its colon; from 16 bytes at a time as long as there are so
+ * many. */
+static inline void find_line(struct bytes rest, size_t *ret_feed, size_t *ret_colon)
+{
+	size_t at = 0, colon = SIZE_MAX;
+
+	for (; rest.len - at >= STEP; at += STEP) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(rest.at + at));
+		uint32_t feeds = where(bytes, '\n'), colons = where(bytes, ':');
+		if (feeds)
+			colons &= (feeds & -feeds) - 1; /* those before it */
+		if (colons && colon == SIZE_MAX)
+			colon = at + (size_t)__builtin_ctz(colons);
+		if (feeds) {
+			*ret_feed = at + (size_t)__builtin_ctz(feeds);
+			*ret_colon = colon;
+			return;
+		}
+	}
+	for (; at < rest.len && rest.at[at] != '\n'; at++)
+		if (rest.at[at] == ':' && colon == SIZE_MAX)
+			colon = at;
+	*ret_feed = at < rest.len ? at : SIZE_MAX;
+	*ret_colon = colon;
+}
+#else
+static bool has_plain_lines(struct bytes head)
+{
+	return false;
+}
+
+static inline void find_line(struct bytes rest, size_t *ret_feed, size_t *ret_colon)
+{
+	*ret_feed = bytes_find_byte(rest, '\n');
+	*ret_colon = bytes_find_byte(bytes_slice(rest, 0, *ret_feed), ':');
+}
+#endif
+
 /* The same for the form of the head, which the parser does not report: folded lines (even before
  * the value begins), a bare LF or CR, request lines of other protocols and versions
  * (RFC 9112 2.2, 2.3, 3, 5.2, 6.1). Empty lines before the request line may stay (2.2). */
@@ -140,17 +241,8 @@ static enum err check_form(struct http1_request *r)
 		r->problem = "the first line is not that of an HTTP/1.1 request";
 		return ERR_BAD;
 	}
-	while (head.len) {
-		struct bytes line = bytes_cut(&head, '\n');
-		if (line.len == 0 || bytes_find_byte(line, '\r') != line.len - 1) {
-			r->problem = "a line of the header does not end in CR LF, or holds a CR";
-			return ERR_BAD;
-		}
-		if (line.at[0] == ' ' || line.at[0] == '\t') {
-			r->problem = "a header field is folded";
-			return ERR_BAD;
-		}
-	}
+	if (!has_plain_lines(head))
+		return check_lines(r, head);
 	if (is_old && r->chunked) {
 		r->problem = "a transfer coding in HTTP/1.0";
 		return ERR_AMBIGUOUS;
@@ -543,14 +635,14 @@ enum err http1_response_eof(struct http1_response *r)
 bool http1_head_next(struct bytes *rest, struct bytes *ret_name, struct bytes *ret_value)
 {
 	while (rest->len) {
-		size_t feed = bytes_find_byte(*rest, '\n');
+		size_t feed, colon;
+		find_line(*rest, &feed, &colon);
 		struct bytes line = bytes_slice(*rest, 0, feed);
 		*rest = bytes_from(*rest, feed == SIZE_MAX ? feed : feed + 1);
-		if (line.len && line.at[line.len - 1] == '\r')
-			line.len--;
-		size_t colon = bytes_find_byte(line, ':');
 		if (colon == SIZE_MAX)
 			continue;
+		if (line.at[line.len - 1] == '\r')
+			line.len--;
 		*ret_name = bytes_slice(line, 0, colon);
 		*ret_value = bytes_trim(bytes_from(line, colon + 1));
 		return true;

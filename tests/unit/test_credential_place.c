@@ -18,6 +18,7 @@ static void list_places(const char *provider, struct bytes head, char *ret, size
 
 	CHECK(!provider || p);
 	ret[0] = '\0';
+	head = bytes_slice(head, 0, credential_head_bytes(head));
 	credential_scan_init(&s, head, p, p ? p->dialect : NULL);
 	while (credential_scan_next(&s, &place)) {
 		CHECK(place.key.at >= head.at &&

@@ -99,6 +99,23 @@ bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len)
 	return true;
 }
 
+void bytes_put_lower(uint8_t *to, struct bytes from)
+{
+	size_t i = 0;
+
+#ifdef __SSE2__
+	for (; from.len - i >= 16; i += 16)
+		_mm_storeu_si128((__m128i *)(void *)(to + i), lowered(sixteen_at(from.at + i)));
+	if (from.len - i >= 8) {
+		__m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)(from.at + i));
+		_mm_storel_epi64((__m128i *)(void *)(to + i), lowered(eight));
+		i += 8;
+	}
+#endif
+	for (; i < from.len; i++)
+		to[i] = lower(from.at[i]);
+}
+
 int bytes_compare(struct bytes a, struct bytes b)
 {
 	size_t n = a.len < b.len ? a.len : b.len;

@@ -80,6 +80,9 @@ static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
 						 bytes_same_nocase(a.at, b.at, a.len)));
 }
 
+/* Copies with ASCII letters in lower case; `to` has room for all of it and does not overlap. */
+void bytes_put_lower(uint8_t *to, struct bytes from);
+
 /* Memory order, shorter first on a common prefix: <0, 0, >0. */
 int bytes_compare(struct bytes a, struct bytes b);
 static inline bool bytes_starts(struct bytes whole, struct bytes prefix)

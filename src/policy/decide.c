@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "policy/decide.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "policy/decide_part.h"
@@ -250,11 +251,24 @@ void decide_observe(struct decision *d, const struct decision *found)
 	phrase_put(&p, found->reason);
 }
 
+/* Nothing is decided, and nothing said. The room for texts is large, and is left as it is. */
+static void clear(struct decision *d)
+{
+	size_t behind = offsetof(struct decision, reason) + sizeof d->reason;
+
+	memset(d, 0, offsetof(struct decision, rule));
+	d->rule[0] = d->reason[0] = '\0';
+	memset((uint8_t *)d + behind, 0, sizeof *d - behind);
+	d->code = "";
+}
+
 /* The first refusal, if any. With `look` all rules are asked. */
 static void ask_rules(const struct matter *m, look_fn *look, void *context, struct decision *d)
 {
-	struct decision found = {.code = ""};
+	struct decision found;
 	bool refused = false;
+
+	clear(&found);
 
 	for (size_t k = 0; k < decide_kind_count; k++) {
 		const struct rule_kind *kind = &decide_kinds[k];
@@ -352,8 +366,7 @@ void decide_explain(const struct policy *p, const struct question *q, look_fn *l
 	struct decision *d = ret_decision;
 	struct matter m;
 
-	memset(d, 0, sizeof *d);
-	d->code = "";
+	clear(d);
 	if (!p) {
 		decide_refuse(
 			d, 503, "no_policy", "no_policy",

@@ -7,11 +7,6 @@
  * is a wildcard. */
 #define FRESH '\x01'
 
-static uint8_t lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
-
 static bool is_wildcard(uint8_t c)
 {
 	return c == '*' || c == '?';
@@ -51,11 +46,9 @@ enum err pattern_canonical_name(const char *provider, struct bytes model,
 	}
 	if (prefix.len > PROVIDER_NAME_BYTES_MAX || model.len > MODEL_BYTES_MAX)
 		return ERR_LIMIT;
-	for (size_t i = 0; i < prefix.len; i++)
-		storage[i] = (char)lower(prefix.at[i]);
+	bytes_put_lower((uint8_t *)storage, prefix);
 	storage[prefix.len] = '/';
-	for (size_t i = 0; i < model.len; i++)
-		storage[prefix.len + 1 + i] = (char)lower(model.at[i]);
+	bytes_put_lower((uint8_t *)storage + prefix.len + 1, model);
 	*ret_name = bytes_of(storage, prefix.len + 1 + model.len);
 	return OK;
 }
@@ -80,8 +73,7 @@ static struct bytes name_prefix(const char *provider, char storage[PROVIDER_NAME
 
 	if (name.len > PROVIDER_NAME_BYTES_MAX)
 		return BYTES_NONE;
-	for (size_t i = 0; i < name.len; i++)
-		storage[i] = (char)lower(name.at[i]);
+	bytes_put_lower((uint8_t *)storage, name);
 	storage[name.len] = '/';
 	return bytes_of(storage, name.len + 1);
 }

@@ -2,6 +2,9 @@
 #include "policy/phrase.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define DOTS "..."
 
@@ -48,21 +51,50 @@ static void cut(struct phrase *p)
 	p->len = len + room;
 }
 
-#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+#ifdef __SSE2__
+#define STEP 16
 
-/* How many bytes at the front stand for themselves: printable ASCII, which most of all text is.
- * Eight at a time: each test sets the top bit of the bytes it means, and of others only above the
+/* How many of 16 bytes at the front stand for themselves. As signed, what is above 0x7F is below
+ * 0x20. */
+static inline size_t plain_step(const uint8_t *at)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+	__m128i odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+				   _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)));
+	unsigned where = (unsigned)_mm_movemask_epi8(odd);
+
+	return where ? (size_t)__builtin_ctz(where) : STEP;
+}
+#else
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+#define STEP             8
+
+/* The same of 8. Each test sets the top bit of the bytes it means, and of others only above the
  * first true hit. */
+static inline size_t plain_step(const uint8_t *at)
+{
+	uint64_t word, hit;
+
+	memcpy(&word, at, sizeof word);
+	hit = (word - EACH_BYTE(0x20)) | word | ((word & EACH_BYTE(0x7F)) + EACH_BYTE(1));
+	hit &= EACH_BYTE(0x80);
+	return hit ? (size_t)__builtin_ctzll(hit) / 8 : STEP;
+}
+#endif
+
+/* How many bytes at the front stand for themselves: printable ASCII, which most of all text is. */
 static size_t plain_run(struct bytes text)
 {
 	size_t i = 0;
 
-	for (; text.len - i >= 8; i += 8) {
-		uint64_t word, hit;
-		memcpy(&word, text.at + i, sizeof word);
-		hit = (word - EACH_BYTE(0x20)) | word | ((word & EACH_BYTE(0x7F)) + EACH_BYTE(1));
-		if (hit & EACH_BYTE(0x80))
-			break;
+	for (; text.len - i >= STEP; i += STEP) {
+		size_t plain = plain_step(text.at + i);
+		if (plain < STEP)
+			return i + plain;
+	}
+	if (i && i < text.len) { /* the last ones, some of them again */
+		i = text.len - STEP;
+		return i + plain_step(text.at + i);
 	}
 	while (i < text.len && text.at[i] >= 0x20 && text.at[i] < 0x7F)
 		i++;

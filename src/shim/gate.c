@@ -40,6 +40,7 @@ static void renew_rules(struct gate *g)
 	if (fresh != g->rules) {
 		memset(g->named, 0, sizeof g->named);
 		g->prices.known = false;
+		g->matched.target_bytes = 0;
 	}
 	rules_drop(g->rules);
 	g->rules = fresh;

@@ -173,9 +173,11 @@ static bool within_limits(struct gate *g, const struct request_view *view, const
 			  struct decision *d)
 {
 	const struct quota_call q = {g->id, g->rules, g->provider, call, view->body};
+
+	if (!d->limited_count)
+		return true;
 	struct decision met = *d;
 	enum err e = quota_take(&g->tickets, &q, &met, &g->retry_after_s);
-
 	if (!e) {
 		*d = met; /* it may tell of a limit that is only observed */
 		return true;

@@ -69,19 +69,41 @@ static const struct provider *named_provider(struct gate *g)
 	return found ? found : peer_find_provider(policy, BYTES_NONE, 0, &g->peer);
 }
 
+/* Which endpoint the request is for, or none, and the dialect. */
+static void match_endpoint(struct gate *g)
+{
+	const char *method = exchange_request(g->exchange)->method;
+	struct bytes target = http1_request_target(exchange_request(g->exchange));
+	struct matched *m = &g->matched;
+	struct match match;
+
+	if (!m->target_bytes || m->provider != g->provider || m->method != method ||
+	    !bytes_equal(bytes_of(m->target, m->target_bytes), target)) {
+		provider_match(g->provider, bytes_str(method), exchange_path(g->exchange), &match);
+		m->provider = g->provider;
+		m->method = method;
+		m->dialect = match.dialect;
+		m->endpoint = match.endpoint;
+		m->target_bytes = 0;
+		if (target.len && target.len <= sizeof m->target && target.at[0] == '/' &&
+		    bytes_find_byte(target, '?') == SIZE_MAX) {
+			memcpy(m->target, target.at, target.len);
+			m->target_bytes = target.len;
+		}
+	}
+	g->dialect = m->dialect;
+	g->endpoint = m->endpoint;
+}
+
 /* Which of the provider's endpoints is it? True: none, and the host serves other things too.
  * `host` is what the request says, `name` what the connection was made to. */
 static bool settle_endpoint(struct gate *g, struct bytes name, struct bytes host, uint16_t port)
 {
 	const struct policy *policy = g->rules ? g->rules->policy : NULL;
 	const struct provider *named;
-	struct match match;
 
-	provider_match(g->provider, bytes_str(exchange_request(g->exchange)->method),
-		       exchange_path(g->exchange), &match);
-	g->dialect = match.dialect;
-	g->endpoint = match.endpoint;
-	if (match.endpoint || !provider_shares_host(g->provider, name.len ? name : host, port))
+	match_endpoint(g);
+	if (g->endpoint || !provider_shares_host(g->provider, name.len ? name : host, port))
 		return false;
 	/* Who names another provider within means that one. */
 	named = host.len ? policy_find_provider(policy, host, port) : NULL;

@@ -81,6 +81,19 @@ static bool is_gateway_key(const struct credential_place *place, struct key_text
 	return gateway_key_claims(t->text);
 }
 
+/* What is wrong with a gateway key's place, or with there being another one. */
+static bool fault_of_place(struct gate_key_fault *f, const struct credential_place *place,
+			   const struct credential_scan *s, const struct provider *provider)
+{
+	struct decision d = {.code = ""};
+
+	if (!place->accepted)
+		key_refuse_place(&d, place, s, provider->name);
+	else
+		key_refuse_two(&d);
+	return fault_of(f, &d);
+}
+
 /* All keys of the head; *ret_key is the gateway key. */
 static bool collect(struct gate_key *k, struct bytes head, const struct provider *provider,
 		    const struct dialect *dialect, struct key_text *ret_key,
@@ -88,27 +101,27 @@ static bool collect(struct gate_key *k, struct bytes head, const struct provider
 {
 	struct credential_scan s;
 	struct credential_place place;
-	struct decision d = {.action = ACTION_ALLOW};
 	struct key_text next;
+	bool fine = true;
 
+	next.text = BYTES_NONE;
 	credential_scan_init(&s, head, provider, dialect);
-	while (d.action == ACTION_ALLOW && credential_scan_next(&s, &place)) {
+	while (fine && credential_scan_next(&s, &place)) {
 		keep_first(k, head, &place);
 		if (!is_gateway_key(&place, k->given ? &next : ret_key)) {
 			k->raw = k->raw || !place.foreign;
 			continue;
 		}
-		if (!place.accepted)
-			key_refuse_place(&d, &place, &s, provider->name);
-		else if (k->given && !bytes_equal(ret_key->text, next.text))
-			key_refuse_two(&d);
+		if (!place.accepted || (k->given && !bytes_equal(ret_key->text, next.text)))
+			fine = fault_of_place(f, &place, &s, provider);
 		if (!k->given)
 			keep_place(k, place.name);
 		k->given = true;
 	}
-	wipe(&next, sizeof next);
-	k->looked = d.action == ACTION_ALLOW;
-	return k->looked || fault_of(f, &d);
+	if (next.text.len)
+		wipe(&next, sizeof next);
+	k->looked = fine;
+	return fine;
 }
 
 static bool is_still_good(const struct gate_key *k, const struct gate_key_question *q,

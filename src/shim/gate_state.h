@@ -40,6 +40,19 @@ struct named {
 	const struct provider *provider; /* NULL: nobody */
 };
 
+#define MATCHED_TARGET_MAX 128
+
+/* What the last request was for, by the rules in force: a connection mostly asks for one thing.
+ * Targets with a query are not kept, a key may stand there. */
+struct matched {
+	size_t target_bytes; /* 0: nothing is kept */
+	const struct provider *provider;
+	const char *method; /* the parser's own text */
+	const struct dialect *dialect;
+	const struct endpoint *endpoint;
+	uint8_t target[MATCHED_TARGET_MAX];
+};
+
 enum { NAMED_BY_PEER, NAMED_BY_HOST, NAMED_COUNT }; /* where the port comes from */
 
 struct gate {
@@ -52,6 +65,7 @@ struct gate {
 	struct rules *rules;             /* that the request under way is decided by */
 	struct named named[NAMED_COUNT]; /* by these rules, and forgotten with them */
 	struct pricing_memo prices;      /* likewise */
+	struct matched matched;          /* likewise */
 	struct link_facts link;
 	bool described, gone; /* gone: the library's session must not be asked any more */
 	struct peer peer;

@@ -27,10 +27,10 @@ static void only_ascii_letters_lose_their_case(void)
 				tap_fail(__FILE__, __LINE__, "%u and %u", a, b);
 		}
 	}
-	/* Eight bytes are compared at once, the last of them twice: the same at every place. */
-	for (size_t len = 1; len <= 20; len++) {
+	/* Sixteen bytes are compared at once, the last of them twice: the same at every place. */
+	for (size_t len = 1; len <= 36; len++) {
 		for (size_t at = 0; at < len; at++) {
-			uint8_t one[20], two[20];
+			uint8_t one[36], two[36];
 			for (unsigned a = 0; a < 256; a++) {
 				memset(one, 'x', sizeof one);
 				memset(two, 'X', sizeof two);
@@ -48,6 +48,23 @@ static void only_ascii_letters_lose_their_case(void)
 	}
 	CHECK(bytes_equal_nocase(BYTES("Content-Type"), BYTES("cONTENT-tYPE")));
 	CHECK(!bytes_equal_nocase(BYTES("Content-Type"), BYTES("Content-Typ")));
+}
+
+static void lower_case_is_put_at_every_length(void)
+{
+	uint8_t text[70], out[71];
+
+	for (size_t len = 0; len <= sizeof text; len++)
+		for (unsigned first = 0; first < 256; first += 5) {
+			for (size_t i = 0; i < len; i++)
+				text[i] = (uint8_t)(first + i);
+			memset(out, '#', sizeof out);
+			bytes_put_lower(out, tap_guarded(bytes_of(text, len)));
+			for (size_t i = 0; i < len; i++)
+				CHECK_U64(out[i], text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32u
+										   : text[i]);
+			CHECK(out[len] == '#');
+		}
 }
 
 static void the_order_is_memory_order_and_shorter_first(void)
@@ -577,6 +594,7 @@ static void wiping_leaves_zeros(void)
 int main(void)
 {
 	RUN_TESTS(TEST(views_compare_by_content), TEST(only_ascii_letters_lose_their_case),
+		  TEST(lower_case_is_put_at_every_length),
 		  TEST(the_order_is_memory_order_and_shorter_first),
 		  TEST(a_start_and_an_end_may_be_empty_or_all),
 		  TEST(finding_gives_the_first_place_or_none),

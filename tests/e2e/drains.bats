@@ -122,6 +122,24 @@ status_of() {
 	assert_equal "$(exchanges "$OUT")" "$(cat "$BATS_TEST_TMPDIR/ids")"
 }
 
+# Is all that was acknowledged in the file that survives a power cut? $late: seconds after the other file.
+cursor_is_on_disk() {
+	cmp "$SINKS/out.cursor" "$SINKS/out.cursor.now" || return 1
+	late=$(($(stat -c %Z "$SINKS/out.cursor") - $(stat -c %Y "$SINKS/out.cursor.now")))
+	((late >= 0))
+}
+
+@test "what was acknowledged is brought to the disk once a second" {
+	drain_to "$(file_sink out)"
+	start_drain
+	for _ in 1 2; do
+		make_log
+		until_true 'all is there' has_all "$OUT"
+		until_true 'the cursor is on the disk' cursor_is_on_disk
+		((late <= 5)) || fail "it came $late s late" # a busy machine has other things to do
+	done
+}
+
 @test "each sink gets its own: filter, fields, size" {
 	drain_to "$(file_sink meta), $(file_sink full ', "fields": "full"'),
 		$(file_sink chosen ', "fields": ["gen_ai.request.*"]'),

@@ -248,24 +248,38 @@ assert_nothing_was_shaken() {
 	assert_success
 }
 
-@test 'attempts that come at once are counted in one record' {
+@test 'attempts within a second are counted in one record, those after it in the next' {
 	start_provider --plain
 	hello >hello
 	cat >again.py <<-'PY'
-		import socket, sys
-		for _ in range(50):
+		import socket, sys, time
+		def attempt():
 		    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 		    try:
 		        s.sendall(open("hello", "rb").read())
 		        sys.exit("it went out")
 		    except ConnectionRefusedError:
 		        s.close()
+		begun = time.monotonic()
+		attempt()
+		first, count = time.monotonic(), 1
+		while count < 50 or time.monotonic() - first < 1.1:
+		    attempt()
+		    count += 1
+		    time.sleep(0 if count < 50 else 0.05)
+		attempt() # more than a second after the first, however slow the machine
+		attempt()
+		print(count + 2, int(time.monotonic() - begun))
 	PY
 	explained $PYTHON again.py "$PORT"
 	assert_success
 	assert_explained
-	assert_equal "$(connections 'map(.connection.attempts) | add')" 50
-	assert [ "$(connections length)" -le 5 ]
+	read -r attempts seconds <<<"$output"
+	assert_equal "$(connections 'map(.connection.attempts) | add')" "$attempts"
+	# one each second, and the rest when the program ends
+	assert [ "$(connections length)" -ge 3 ]
+	assert [ "$(connections length)" -le $((seconds + 2)) ]
+	assert_equal "$(connections '.[0].connection.attempts')" 1
 	assert_no_byte_came
 }
 

@@ -473,13 +473,17 @@ tsan: packages-check ## programs with many threads under ThreadSanitizer: no rep
 	@$(TSAN_MAKE) SANLINK="$(TSAN_LINK)" $(patsubst %,$(BUILD)-tsan/tests/%,thread_client gnutls_client race)
 	@BUILD=$(BUILD) TSAN=$(abspath $(BUILD)-tsan) bats --setup-suite-file tests/e2e/setup_suite.bash tests/tsan/threads.bats
 
-valgrind: packages-check ## library, tool and collector under valgrind: no error, nothing lost
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(BUILD)/tests/%,provider thread_client wrong_memory)
+valgrind: packages-check ## library, tool, collector and drain under valgrind: no error, nothing lost
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(BUILD)/tests/%,provider thread_client make-log wrong_memory same_program.so)
 	@BUILD=$(BUILD) bats --setup-suite-file tests/e2e/setup_suite.bash tests/valgrind/memory.bats
 
 $(BUILD)/tests/wrong_memory: tests/valgrind/wrong_memory.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -g -O0 -w -o $@ $^
+
+$(BUILD)/tests/same_program.so: tests/valgrind/same_program.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -fPIC -shared -o $@ $^
 
 $(BUILD)/tests/race: tests/tsan/race.c
 	@mkdir -p $(@D)

@@ -12,6 +12,7 @@ setup() {
 
 teardown() {
 	[[ ! ${DAEMON:-} ]] || kill "$DAEMON" 2>/dev/null || true
+	[[ ! ${RECEIVER:-} ]] || kill "$RECEIVER" || true
 	stop_provider
 	chattr -R -a "$T" 2>/dev/null || true
 	rm -rf "$T"
@@ -63,6 +64,13 @@ end_daemon() {
 	wait "$DAEMON" || fail "aigwd ended with $?"
 	DAEMON=
 	assert_nothing_found aigwd
+}
+
+QUICK='"batch_wait_ms": 20, "retry_first_ms": 10, "retry_max_ms": 50, "heartbeat_s": 0'
+
+# delivered FILE: how many exchanges are there.
+delivered() {
+	grep -csE '"type": ?"exchange"' "$1" || true
 }
 
 collector_policy() {
@@ -122,6 +130,32 @@ collector_policy() {
 	shimmed curl -s -H "Authorization: Bearer $API_KEY" -d "$(call gpt-4)" "$OPENAI/chat/completions" >/dev/null
 	assert_equal "$(records 'map(.outcome) | unique | contains(["complete", "refused"])')" true
 	end_daemon
+}
+
+@test 'the drain: to a file, and over HTTP with one event that is refused' {
+	local ready port processes end=$((SECONDS + 60))
+	mkdir "$T/log"
+	"$BIN/make-log" "$T/log" "$RECIPIENT" many=30 >ids
+	sed -n 7p ids >words
+	mkfifo receiver
+	"$ROOT/tests/bin/picky-receiver" receiver over-http words >receiver.out 2>&1 3>&- &
+	RECEIVER=$!
+	exec {ready}<>receiver
+	read -r -t 20 -u "$ready" port
+	write_policy "{ \"version\": 1, \"audit\": { \"recipients\": [\"$RECIPIENT\"], \"directory\": \"$T/log\" },
+		\"environments\": { \"test\": {} }, \"default_environment\": \"test\",
+		\"drains\": { \"sinks\": { \"file\": { \"type\": \"file\", \"to\": \"$PWD/to-file\", $QUICK, \"fields\": \"full\" },
+			\"web\": { \"type\": \"https\", \"to\": \"http://127.0.0.1:$port/\", \"insecure_http\": true,
+				\"dead_letter_after\": 2, $QUICK } } } }"
+	# a sender is this program executed anew
+	LD_PRELOAD=$BIN/same_program.so AIGW_TEST_PROGRAM=$BUILD/aigwd watched_daemon draining --drain
+	until [[ $(delivered to-file) = 30 && $(delivered over-http) = 29 && -s $AIGW_HOME/state/sinks/web.dead ]]; do
+		((SECONDS < end)) || fail "$(delivered to-file) and $(delivered over-http): $(aigw drain status)"
+		read -r -t 0.05 <><(:) || true
+	done
+	end_daemon
+	processes=("$T"/valgrind.*) # a keeper, two feeders, two senders
+	[[ ${#processes[@]} -ge 5 ]] || fail "valgrind has seen ${processes[*]}"
 }
 
 @test 'the tool: log, show, verify, export' {

@@ -401,7 +401,7 @@ void feed_say(struct feed *f, uint64_t now_ns, bool always)
 	bool changed;
 
 	f->status.updated_ns = f->said.updated_ns;
-	changed = memcmp(&f->status, &f->said, sizeof f->said) != 0;
+	changed = !status_is_same(&f->status, &f->said);
 	if (!always && !changed && sys_now_ns() - f->said.updated_ns < STATUS_IDLE_NS)
 		return;
 	f->status.updated_ns = sys_now_ns();

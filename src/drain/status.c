@@ -56,6 +56,27 @@ static enum err put_value(struct buf *out, const struct drain_status *s,
 	return buf_put_json_string(out, bytes_str(in(s, f)));
 }
 
+static bool is_same_value(const void *a, const void *b, enum status_kind kind)
+{
+	switch (kind) {
+	case NUMBER:
+		return *(const uint64_t *)a == *(const uint64_t *)b;
+	case FLAG:
+		return *(const bool *)a == *(const bool *)b;
+	case TEXT:
+		break;
+	}
+	return strcmp(a, b) == 0;
+}
+
+bool status_is_same(const struct drain_status *a, const struct drain_status *b)
+{
+	for (size_t i = 0; i < FIELDS; i++)
+		if (!is_same_value(in(a, &fields[i]), in(b, &fields[i]), fields[i].kind))
+			return false;
+	return true;
+}
+
 enum err status_put(struct buf *out, const struct drain_status *s)
 {
 	enum err e = OK;

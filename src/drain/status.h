@@ -59,6 +59,9 @@ MUST_USE enum err status_put(struct buf *out, const struct drain_status *s);
 /* ERR_BAD, ERR_LIMIT. Keys that are not known are passed over. Pure. */
 MUST_USE enum err status_parse(struct bytes text, struct drain_status *ret_status);
 
+/* Do both say the same? */
+bool status_is_same(const struct drain_status *a, const struct drain_status *b);
+
 /* Puts `text` into a status, cut at a character. */
 void status_text(char ret_text[STATUS_TEXT_MAX], struct bytes text);
 

@@ -182,6 +182,38 @@ static void a_status_is_read_as_it_was_written(void)
 	CHECK_ERR(status_parse(BYTES("{\"type\":\"012345678901234\"}"), &back), OK);
 }
 
+static void two_statuses_are_the_same_when_they_say_the_same(void)
+{
+	struct drain_status a, b;
+
+	memset(&a, 0, sizeof a);
+	memset(&b, 0xA5, sizeof b); /* between and behind what is said */
+#define FIELD(member, key) a.member = b.member = 7;
+	STATUS_NUMBERS(FIELD)
+#undef FIELD
+	a.required = b.required = true;
+	a.wrong = b.wrong = false;
+	for (char *const *text =
+		     (char *const[]){b.sink, b.type, b.answer, b.failure, b.problem, NULL};
+	     *text; text++)
+		**text = '\0';
+	CHECK(status_is_same(&a, &b));
+#define FIELD(member, key)                                                                         \
+	b.member++;                                                                                \
+	CHECK(!status_is_same(&a, &b));                                                            \
+	b.member--;
+	STATUS_NUMBERS(FIELD)
+#undef FIELD
+	b.wrong = true;
+	CHECK(!status_is_same(&a, &b));
+	b.wrong = false;
+	strcpy(b.failure, "no");
+	CHECK(!status_is_same(&a, &b));
+	b.failure[0] = '\0';
+	strcpy(a.type, "file");
+	CHECK(!status_is_same(&a, &b));
+}
+
 static void a_text_is_cut_between_characters(void)
 {
 	char text[2 * STATUS_TEXT_MAX], cut[STATUS_TEXT_MAX];
@@ -220,9 +252,10 @@ static void a_sink_is_well_or_it_is_said_why_not(void)
 
 int main(void)
 {
-	RUN_TESTS(TEST(a_dead_letter_is_read_as_it_was_written),
-		  TEST(a_line_that_is_none_is_refused),
-		  TEST(letters_are_kept_and_taken_out_one_by_one),
-		  TEST(a_status_is_read_as_it_was_written), TEST(a_text_is_cut_between_characters),
-		  TEST(a_sink_is_well_or_it_is_said_why_not));
+	RUN_TESTS(
+		TEST(a_dead_letter_is_read_as_it_was_written), TEST(a_line_that_is_none_is_refused),
+		TEST(letters_are_kept_and_taken_out_one_by_one),
+		TEST(a_status_is_read_as_it_was_written),
+		TEST(two_statuses_are_the_same_when_they_say_the_same),
+		TEST(a_text_is_cut_between_characters), TEST(a_sink_is_well_or_it_is_said_why_not));
 }

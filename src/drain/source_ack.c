@@ -359,7 +359,7 @@ enum err source_single_put(struct source *s, uint64_t ticket, struct buf *out)
 
 	if (!f || f->ref_count == 0 || f->unopened || f->sealed)
 		return ERR_MISSING;
-	sorted = malloc(f->ref_count * sizeof *sorted);
+	sorted = calloc(f->ref_count, sizeof *sorted);
 	if (!sorted)
 		return ERR_NOMEM;
 	memcpy(sorted, f->refs, f->ref_count * sizeof *sorted);

@@ -203,7 +203,7 @@ static enum err restore_wanted(struct source_segment *g, const struct progress_s
 
 	if (p->spot_count == 0)
 		return OK;
-	g->wanted = malloc(p->spot_count * sizeof *g->wanted);
+	g->wanted = calloc(p->spot_count, sizeof *g->wanted);
 	if (!g->wanted)
 		return ERR_NOMEM;
 	while (g->wanted_count < p->spot_count &&

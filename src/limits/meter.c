@@ -74,6 +74,19 @@ static bool is_same_or_next(uint32_t window, uint32_t now)
 	return window == now || window == now + 1;
 }
 
+/* Where the amount of a kind is: inside, whatever kind it is. */
+static size_t rate_place(enum limit_kind kind)
+{
+	return kind == LIMIT_TOKENS_PER_MINUTE;
+}
+
+static size_t budget_place(enum limit_kind kind)
+{
+	size_t place = (size_t)kind - LIMIT_TOKENS_PER_DAY;
+
+	return place < METER_BUDGETS ? place : 0;
+}
+
 #define TOLD_BITS 3u
 #define TOLD_MASK ((1u << TOLD_BITS) - 1)
 
@@ -87,7 +100,7 @@ static void begin_window(struct meter *a, bool monthly)
 	for (int kind = LIMIT_TOKENS_PER_DAY; kind <= LIMIT_USD_PER_MONTH; kind++) {
 		if (limit_is_monthly((enum limit_kind)kind) != monthly)
 			continue;
-		a->spent[kind - LIMIT_TOKENS_PER_DAY] = 0;
+		a->spent[budget_place((enum limit_kind)kind)] = 0;
 		a->told &= ~(TOLD_MASK << told_shift((enum limit_kind)kind));
 	}
 }
@@ -146,7 +159,7 @@ static uint64_t time_of(uint64_t amount, uint64_t per_minute)
 
 static uint64_t arrival(const struct meter *a, enum limit_kind kind, uint64_t now_ns)
 {
-	uint64_t at = a->arrival_ns[kind], last = plus(now_ns, METER_DEBT_NS);
+	uint64_t at = a->arrival_ns[rate_place(kind)], last = plus(now_ns, METER_DEBT_NS);
 
 	return at < now_ns ? now_ns : at < last ? at : last;
 }
@@ -165,7 +178,7 @@ uint64_t meter_used(const struct meter *a, const struct limit_values *v, enum li
 	case LIMIT_RATE:
 		return amount_of(arrival(a, kind, now_ns) - now_ns, v->value[kind]);
 	case LIMIT_BUDGET:
-		return a->spent[kind - LIMIT_TOKENS_PER_DAY];
+		return a->spent[budget_place(kind)];
 	default:
 		return a->running;
 	}
@@ -239,8 +252,8 @@ static void move_arrival(struct meter *a, const struct limit_values *v, enum lim
 			 uint64_t amount, uint64_t now_ns)
 {
 	if (limit_given(v, kind))
-		a->arrival_ns[kind] = plus(arrival(a, kind, now_ns),
-					   time_of(amount, v->value[kind]));
+		a->arrival_ns[rate_place(kind)] = plus(arrival(a, kind, now_ns),
+						       time_of(amount, v->value[kind]));
 }
 
 void meter_charge(struct meter *a, const struct limit_values *v,
@@ -250,7 +263,7 @@ void meter_charge(struct meter *a, const struct limit_values *v,
 	move_arrival(a, v, LIMIT_REQUESTS_PER_MINUTE, capped(wanted->requests), now_ns);
 	move_arrival(a, v, LIMIT_TOKENS_PER_MINUTE, capped(wanted->tokens), now_ns);
 	for (int kind = LIMIT_TOKENS_PER_DAY; kind <= LIMIT_USD_PER_MONTH; kind++) {
-		uint64_t *spent = &a->spent[kind - LIMIT_TOKENS_PER_DAY];
+		uint64_t *spent = &a->spent[budget_place(kind)];
 		*spent = plus(*spent, amount_for((enum limit_kind)kind, wanted));
 	}
 }
@@ -265,9 +278,9 @@ static void settle_rate(struct meter *a, const struct limit_values *v, enum limi
 	if (used > taken)
 		move_arrival(a, v, kind, used - taken, now_ns);
 	else
-		a->arrival_ns[kind] = minus(a->arrival_ns[kind],
-					    time_of(taken, v->value[kind]) -
-						    time_of(used, v->value[kind]));
+		a->arrival_ns[rate_place(kind)] = minus(a->arrival_ns[rate_place(kind)],
+							time_of(taken, v->value[kind]) -
+								time_of(used, v->value[kind]));
 }
 
 void meter_settle(struct meter *a, const struct limit_values *v, const struct limits_amounts *taken,
@@ -278,7 +291,7 @@ void meter_settle(struct meter *a, const struct limit_values *v, const struct li
 	settle_rate(a, v, LIMIT_TOKENS_PER_MINUTE, capped(taken->tokens), capped(used->tokens),
 		    now_ns);
 	for (int kind = LIMIT_TOKENS_PER_DAY; kind <= LIMIT_USD_PER_MONTH; kind++) {
-		uint64_t *spent = &a->spent[kind - LIMIT_TOKENS_PER_DAY];
+		uint64_t *spent = &a->spent[budget_place(kind)];
 		if (limit_is_monthly((enum limit_kind)kind) ? a->month != windows.month
 							    : a->day != windows.day)
 			continue;
@@ -312,7 +325,7 @@ unsigned meter_next_alert(struct meter *a, const struct limit_values *v, enum li
 {
 	for (int kind = LIMIT_TOKENS_PER_DAY; kind <= LIMIT_USD_PER_MONTH; kind++) {
 		unsigned shift = told_shift((enum limit_kind)kind);
-		uint64_t used = a->spent[kind - LIMIT_TOKENS_PER_DAY];
+		uint64_t used = a->spent[budget_place(kind)];
 		if (!limit_given(v, (enum limit_kind)kind) || !v->value[kind])
 			continue;
 		for (unsigned i = TOLD_BITS; i-- > 0;) {

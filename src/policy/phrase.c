@@ -42,7 +42,7 @@ static void cut(struct phrase *p)
 	size_t len = p->len;
 
 	p->cut = true;
-	while (len + room + 1 > p->cap) {
+	while (len && len + room + 1 > p->cap) {
 		len--;
 		while (len && ((uint8_t)p->at[len] & 0xC0) == 0x80)
 			len--;

@@ -227,6 +227,16 @@ static uint64_t step_index(struct bytes name)
 	return bytes_parse_u64(name, UINT64_MAX - 1, &v) ? UINT64_MAX : v;
 }
 
+/* The step before the one at `slash`; that of the first is itself. */
+static const char *step_before(const char *pointer, const char *slash)
+{
+	size_t at = (size_t)(slash - pointer);
+
+	while (at && pointer[--at] != '/')
+		;
+	return pointer + at;
+}
+
 /* Goes on until a value that the pointer's steps up to and including *slash name begins, and moves
  * *slash to the next one. Of two members with one name the first may lack what the second has, so a
  * container that ends without a match takes one step back instead of ending the search. */
@@ -246,9 +256,7 @@ static enum err find_step(struct json *j, const char *pointer, const char **slas
 				e = json_next(j, &t);
 				return e == ERR_END ? ERR_MISSING : e;
 			}
-			do
-				--*slash;
-			while (**slash != '/');
+			*slash = step_before(pointer, *slash);
 			*index = step_index(step_name(*slash)) + 1;
 			continue;
 		}
@@ -290,9 +298,7 @@ enum err json_find(struct bytes text, const char *pointer, struct json_token *re
 		else if (slash == pointer)
 			return json_next(&j, &t) == ERR_END ? ERR_MISSING : ERR_BAD;
 		else
-			do
-				slash--;
-			while (*slash != '/');
+			slash = step_before(pointer, slash);
 		e = find_step(&j, pointer, &slash, &index, &t);
 	}
 	if (!e)

@@ -63,7 +63,7 @@ const struct provider_host *provider_find_host(const struct provider *p, struct 
 	if (host.len && host.at[host.len - 1] == '.')
 		host.len--;
 	for (size_t i = 0; i < p->host_count; i++) {
-		const struct provider_host *known = &p->hosts[i];
+		const struct provider_host *known = &provider_hosts(p)[i];
 		if (known->port && port && known->port != port)
 			continue;
 		if (host_matches(bytes_str(known->name), host))
@@ -89,7 +89,7 @@ bool provider_shares_host(const struct provider *p, struct bytes host, uint16_t 
 /* "GET /models" of the list of those that the provider does not have. */
 static bool is_dropped(const struct provider *p, const struct endpoint *e)
 {
-	struct bytes rest = bytes_str(p->dropped), line;
+	struct bytes rest = bytes_str(catalogue_text(p->dropped)), line;
 
 	while (endpoint_next_line(&rest, &line))
 		if (bytes_equal(line, bytes_str(endpoint_match(e))))
@@ -112,42 +112,44 @@ static bool match_mount(const struct provider *p, const struct mount *mount, str
 			size_t *longest, struct match *m)
 {
 	struct bytes path = bytes_of(m->path.at, m->path.len);
-	size_t base = p->loose ? 0 : endpoint_base(mount->base, path);
+	size_t base = p->loose ? 0 : endpoint_base(catalogue_text(mount->base), path);
+	const struct dialect *dialect = dialect_of(mount->dialect);
 
 	if (base == SIZE_MAX)
 		return false;
 	if (*longest == SIZE_MAX || base > *longest) {
 		*longest = base;
-		m->dialect = mount->dialect;
+		m->dialect = dialect;
 	}
-	if (!match_list(p, &mount->dialect->facts->endpoints, method, bytes_from(path, base), m))
+	if (!match_list(p, &dialect->facts->endpoints, method, bytes_from(path, base), m))
 		return false;
-	m->dialect = mount->dialect;
+	m->dialect = dialect;
 	return true;
 }
 
 void provider_match(const struct provider *p, struct bytes method, struct bytes path,
 		    struct match *ret_match)
 {
-	const struct mount anywhere = {p->dialect, ""};
+	const struct mount anywhere = {.dialect = p->dialect};
+	const struct endpoints own = provider_endpoints(p);
 	struct match *m = ret_match;
 	size_t longest = SIZE_MAX;
 
-	m->dialect = p->dialect;
+	m->dialect = provider_dialect(p);
 	m->endpoint = NULL;
 	m->model = BYTES_NONE;
 	endpoint_path_set(&m->path, path);
 	path = bytes_of(m->path.at, m->path.len);
-	if (match_list(p, &p->own, method, path, m)) {
+	if (match_list(p, &own, method, path, m)) {
 		if (m->endpoint->dialect)
-			m->dialect = m->endpoint->dialect;
+			m->dialect = dialect_of(m->endpoint->dialect);
 		return;
 	}
 	/* Of a server of one's own, its dialect's endpoints come first. */
 	if (p->loose && match_mount(p, &anywhere, method, &longest, m))
 		return;
 	for (size_t i = 0; i < p->mount_count; i++)
-		if (match_mount(p, &p->mounts[i], method, &longest, m))
+		if (match_mount(p, &provider_mounts(p)[i], method, &longest, m))
 			return;
 	if (!p->loose && !p->mount_count && !p->no_mounts)
 		(void)match_mount(p, &anywhere, method, &longest, m);
@@ -155,10 +157,10 @@ void provider_match(const struct provider *p, struct bytes method, struct bytes 
 
 bool catalogue_has_endpoint(struct bytes method, struct bytes path)
 {
-	struct provider anybody = {.loose = true, .dropped = ""};
+	struct provider anybody = {.loose = true, .dialect = DIALECT_NONE + 1};
 	struct match match = {0};
 
-	for (size_t i = 0; !match.endpoint && (anybody.dialect = dialect_at(i)); i++)
+	for (; !match.endpoint && provider_dialect(&anybody); anybody.dialect++)
 		provider_match(&anybody, method, path, &match);
 	return match.endpoint != NULL;
 }
@@ -184,14 +186,16 @@ enum err provider_read_call(const struct provider *p, const struct request_view 
 
 const char *provider_request_id_header(const struct provider *p, const struct dialect *d)
 {
-	return p && p->request_id_header && d == p->dialect ? p->request_id_header
-							    : d->facts->request_id_header;
+	return p && p->request_id_header && d == provider_dialect(p)
+		       ? catalogue_text(p->request_id_header)
+		       : d->facts->request_id_header;
 }
 
 const struct error_shape *provider_refusal(const struct provider *p, const struct dialect *d)
 {
-	return p && p->refusal && d == p->dialect ? p->refusal
-						  : error_shape_find(bytes_str(d->facts->refusal));
+	return p && p->refusal && d == provider_dialect(p)
+		       ? &error_shapes[p->refusal - 1]
+		       : error_shape_find(bytes_str(d->facts->refusal));
 }
 
 enum err provider_put_refusal(const struct provider *p, const struct dialect *d,

@@ -4,7 +4,9 @@
  * table is made from policy/providers.json at build time (tools/dev/make-catalogue); the policy
  * adds its own entries in the same shape.
  *
- * Pure, constant data.
+ * Pure, constant data. There is no address in the table: each would be a relocation, and so the
+ * pages of the table a private copy, in every program that starts. Names are arrays therefore,
+ * other texts offsets into catalogue_texts, lists places in tables of their own.
  */
 #ifndef AIGW_LLM_CATALOGUE_H
 #define AIGW_LLM_CATALOGUE_H
@@ -13,18 +15,21 @@
 #include "llm/endpoint.h"
 #include "llm/error_shape.h"
 
+#define PROVIDER_HOST_BYTES 256 /* with NUL; RFC 1035 2.3.4: 253 bytes at most */
+#define PROVIDER_NAME_BYTES 72  /* with NUL; policies allow 63 bytes */
+
 /* "api.openai.com", "*.openai.azure.com" (`*` is one or more labels), "10.0.0.7", "[::1]". */
 struct provider_host {
-	const char *name; /* lower case, without port */
-	uint16_t port;    /* 0: any port */
-	bool shared;      /* the host serves other things too: only the endpoints that are known
-			     here are our business */
+	char name[PROVIDER_HOST_BYTES]; /* lower case, without port */
+	uint16_t port;                  /* 0: any port */
+	bool shared; /* the host serves other things too: only the endpoints that are known here are
+			our business */
 };
 
 /* An API of the provider, and the path it is mounted at: "/v1", "/v1/projects/<any>", "". */
 struct mount {
-	const struct dialect *dialect;
-	const char *base;
+	uint16_t base;   /* a text */
+	uint8_t dialect; /* enum dialect_number */
 };
 
 /* How sure we are of an entry. */
@@ -34,32 +39,63 @@ enum certainty { CERTAINTY_READ, CERTAINTY_GUESS };
 enum unknown_endpoints { UNKNOWN_UNSAID, UNKNOWN_ALLOW, UNKNOWN_REFUSE };
 
 struct provider {
-	const char *name;      /* the policy's and catalogue's id: "openai" */
-	const char *otel_name; /* gen_ai.provider.name */
-	const struct dialect *dialect;
-	const struct provider_host *hosts;
-	size_t host_count;
-	bool plaintext; /* spoken to without TLS */
-	bool loose;     /* an API may be mounted anywhere: servers of one's own */
-	/* Own endpoints first, then the mounts in this order; without a mount the dialect's
-	 * endpoints stand anywhere. */
-	const struct mount *mounts;
-	size_t mount_count;
-	bool no_mounts; /* nothing but its own endpoints */
-	struct endpoints own;
-	const char *dropped;               /* "GET /models": not of this provider; one a line */
-	const struct error_shape *refusal; /* NULL: the dialect's */
-	const char *request_id_header;     /* NULL: the dialect's */
-	const char *credentials;   /* "header authorization bearer", "query key"; one a line; NULL:
-				      the   dialect's */
-	const char *outside;       /* paths and features outside of agreements, one a line */
-	const char *date, *source; /* "2026-11"; where the facts were read */
+	char name[PROVIDER_NAME_BYTES];      /* the policy's and catalogue's id: "openai" */
+	char otel_name[PROVIDER_NAME_BYTES]; /* gen_ai.provider.name */
+	const struct provider_host *hosts;   /* a policy's own; NULL: see first_host */
+	uint16_t first_host, host_count;     /* provider_hosts */
+	uint16_t first_mount, mount_count;   /* provider_mounts */
+	uint16_t first_own, own_count;       /* provider_endpoints */
+	/* Texts; 0: none. */
+	uint16_t dropped;           /* "GET /models": not of this provider; one a line */
+	uint16_t request_id_header; /* 0: the dialect's */
+	uint16_t credentials;       /* "header authorization bearer", "query key"; one a line; 0:
+				       the dialect's */
+	uint16_t outside;           /* paths and features outside of agreements, one a line */
+	uint16_t date, source;      /* "2026-11"; where the facts were read */
+	uint8_t dialect;            /* enum dialect_number: provider_dialect */
+	uint8_t refusal; /* the number of an error shape, counted from 1; 0: the dialect's */
+	bool plaintext;  /* spoken to without TLS */
+	bool loose;      /* an API may be mounted anywhere: servers of one's own */
+	bool no_mounts;  /* nothing but its own endpoints */
 	enum certainty certainty;
 	enum unknown_endpoints unknown_endpoints; /* what the policy says for it */
 };
 
 extern const struct provider catalogue[];
 extern const size_t catalogue_count;
+/* What the entries refer to. */
+extern const struct provider_host catalogue_hosts[];
+extern const struct mount catalogue_mounts[];
+extern const struct endpoint catalogue_endpoints[];
+
+/* The text at an offset; "" at 0. */
+static inline const char *catalogue_text(uint16_t at)
+{
+	return catalogue_texts + at;
+}
+
+static inline const struct provider_host *provider_hosts(const struct provider *p)
+{
+	return p->hosts ? p->hosts : catalogue_hosts + p->first_host;
+}
+
+/* NULL when it has none, which no entry of the catalogue or a policy is without. */
+static inline const struct dialect *provider_dialect(const struct provider *p)
+{
+	return dialect_of(p->dialect);
+}
+
+/* Own endpoints first, then the mounts in this order; without a mount the dialect's endpoints stand
+ * anywhere. */
+static inline struct endpoints provider_endpoints(const struct provider *p)
+{
+	return (struct endpoints){catalogue_endpoints + p->first_own, p->own_count};
+}
+
+static inline const struct mount *provider_mounts(const struct provider *p)
+{
+	return catalogue_mounts + p->first_mount;
+}
 
 /* The built-in entry of that name; NULL when there is none. */
 const struct provider *catalogue_find(struct bytes name);

@@ -14,6 +14,19 @@ const struct dialect *dialect_at(size_t i)
 	return i < DIALECT_COUNT ? dialects[i] : NULL;
 }
 
+const struct dialect *dialect_of(unsigned number)
+{
+	return number == DIALECT_NONE ? NULL : dialect_at(number - 1);
+}
+
+enum dialect_number dialect_number(const struct dialect *d)
+{
+	for (size_t i = 0; i < DIALECT_COUNT; i++)
+		if (dialects[i] == d)
+			return (enum dialect_number)(i + 1);
+	return DIALECT_NONE;
+}
+
 const struct dialect *dialect_find(struct bytes name)
 {
 	for (size_t i = 0; i < DIALECT_COUNT; i++)

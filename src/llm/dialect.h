@@ -60,6 +60,19 @@ struct dialect {
 #include "llm/dialect.def"
 #undef DIALECT
 
+/* Constant tables have a number instead of an address, which would have to be relocated in each
+ * process that starts. */
+enum dialect_number {
+	DIALECT_NONE,
+#define DIALECT(id, text) DIALECT_##id,
+#include "llm/dialect.def"
+#undef DIALECT
+};
+
+/* NULL for DIALECT_NONE. */
+const struct dialect *dialect_of(unsigned number);
+enum dialect_number dialect_number(const struct dialect *d);
+
 /* The dialects one after the other; NULL at the end. */
 const struct dialect *dialect_at(size_t i);
 /* By its name in the policy; NULL when there is none. */

@@ -225,22 +225,22 @@ const struct endpoint *endpoint_find(const struct endpoints *list, struct bytes 
 
 const char *endpoint_match(const struct endpoint *e)
 {
-	return endpoint_texts + e->match;
+	return catalogue_texts + e->match;
 }
 
 const char *endpoint_keys(const struct endpoint *e)
 {
-	return endpoint_texts + e->keys;
+	return catalogue_texts + e->keys;
 }
 
 const char *endpoint_text(const struct endpoint *e)
 {
-	return endpoint_texts + e->text;
+	return catalogue_texts + e->text;
 }
 
 const char *endpoint_opaque(const struct endpoint *e)
 {
-	return endpoint_texts + e->opaque;
+	return catalogue_texts + e->opaque;
 }
 
 bool endpoint_next_line(struct bytes *rest, struct bytes *ret_line)

@@ -34,9 +34,7 @@ enum stream_place {
 	STREAM_ACCEPT,  /* Accept: text/event-stream */
 };
 
-struct dialect;
-
-/* Texts are offsets into one text, endpoint_texts: every pointer would be a relocation more in
+/* Texts are offsets into one text, catalogue_texts: every pointer would be a relocation more in
  * every program that starts. See endpoint_match and its neighbours. */
 struct endpoint {
 	uint16_t match, keys, text, opaque;
@@ -44,12 +42,12 @@ struct endpoint {
 	uint8_t stream;   /* enum stream_place */
 	bool needs_model; /* a request without one is malformed */
 	bool any_body;    /* the body need not be JSON */
+	uint8_t dialect;  /* enum dialect_number: of a provider's own endpoint */
 	enum operation operation;
-	const struct dialect *dialect; /* of a provider's own endpoint; else NULL */
 };
 
 /* Each text ends with NUL; the first one is empty. Made by tools/dev/make-catalogue. */
-extern const char endpoint_texts[];
+extern const char catalogue_texts[];
 
 /* "POST /chat/completions": method, "*" for any, and the path below the base that the API is
  * mounted at. */

@@ -14,7 +14,7 @@ bool usage_ask_is_accepted(const struct provider *provider)
 {
 	for (size_t i = 0; i < sizeof accepting / sizeof accepting[0]; i++)
 		if (bytes_equal(bytes_str(provider->name), bytes_str(accepting[i])))
-			return provider->dialect == &dialect_openai;
+			return provider->dialect == DIALECT_openai;
 	return false;
 }
 

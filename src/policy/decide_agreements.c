@@ -112,7 +112,7 @@ static struct bytes find_outside(const struct matter *m, bool *ret_has_features)
 {
 	const struct question *q = m->question;
 	uint64_t bits = q->features ? q->features->bits : 0;
-	struct bytes rest = bytes_str(m->provider->outside), line;
+	struct bytes rest = bytes_str(catalogue_text(m->provider->outside)), line;
 	struct endpoint_path path;
 
 	*ret_has_features = false;

@@ -26,7 +26,7 @@ static enum err read_dialect(struct reader *r, const struct member *m, const str
 		return e;
 	const struct dialect *dialect = dialect_find(text);
 	if (dialect) {
-		to->dialect = dialect;
+		to->dialect = dialect_number(dialect);
 		return OK;
 	}
 	struct phrase *p = reader_problem_with(r, v->token.start, text);
@@ -53,11 +53,11 @@ static enum err read_host(struct reader *r, const struct value *v, struct bytes 
 		phrase_put(p, problem);
 		return ERR_BAD;
 	}
-	e = arena_copy(r->arena, host, &host);
-	if (e)
-		return reader_nomem(r);
-	reader_make_lower(host);
-	to->name = (const char *)host.at;
+	if (host.len >= sizeof to->name)
+		return ERR_LIMIT; /* host_parse has looked */
+	memcpy(to->name, host.at, host.len);
+	to->name[host.len] = '\0';
+	reader_make_lower(bytes_str(to->name));
 	to->port = port;
 	return OK;
 }
@@ -76,7 +76,7 @@ static enum err read_hosts(struct reader *r, const struct member *m, const struc
 	if (count == 0)
 		return reader_wrong(r, v, "an array of at least one host");
 	to->hosts = elements;
-	to->host_count = count;
+	to->host_count = (uint16_t)count;
 	return OK;
 }
 
@@ -94,7 +94,8 @@ static enum err read_otel_name(struct reader *r, const struct member *m, const s
 			   " is longer than 63 bytes");
 		return ERR_LIMIT;
 	}
-	to->otel_name = (const char *)text.at;
+	memcpy(to->otel_name, text.at, text.len);
+	to->otel_name[text.len] = '\0';
 	return OK;
 }
 
@@ -110,12 +111,13 @@ static enum err read_plaintext(struct reader *r, const struct member *m, const s
 static enum err check_known_provider(struct reader *r, const struct provider *known,
 				     const struct provider *got, size_t name_start)
 {
-	if ((!got->dialect || got->dialect == known->dialect) && !got->otel_name && !got->plaintext)
+	if ((!got->dialect || got->dialect == known->dialect) && !got->otel_name[0] &&
+	    !got->plaintext)
 		return OK;
 	struct phrase *p = reader_problem(r, name_start);
 	phrase_put_bytes(p, reader_path(r));
 	phrase_put(p, " is built in (dialect ");
-	phrase_put(p, known->dialect->name);
+	phrase_put(p, provider_dialect(known)->name);
 	phrase_put(p, "), so only its \"hosts\" can be extended, and \"unknown_endpoints\" and "
 		      "agreements "
 		      "said; give a server of your own a name of its own");
@@ -140,7 +142,7 @@ static enum err check_new_provider(struct reader *r, const struct provider *got,
 
 /* A server that speaks a dialect has the endpoints of the provider whose dialect it is, and what
  * that one has besides, as Ollama has OpenAI's. */
-static const struct provider *first_with(const struct dialect *dialect)
+static const struct provider *first_with(unsigned dialect)
 {
 	for (size_t i = 0; i < catalogue_count; i++)
 		if (catalogue[i].dialect == dialect)
@@ -154,16 +156,17 @@ static void complete(struct provider *to, const struct provider *known)
 {
 	const struct provider *like = known ? known : first_with(to->dialect);
 
-	if (!to->otel_name)
-		to->otel_name = known ? known->otel_name : to->name;
+	if (!to->otel_name[0])
+		memcpy(to->otel_name, known ? known->otel_name : to->name, sizeof to->otel_name);
 	if (known)
 		to->dialect = known->dialect;
 	to->loose = true;
 	if (like) {
-		to->mounts = like->mounts;
+		to->first_mount = like->first_mount;
 		to->mount_count = like->mount_count;
 		to->no_mounts = like->no_mounts;
-		to->own = like->own;
+		to->first_own = like->first_own;
+		to->own_count = like->own_count;
 	}
 	if (known) {
 		to->dropped = known->dropped;
@@ -205,7 +208,9 @@ static enum err read_provider(struct reader *r, const struct value *v, struct by
 			  : check_new_provider(r, to, name, name_start);
 	if (e)
 		return e;
-	to->name = (const char *)name.at; /* the map's own copy, NUL-terminated */
+	if (name.len >= sizeof to->name)
+		return ERR_LIMIT; /* reader_check_name has looked */
+	memcpy(to->name, name.at, name.len);
 	complete(to, known);
 	return OK;
 }

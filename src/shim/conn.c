@@ -163,7 +163,7 @@ static bool names_addresses(const struct policy *p)
 {
 	for (size_t i = 0; p && i < p->provider_count; i++) {
 		for (size_t k = 0; k < p->providers[i].host_count; k++) {
-			struct bytes host = bytes_str(p->providers[i].hosts[k].name);
+			struct bytes host = bytes_str(provider_hosts(&p->providers[i])[k].name);
 			if (host.len && (host.at[0] == '[' || (host.at[host.len - 1] >= '0' &&
 							       host.at[host.len - 1] <= '9')))
 				return true;

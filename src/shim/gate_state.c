@@ -33,7 +33,9 @@ const char *gate_name(const struct gate *g)
 
 const struct dialect *gate_dialect(const struct gate *g)
 {
-	return g->dialect ? g->dialect : g->provider ? g->provider->dialect : &dialect_openai;
+	return g->dialect    ? g->dialect
+	       : g->provider ? provider_dialect(g->provider)
+			     : &dialect_openai;
 }
 
 void gate_describe(struct gate *g)

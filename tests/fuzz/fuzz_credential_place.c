@@ -34,7 +34,7 @@ static void check_head(struct bytes head, const struct provider *p)
 	struct credential_scan s;
 	struct credential_place place;
 
-	credential_scan_init(&s, head, p, p ? p->dialect : NULL);
+	credential_scan_init(&s, head, p, p ? provider_dialect(p) : NULL);
 	while (credential_scan_next(&s, &place)) {
 		must(place.key.len && place.key.at >= end);
 		end = place.key.at + place.key.len;

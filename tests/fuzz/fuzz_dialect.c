@@ -79,7 +79,8 @@ static void run_request(struct bytes line, struct bytes body)
 	v.path = bytes_cut(&v.query, '?');
 	v.content_type = line;
 	for (size_t i = 0; dialect_at(i); i++) {
-		struct provider own = {.name = "own", .dialect = dialect_at(i), .loose = true};
+		struct provider own = {
+			.name = "own", .dialect = dialect_number(dialect_at(i)), .loose = true};
 		run_provider(&own, &v);
 	}
 	for (size_t i = 0; i < catalogue_count; i++)

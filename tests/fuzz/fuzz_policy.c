@@ -103,7 +103,7 @@ static void check_policy(const struct policy *p)
 		check_scope(p, &p->environments[i].rules);
 	for (size_t i = 0; i < p->provider_count; i++) {
 		const struct provider *own = &p->providers[i];
-		require(own->name && own->otel_name && own->dialect);
+		require(own->name[0] && own->otel_name[0] && provider_dialect(own));
 		for (size_t k = 0; k < own->host_count; k++) {
 			const char *host = own->hosts[k].name;
 			require(host[0] != '*' || host[1] == '.');

@@ -87,13 +87,13 @@ static void the_built_in_catalogue_knows_openai_and_anthropic(void)
 	if (!openai || !anthropic)
 		return;
 	CHECK_STR(openai->otel_name, "openai");
-	CHECK(openai->dialect == &dialect_openai);
+	CHECK(provider_dialect(openai) == &dialect_openai);
 	CHECK(provider_has_host(openai, BYTES("api.openai.com"), 443));
 	CHECK(provider_has_host(openai, BYTES("eu.api.openai.com"), 0));
 	CHECK(!provider_has_host(openai, BYTES("openai.com"), 443));
 	CHECK(!provider_has_host(openai, BYTES("x.api.openai.com"), 443));
 	CHECK_STR(anthropic->otel_name, "anthropic");
-	CHECK(anthropic->dialect == &dialect_anthropic);
+	CHECK(provider_dialect(anthropic) == &dialect_anthropic);
 	CHECK(provider_has_host(anthropic, BYTES("API.anthropic.com."), 443));
 	CHECK(!provider_has_host(anthropic, BYTES("api.openai.com"), 443));
 	CHECK(!catalogue_find(BYTES("OpenAI")));
@@ -105,11 +105,12 @@ static void every_entry_of_the_catalogue_is_complete_and_its_hosts_are_its_own(v
 	for (size_t i = 0; i < catalogue_count; i++) {
 		const struct provider *p = &catalogue[i];
 		CHECK(catalogue_find(bytes_str(p->name)) == p);
-		CHECK(p->otel_name[0] && p->dialect && p->host_count > 0);
+		CHECK(p->otel_name[0] && provider_dialect(p) && p->host_count > 0);
 		for (size_t h = 0; h < p->host_count; h++)
 			for (size_t k = 0; k < catalogue_count; k++)
-				CHECK(provider_has_host(&catalogue[k], bytes_str(p->hosts[h].name),
-							p->hosts[h].port) == (k == i));
+				CHECK(provider_has_host(&catalogue[k],
+							bytes_str(provider_hosts(p)[h].name),
+							provider_hosts(p)[h].port) == (k == i));
 	}
 }
 

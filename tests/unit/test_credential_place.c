@@ -19,7 +19,7 @@ static void list_places(const char *provider, struct bytes head, char *ret, size
 	CHECK(!provider || p);
 	ret[0] = '\0';
 	head = bytes_slice(head, 0, credential_head_bytes(head));
-	credential_scan_init(&s, head, p, p ? p->dialect : NULL);
+	credential_scan_init(&s, head, p, p ? provider_dialect(p) : NULL);
 	while (credential_scan_next(&s, &place)) {
 		CHECK(place.key.at >= head.at &&
 		      place.key.at + place.key.len <= head.at + head.len);
@@ -108,7 +108,7 @@ static void check_text(const char *provider, struct bytes head, const char *text
 	struct credential_place place;
 	uint8_t room[12];
 
-	credential_scan_init(&s, tap_guarded(head), p, p->dialect);
+	credential_scan_init(&s, tap_guarded(head), p, provider_dialect(p));
 	CHECK(credential_scan_next(&s, &place));
 	CHECK_BYTES(credential_place_text(&place, room, sizeof room), text);
 	CHECK(place.signs == signs);

@@ -298,7 +298,8 @@ static void a_model_name_of_the_greatest_length_is_decided(void)
 	provider[PROVIDER_NAME_BYTES_MAX] = 'p';
 	provider[PROVIDER_NAME_BYTES_MAX + 1] = '\0';
 	CHECK_ERR(pattern_canonical_name(provider, bytes_of("mmm", 3), storage, &name), ERR_LIMIT);
-	struct provider odd = {.name = provider, .dialect = &dialect_openai};
+	struct provider odd = {.dialect = DIALECT_openai};
+	memcpy(odd.name, provider, sizeof provider);
 	decide_call(p, &facts, &odd, &call, &d);
 	CHECK_U64(d.action, ACTION_REFUSE);
 	call.model_len = 0;

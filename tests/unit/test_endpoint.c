@@ -372,7 +372,7 @@ static void check_reached(const struct provider *p, const char *base, const stru
 
 static bool is_dropped(const struct provider *p, const struct endpoint *e)
 {
-	struct bytes rest = bytes_str(p->dropped), line;
+	struct bytes rest = bytes_str(catalogue_text(p->dropped)), line;
 
 	while (endpoint_next_line(&rest, &line))
 		if (bytes_equal(line, bytes_str(endpoint_match(e))))
@@ -386,13 +386,16 @@ static void every_endpoint_of_the_catalogue_is_reached(void)
 
 	for (size_t i = 0; i < catalogue_count; i++) {
 		const struct provider *p = &catalogue[i];
-		for (size_t k = 0; k < p->own.count; k++, count++)
-			check_reached(p, "", &p->own.at[k]);
+		const struct endpoints own = provider_endpoints(p);
+		for (size_t k = 0; k < own.count; k++, count++)
+			check_reached(p, "", &own.at[k]);
 		for (size_t n = 0; n < p->mount_count; n++) {
-			const struct endpoints *list = &p->mounts[n].dialect->facts->endpoints;
+			const struct mount *mount = &provider_mounts(p)[n];
+			const struct endpoints *list =
+				&dialect_of(mount->dialect)->facts->endpoints;
 			for (size_t k = 0; k < list->count; k++, count++)
 				if (!is_dropped(p, &list->at[k]))
-					check_reached(p, p->mounts[n].base, &list->at[k]);
+					check_reached(p, catalogue_text(mount->base), &list->at[k]);
 		}
 	}
 	CHECK(count > 1000);
@@ -556,7 +559,7 @@ static void a_refusal_has_the_shape_of_its_provider(void)
 		const struct provider *p = catalogue_find(bytes_str(shapes[i].provider));
 		struct buf out = {0};
 		size_t end;
-		CHECK_ERR(provider_put_refusal(p, p->dialect, &refusal, &out), OK);
+		CHECK_ERR(provider_put_refusal(p, provider_dialect(p), &refusal, &out), OK);
 		end = bytes_find(buf_view(&out), BYTES("\r\n\r\n"));
 		CHECK_BYTES(bytes_from(buf_view(&out), end + 4), shapes[i].body);
 		CHECK(bytes_find(buf_view(&out), bytes_str(shapes[i].headers)) != SIZE_MAX);

@@ -198,7 +198,7 @@ static void the_words_of_the_catalogue_are_understood(void)
 	unsigned paths = 0, words = 0;
 
 	for (size_t i = 0; i < catalogue_count; i++) {
-		struct bytes rest = bytes_str(catalogue[i].outside), line;
+		struct bytes rest = bytes_str(catalogue_text(catalogue[i].outside)), line;
 		while (endpoint_next_line(&rest, &line)) {
 			paths += line.at[0] == '/';
 			words += line.at[0] != '/';

@@ -482,7 +482,7 @@ static void a_refusal_names_the_key_and_what_to_do(void)
 	key_refuse_no_secret(&d, &e, "openai");
 	check_refusal(&d, 503, "no_provider_secret", "keys.secret",
 		      "environment \"test\" or for all; store one");
-	credential_scan_init(&s, BYTES_NONE, openai, openai->dialect);
+	credential_scan_init(&s, BYTES_NONE, openai, provider_dialect(openai));
 	key_refuse_place(&d, &place, &s, "openai");
 	check_refusal(&d, 401, "misplaced_key", "keys.place",
 		      "takes no key; it goes into: header authorization bearer");

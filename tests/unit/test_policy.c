@@ -254,7 +254,7 @@ static void every_key_is_read_in_any_order(void)
 	CHECK_STR(ward->name, "ward");
 	CHECK_STR(ward->otel_name, "ward");
 	CHECK(!ward->plaintext && p->providers[2].plaintext);
-	CHECK(ward->dialect == &dialect_openai);
+	CHECK(ward->dialect == DIALECT_openai);
 	CHECK_U64(ward->host_count, 3);
 	CHECK_STR(ward->hosts[0].name, "llm.ward.example");
 	CHECK_U64(ward->hosts[0].port, 8443);
@@ -263,7 +263,7 @@ static void every_key_is_read_in_any_order(void)
 	CHECK_STR(ward->hosts[2].name, "*.gpu.example");
 	CHECK_STR(more->name, "anthropic");
 	CHECK_STR(more->otel_name, catalogue_find(BYTES("anthropic"))->otel_name);
-	CHECK(more->dialect == &dialect_anthropic);
+	CHECK(more->dialect == DIALECT_anthropic);
 	CHECK_U64(more->host_count, 1);
 	CHECK_STR(p->providers[2].otel_name, "lab.one");
 

@@ -14,7 +14,7 @@
 static enum err read_call(const struct dialect *d, const struct request_view *v, struct call *call,
 			  struct fault *fault)
 {
-	struct provider own = {.name = "own", .dialect = d, .loose = true};
+	struct provider own = {.name = "own", .dialect = dialect_number(d), .loose = true};
 
 	return provider_read_call(&own, v, call, fault);
 }

@@ -142,10 +142,10 @@ static void only_known_providers_are_asked(void)
 
 	CHECK(usage_ask_is_accepted(catalogue_find(BYTES("openai"))));
 	CHECK(!usage_ask_is_accepted(catalogue_find(BYTES("anthropic"))));
-	own.name = "ward";
+	memcpy(own.name, "ward", sizeof "ward");
 	CHECK(!usage_ask_is_accepted(&own));
-	own.name = "openai";
-	own.dialect = &dialect_anthropic;
+	memcpy(own.name, "openai", sizeof "openai");
+	own.dialect = DIALECT_anthropic;
 	CHECK(!usage_ask_is_accepted(&own));
 }
 

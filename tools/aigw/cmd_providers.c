@@ -26,7 +26,7 @@ struct walk {
 
 static bool is_dropped(const struct provider *p, const struct endpoint *e)
 {
-	struct bytes rest = bytes_str(p->dropped), line;
+	struct bytes rest = bytes_str(catalogue_text(p->dropped)), line;
 
 	while (endpoint_next_line(&rest, &line))
 		if (bytes_equal(line, bytes_str(endpoint_match(e))))
@@ -39,12 +39,15 @@ static const struct endpoint *next_endpoint(struct walk *w)
 	const struct provider *p = w->provider;
 
 	for (; w->list <= p->mount_count; w->list++, w->at = 0) {
-		const struct mount *mount = w->list ? &p->mounts[w->list - 1] : NULL;
-		const struct endpoints *list = mount ? &mount->dialect->facts->endpoints : &p->own;
-		while (w->at < list->count) {
-			const struct endpoint *e = &list->at[w->at++];
-			w->base = mount ? mount->base : "";
-			w->dialect = mount ? mount->dialect : e->dialect ? e->dialect : p->dialect;
+		const struct mount *mount = w->list ? &provider_mounts(p)[w->list - 1] : NULL;
+		const struct endpoints list = mount ? dialect_of(mount->dialect)->facts->endpoints
+						    : provider_endpoints(p);
+		while (w->at < list.count) {
+			const struct endpoint *e = &list.at[w->at++];
+			w->base = mount ? catalogue_text(mount->base) : "";
+			w->dialect = dialect_of(mount        ? mount->dialect
+						: e->dialect ? e->dialect
+							     : p->dialect);
 			if (!mount || !is_dropped(p, e))
 				return e;
 		}
@@ -90,33 +93,38 @@ static void put_lines(struct buf *out, const char *lines)
 
 static void put_hosts(struct buf *out, const struct provider *p)
 {
+	const struct provider_host *hosts = provider_hosts(p);
+
 	for (size_t i = 0; i < p->host_count; i++) {
 		need(buf_put_str(out, i ? ", " : ""));
-		need(buf_put_str(out, p->hosts[i].name));
-		if (!p->hosts[i].port)
+		need(buf_put_str(out, hosts[i].name));
+		if (!hosts[i].port)
 			continue;
 		need(buf_put_u8(out, ':'));
-		need(buf_put_decimal(out, p->hosts[i].port));
+		need(buf_put_decimal(out, hosts[i].port));
 	}
 }
 
 static void put_dialects(struct buf *out, const struct provider *p)
 {
-	need(buf_put_str(out, p->dialect->name));
+	const struct mount *mounts = provider_mounts(p);
+
+	need(buf_put_str(out, provider_dialect(p)->name));
 	for (size_t i = 0; i < p->mount_count; i++) {
-		bool again = p->mounts[i].dialect == p->dialect;
+		bool again = mounts[i].dialect == p->dialect;
 		for (size_t k = 0; k < i; k++)
-			again = again || p->mounts[k].dialect == p->mounts[i].dialect;
+			again = again || mounts[k].dialect == mounts[i].dialect;
 		if (again)
 			continue;
 		need(buf_put_str(out, ", "));
-		need(buf_put_str(out, p->mounts[i].dialect->name));
+		need(buf_put_str(out, dialect_of(mounts[i].dialect)->name));
 	}
 }
 
 static const char *credentials_of(const struct provider *p)
 {
-	return p->credentials ? p->credentials : p->dialect->facts->credentials;
+	return p->credentials ? catalogue_text(p->credentials)
+			      : provider_dialect(p)->facts->credentials;
 }
 
 static void print_table(void)
@@ -131,7 +139,7 @@ static void print_table(void)
 		put_hosts(&hosts, p);
 		grid_put_str(&grid, PLAIN, p->name);
 		grid_put(&grid, PLAIN, buf_view(&dialects));
-		grid_put_str(&grid, PLAIN, p->hosts[0].shared ? "known paths" : "all");
+		grid_put_str(&grid, PLAIN, provider_hosts(p)->shared ? "known paths" : "all");
 		grid_put_str(&grid, p->certainty == CERTAINTY_GUESS ? YELLOW : PLAIN,
 			     p->certainty == CERTAINTY_GUESS ? "guess" : "read");
 		grid_put(&grid, PLAIN, buf_view(&hosts));
@@ -167,20 +175,20 @@ static void print_facts(const struct provider *p)
 	print_fact("dialects", &text);
 	put_hosts(&text, p);
 	print_fact("hosts", &text);
-	print_str("governed", p->hosts[0].shared
+	print_str("governed", provider_hosts(p)->shared
 				      ? "only the endpoints below; the hosts serve other things too"
 				      : "every path; one that is not below is an unknown endpoint");
 	put_lines(&text, credentials_of(p));
 	print_fact("credentials", &text);
-	print_str("request id", provider_request_id_header(p, p->dialect));
-	print_str("refusals", provider_refusal(p, p->dialect)->name);
+	print_str("request id", provider_request_id_header(p, provider_dialect(p)));
+	print_str("refusals", provider_refusal(p, provider_dialect(p))->name);
 	if (p->outside) {
-		put_lines(&text, p->outside);
+		put_lines(&text, catalogue_text(p->outside));
 		print_fact("outside agreements", &text);
 	}
-	need(buf_put_str(&text, p->source));
+	need(buf_put_str(&text, catalogue_text(p->source)));
 	need(buf_put_str(&text, ", "));
-	need(buf_put_str(&text, p->date));
+	need(buf_put_str(&text, catalogue_text(p->date)));
 	if (p->certainty == CERTAINTY_GUESS)
 		need(buf_put_str(&text, " (a guess)"));
 	print_fact("source", &text);
@@ -264,7 +272,7 @@ static void put_hosts_json(struct json_object *o, const struct provider *p)
 	need(buf_put_u8(o->out, '['));
 	for (size_t i = 0; i < p->host_count; i++) {
 		need(buf_put_str(o->out, i ? "," : ""));
-		need(buf_put_json_string(o->out, bytes_str(p->hosts[i].name)));
+		need(buf_put_json_string(o->out, bytes_str(provider_hosts(p)[i].name)));
 	}
 	need(buf_put_u8(o->out, ']'));
 }
@@ -278,17 +286,18 @@ static void put_provider_json(struct buf *out, const struct provider *p)
 
 	object_text(&o, "name", bytes_str(p->name));
 	object_text(&o, "gen_ai.provider.name", bytes_str(p->otel_name));
-	object_text(&o, "dialect", bytes_str(p->dialect->name));
+	object_text(&o, "dialect", bytes_str(provider_dialect(p)->name));
 	put_hosts_json(&o, p);
-	object_bool(&o, "paths_only", p->hosts[0].shared);
+	object_bool(&o, "paths_only", provider_hosts(p)->shared);
 	object_lines(&o, "credentials", credentials_of(p));
-	object_text(&o, "request_id_header", bytes_str(provider_request_id_header(p, p->dialect)));
-	object_text(&o, "refusal", bytes_str(provider_refusal(p, p->dialect)->name));
-	object_lines(&o, "outside", p->outside);
+	object_text(&o, "request_id_header",
+		    bytes_str(provider_request_id_header(p, provider_dialect(p))));
+	object_text(&o, "refusal", bytes_str(provider_refusal(p, provider_dialect(p))->name));
+	object_lines(&o, "outside", catalogue_text(p->outside));
 	object_text(&o, "certainty",
 		    p->certainty == CERTAINTY_GUESS ? BYTES("guess") : BYTES("read"));
-	object_text(&o, "date", bytes_str(p->date));
-	object_text(&o, "source", bytes_str(p->source));
+	object_text(&o, "date", bytes_str(catalogue_text(p->date)));
+	object_text(&o, "source", bytes_str(catalogue_text(p->source)));
 	object_key(&o, BYTES("endpoints"));
 	need(buf_put_u8(out, '['));
 	while ((e = next_endpoint(&w))) {

@@ -121,7 +121,7 @@ static int take_call(struct asking *a)
 	q->method = operation_reads(a->call.operation) ? BYTES("GET") : BYTES("POST");
 	q->path = bytes_str(w->path ? w->path : usual_path(a->call.operation));
 	q->host = w->host                   ? bytes_str(w->host)
-		  : q->provider->host_count ? bytes_str(q->provider->hosts[0].name)
+		  : q->provider->host_count ? bytes_str(provider_hosts(q->provider)->name)
 					    : BYTES_NONE;
 	q->body_bytes = w->body_bytes;
 	q->websocket = w->websocket;

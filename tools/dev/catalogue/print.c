@@ -26,15 +26,12 @@ static void print_items(const struct items *items)
 		       (const char *)items->at[i].raw.at, i + 1 < items->count ? "\\n" : "");
 }
 
-static void print_dialect(struct bytes name)
+static const char *dialect_name(struct bytes name)
 {
-	if (name.len)
-		printf("&dialect_%s", dialect_identifier(name));
-	else
-		printf("NULL");
+	return name.len ? dialect_identifier(name) : "NONE";
 }
 
-/* -- the texts of endpoints: each once, in one --------------------------------------------- */
+/* -- the texts: each once, in one ----------------------------------------------------------- */
 
 static struct buf pool; /* texts, each ended by NUL; the first is empty */
 
@@ -43,7 +40,7 @@ static void need_pool(enum err e)
 	if (!e && pool.len <= UINT16_MAX)
 		return;
 	fprintf(stderr, "make-catalogue: %s\n",
-		e ? err_text(e) : "the texts of all endpoints have more than 65535 bytes");
+		e ? err_text(e) : "the texts of the catalogue have more than 65535 bytes");
 	exit(e ? 3 : 1);
 }
 
@@ -84,7 +81,7 @@ static void print_pool(void)
 {
 	struct bytes rest = buf_view(&pool);
 
-	printf("\nconst char endpoint_texts[] =");
+	printf("\nconst char catalogue_texts[] =");
 	while (rest.len) {
 		struct bytes one = bytes_cut(&rest, 0);
 		printf("\n\t\"");
@@ -103,12 +100,10 @@ static void print_row(const struct row *r)
 {
 	struct bytes keys = r->keys.len ? r->keys : BYTES("model");
 
-	printf("\t{%zu, %zu, %zu, %zu, %d, %d, %d, %d, (enum operation)%d, ",
+	printf("\t{%zu, %zu, %zu, %zu, %d, %d, %d, %d, DIALECT_%s, (enum operation)%d},\n",
 	       pool_offset(r->match.raw), pool_offset(keys), pool_items(&r->text),
 	       pool_items(&r->opaque), r->model, r->stream, r->needs_model, r->any_body,
-	       r->operation);
-	print_dialect(r->dialect.raw);
-	printf("},\n");
+	       dialect_name(r->dialect.raw), r->operation);
 }
 
 static void print_run(const struct run *run)
@@ -136,78 +131,91 @@ static void print_dialect_facts(const struct dialect_entry *d)
 	printf("};\n");
 }
 
-static void print_parts(size_t i, const struct provider_entry *p)
+/* -- the tables that providers have their parts in ------------------------------------------- */
+
+static void print_hosts(void)
 {
-	printf("\nstatic const struct provider_host hosts_%zu[] = {\n", i);
-	for (size_t h = 0; h < p->host_count; h++) {
-		printf("\t{");
-		print_text(p->hosts[h].name);
-		printf(", %u, %d},\n", (unsigned)p->hosts[h].port, p->paths_only);
+	printf("\nconst struct provider_host catalogue_hosts[] = {\n");
+	for (size_t i = 0; i < provider_count; i++) {
+		const struct provider_entry *p = &providers[i];
+		for (size_t h = 0; h < p->host_count; h++) {
+			printf("\t{");
+			print_text(p->hosts[h].name);
+			printf(", %u, %d},\n", (unsigned)p->hosts[h].port, p->paths_only);
+		}
 	}
 	printf("};\n");
-	if (p->mounts.count)
-		printf("static const struct mount mounts_%zu[] = {\n", i);
-	for (size_t m = 0; m < p->mounts.count; m++) {
-		struct bytes base = p->mounts.at[m].raw, name = bytes_cut(&base, ' ');
-		printf("\t{&dialect_%s, \"%.*s\"},\n", dialect_identifier(name),
-		       (int)(base.len == 1 ? 0 : base.len), (const char *)base.at);
-	}
-	if (p->mounts.count)
-		printf("};\n");
-	if (p->endpoints.count) {
-		printf("static const struct endpoint own_%zu[] = {\n", i);
-		print_run(&p->endpoints);
-		printf("};\n");
-	}
 }
 
+static void print_mounts(void)
+{
+	printf("\nconst struct mount catalogue_mounts[] = {\n");
+	for (size_t i = 0; i < provider_count; i++) {
+		const struct items *mounts = &providers[i].mounts;
+		for (size_t m = 0; m < mounts->count; m++) {
+			struct bytes base = mounts->at[m].raw, name = bytes_cut(&base, ' ');
+			if (base.len == 1) /* "/" */
+				base.len = 0;
+			printf("\t{%zu, DIALECT_%s},\n", pool_offset(base), dialect_name(name));
+		}
+	}
+	printf("};\n");
+}
+
+static void print_own_endpoints(void)
+{
+	printf("\nconst struct endpoint catalogue_endpoints[] = {\n");
+	for (size_t i = 0; i < provider_count; i++)
+		print_run(&providers[i].endpoints);
+	printf("};\n");
+}
+
+/* Counted from 1. */
 static size_t shape_number(struct bytes name)
 {
-	return (size_t)(error_shape_find(name) - error_shapes);
+	return name.len ? (size_t)(error_shape_find(name) - error_shapes) + 1 : 0;
 }
 
-static void print_provider(size_t i, const struct provider_entry *p)
+/* Where each provider's parts begin. */
+struct places {
+	size_t host, mount, own;
+};
+
+static void print_provider(const struct provider_entry *p, struct places *next)
 {
 	printf("\t{.name = ");
 	print_text(p->name.raw);
 	printf(", .otel_name = ");
 	print_text(p->otel_name.raw);
-	printf(", .dialect = ");
-	print_dialect(p->dialect.raw);
-	printf(", .hosts = hosts_%zu, .host_count = %zu", i, p->host_count);
-	if (p->mounts.count)
-		printf(", .mounts = mounts_%zu, .mount_count = %zu", i, p->mounts.count);
-	if (p->endpoints.count)
-		printf(", .own = {own_%zu, %zu}", i, p->endpoints.count);
-	printf(",\n\t .no_mounts = %d, .dropped = ", p->mounts.count == 0);
-	print_items(&p->drop);
-	if (p->refusal.raw.len)
-		printf(", .refusal = &error_shapes[%zu]", shape_number(p->refusal.raw));
-	printf(", .request_id_header = ");
-	print_text(p->request_id_header.raw);
-	printf(", .credentials = ");
-	print_items(&p->credentials);
-	printf(", .outside = ");
-	print_items(&p->outside);
-	printf(",\n\t .date = ");
-	print_text(p->date.raw);
-	printf(", .source = ");
-	print_text(p->source.raw);
-	printf(", .certainty = %s},\n",
+	printf(", .dialect = DIALECT_%s,\n\t .first_host = %zu, .host_count = %zu, .first_mount = "
+	       "%zu, .mount_count = %zu, .no_mounts = %d, .first_own = %zu, .own_count = %zu,\n",
+	       dialect_name(p->dialect.raw), next->host, p->host_count, next->mount,
+	       p->mounts.count, p->mounts.count == 0, next->own, p->endpoints.count);
+	printf("\t .dropped = %zu, .refusal = %zu, .request_id_header = %zu, .credentials = %zu, "
+	       ".outside = %zu, .date = %zu, .source = %zu, .certainty = %s},\n",
+	       pool_items(&p->drop), shape_number(p->refusal.raw),
+	       pool_offset(p->request_id_header.raw), pool_items(&p->credentials),
+	       pool_items(&p->outside), pool_offset(p->date.raw), pool_offset(p->source.raw),
 	       p->certainty.raw.len ? "CERTAINTY_GUESS" : "CERTAINTY_READ");
+	next->host += p->host_count;
+	next->mount += p->mounts.count;
+	next->own += p->endpoints.count;
 }
 
 void print_tables(void)
 {
+	struct places next = {0};
+
 	printf("/* Made by tools/dev/make-catalogue from policy/providers.json; do not edit. */\n"
 	       "#include \"llm/catalogue.h\"\n");
 	for (size_t i = 0; i < dialect_count; i++)
 		print_dialect_facts(&dialects[i]);
-	for (size_t i = 0; i < provider_count; i++)
-		print_parts(i, &providers[i]);
+	print_hosts();
+	print_mounts();
+	print_own_endpoints();
 	printf("\nconst struct provider catalogue[] = {\n");
 	for (size_t i = 0; i < provider_count; i++)
-		print_provider(i, &providers[i]);
+		print_provider(&providers[i], &next);
 	printf("};\n\nconst size_t catalogue_count = %zu;\n", provider_count);
 	print_pool();
 }

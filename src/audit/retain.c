@@ -55,8 +55,8 @@ struct candidate {
 
 const char *retain_outcome_name(enum retain_outcome o)
 {
-	static const char *const names[] = {"removed", "finished", "held",     "unacknowledged",
-					    "open",    "changed",  "unlisted", "failed"};
+	static const char names[][16] = {"removed", "finished", "held",     "unacknowledged",
+					 "open",    "changed",  "unlisted", "failed"};
 
 	return names[o];
 }

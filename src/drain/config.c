@@ -14,7 +14,7 @@ struct owner {
 
 static const char *word_of(const struct choice *choices, int value)
 {
-	for (; choices->word; choices++)
+	for (; choices->word[0]; choices++)
 		if (choices->value == value)
 			return choices->word;
 	return NULL;

@@ -172,7 +172,7 @@ static const struct choice kinds[] = {
 	{"limit", REC_LIMIT},
 	{"gap", REC_GAP},
 	{"start", REC_START},
-	{0},
+	{"", 0},
 };
 
 #define KINDS (sizeof kinds / sizeof kinds[0] - 1)
@@ -297,7 +297,7 @@ static enum err read_field(struct reader *r, const struct value *v, struct bytes
 }
 
 static const struct choice fields_choices[] = {
-	{"full", DRAIN_FULL}, {"metadata", DRAIN_METADATA}, {0}};
+	{"full", DRAIN_FULL}, {"metadata", DRAIN_METADATA}, {"", 0}};
 
 enum err config_otlp_fields(struct reader *r, const struct member *m, const struct value *v,
 			    void *into)
@@ -320,7 +320,7 @@ enum err config_fields(struct reader *r, const struct member *m, const struct va
 	size_t count = 0;
 	enum err e;
 
-	for (const struct choice *c = fields_choices; c->word; c++)
+	for (const struct choice *c = fields_choices; c->word[0]; c++)
 		if (v->token.kind == JSON_STRING && json_token_is(&v->token, bytes_str(c->word))) {
 			to->fields = (enum drain_fields)c->value;
 			return OK;

@@ -12,7 +12,7 @@
 const struct choice config_types[] = {
 	{"file", DRAIN_FILE},         {"syslog", DRAIN_SYSLOG},   {"https", DRAIN_HTTPS},
 	{"otlp", DRAIN_OTLP},         {"s3", DRAIN_S3},           {"kafka", DRAIN_KAFKA},
-	{"postgres", DRAIN_POSTGRES}, {"command", DRAIN_COMMAND}, {0},
+	{"postgres", DRAIN_POSTGRES}, {"command", DRAIN_COMMAND}, {"", 0},
 };
 
 const struct choice config_presets[] = {
@@ -25,7 +25,7 @@ const struct choice config_presets[] = {
 	{"mezmo", PRESET_MEZMO},
 	{"betterstack", PRESET_BETTERSTACK},
 	{"langfuse", PRESET_LANGFUSE},
-	{0},
+	{"", 0},
 };
 
 /* RFC 5424 6.2.1, by the names of syslog.h */
@@ -34,10 +34,10 @@ static const struct choice facilities[] = {
 	{"syslog", 5},    {"lpr", 6},     {"news", 7},    {"uucp", 8},    {"cron", 9},
 	{"authpriv", 10}, {"ftp", 11},    {"ntp", 12},    {"audit", 13},  {"alert", 14},
 	{"clock", 15},    {"local0", 16}, {"local1", 17}, {"local2", 18}, {"local3", 19},
-	{"local4", 20},   {"local5", 21}, {"local6", 22}, {"local7", 23}, {0},
+	{"local4", 20},   {"local5", 21}, {"local6", 22}, {"local7", 23}, {"", 0},
 };
 
-static const struct choice formats[] = {{"json", DRAIN_JSON}, {"ndjson", DRAIN_NDJSON}, {0}};
+static const struct choice formats[] = {{"json", DRAIN_JSON}, {"ndjson", DRAIN_NDJSON}, {"", 0}};
 
 /* ---- values ---- */
 

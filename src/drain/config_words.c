@@ -9,13 +9,13 @@ static enum err unknown_word(struct reader *r, const struct value *v, struct byt
 	struct nearest nearest = nearest_to(word);
 	struct phrase *p = reader_problem_with(r, v->token.start, word);
 
-	for (const struct choice *c = choices; c->word; c++)
+	for (const struct choice *c = choices; c->word[0]; c++)
 		nearest_offer(&nearest, bytes_str(c->word));
 	phrase_put(p, " is not ");
 	phrase_put(p, what);
 	nearest_put(&nearest, p);
 	phrase_put(p, nearest.best.len ? " Expected: " : "; expected: ");
-	for (const struct choice *c = choices; c->word; c++) {
+	for (const struct choice *c = choices; c->word[0]; c++) {
 		phrase_put(p, c == choices ? "" : ", ");
 		phrase_put(p, c->word);
 	}
@@ -30,7 +30,7 @@ enum err config_word(struct reader *r, const struct value *v, const char *what,
 
 	if (e)
 		return e;
-	for (const struct choice *c = choices; c->word; c++)
+	for (const struct choice *c = choices; c->word[0]; c++)
 		if (bytes_equal(word, bytes_str(c->word))) {
 			*ret_value = c->value;
 			return OK;

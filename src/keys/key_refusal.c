@@ -23,7 +23,7 @@ static void begin(struct decision *d, int status, const char *code, const struct
 
 static const char *code_of(enum key_verdict v)
 {
-	static const char *const codes[] = {
+	static const char codes[][16] = {
 		[KEY_VALID] = "",
 		[KEY_MISTYPED] = "mistyped_key",
 		[KEY_UNKNOWN] = "unknown_key",

@@ -2,7 +2,7 @@
 #include "limits/limit.h"
 
 static const struct {
-	const char *name;
+	char name[28]; /* no pointer: it would have to be relocated in each process */
 	enum limit_shape shape;
 } kinds[LIMIT_COUNT] = {
 #define LIMIT(name, key, shape) {key, shape},

@@ -27,9 +27,9 @@ bool body_edit_limits_codings(const struct http1_request *q)
 /* What speaks of the body's exact bytes, or of more than the body. */
 static bool forbids_change(const struct http1_request *q, size_t i)
 {
-	static const char *const names[] = {"content-md5", "content-digest",      "repr-digest",
-					    "digest",      "signature",           "signature-input",
-					    "trailer",     "x-amz-content-sha256"};
+	static const char names[][24] = {"content-md5", "content-digest",      "repr-digest",
+					 "digest",      "signature",           "signature-input",
+					 "trailer",     "x-amz-content-sha256"};
 
 	if (is_name(q, i, "content-encoding"))
 		return !bytes_equal_nocase(http1_field_value(q, i), BYTES("identity"));

@@ -2,7 +2,7 @@
 #include "llm/call.h"
 
 static const struct {
-	const char *name;
+	char name[27]; /* no pointer: it would have to be relocated in each process */
 	bool reads;
 } operations[] = {
 #define OPERATION(name, text, reads) {text, reads},
@@ -10,7 +10,7 @@ static const struct {
 #undef OPERATION
 };
 
-static const char *const usages[] = {
+static const char usages[][40] = {
 #define USAGE(name, text) text,
 	USAGES(USAGE)
 #undef USAGE

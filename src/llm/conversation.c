@@ -119,8 +119,8 @@ static void read_provider(struct conversation *c, struct bytes text)
  * response.create of OpenAI's responses. */
 static void read_program(struct conversation *c, struct bytes text)
 {
-	static const char *const places[] = {"/setup/model", "/model", "/response/model",
-					     "/session/model"};
+	static const char places[][16] = {"/setup/model", "/model", "/response/model",
+					  "/session/model"};
 	struct buf room = {
 		.at = (uint8_t *)c->model, .cap = MODEL_BYTES_MAX, .max = MODEL_BYTES_MAX};
 

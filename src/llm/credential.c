@@ -5,28 +5,37 @@
 
 #define KEY_BYTES_MIN 8 /* a shorter rest is not taken for a key, and gives no prefix away */
 
+#define HEADER_BYTES_MAX 25
+
 /* Shorter ones first, see headers_of_length. */
-static const struct bytes headers[] = {
-	{(const uint8_t *)"apikey", 6},
-	{(const uint8_t *)"cookie", 6},
-	{(const uint8_t *)"api-key", 7},
-	{(const uint8_t *)"x-api-key", 9},
-	{(const uint8_t *)"auth-token", 10},
-	{(const uint8_t *)"set-cookie", 10},
-	{(const uint8_t *)"x-api-token", 11},
-	{(const uint8_t *)"x-auth-token", 12},
-	{(const uint8_t *)"authorization", 13},
-	{(const uint8_t *)"helicone-auth", 13},
-	{(const uint8_t *)"x-goog-api-key", 14},
-	{(const uint8_t *)"www-authenticate", 16},
-	{(const uint8_t *)"x-portkey-api-key", 17},
-	{(const uint8_t *)"proxy-authorization", 19},
-	{(const uint8_t *)"cf-aig-authorization", 20},
-	{(const uint8_t *)"x-amz-security-token", 20},
-	{(const uint8_t *)"ocp-apim-subscription-key", 25},
+/* Arrays rather than pointers here: these would have to be relocated in each process. */
+static const struct {
+	uint8_t len;
+	char name[HEADER_BYTES_MAX + 1];
+} headers[] = {
+	{6, "apikey"},
+	{6, "cookie"},
+	{7, "api-key"},
+	{9, "x-api-key"},
+	{10, "auth-token"},
+	{10, "set-cookie"},
+	{11, "x-api-token"},
+	{12, "x-auth-token"},
+	{13, "authorization"},
+	{13, "helicone-auth"},
+	{14, "x-goog-api-key"},
+	{16, "www-authenticate"},
+	{17, "x-portkey-api-key"},
+	{19, "proxy-authorization"},
+	{20, "cf-aig-authorization"},
+	{20, "x-amz-security-token"},
+	{25, "ocp-apim-subscription-key"},
 };
 
-#define HEADER_BYTES_MAX 25
+static struct bytes known_header(size_t i)
+{
+	return bytes_of(headers[i].name, headers[i].len);
+}
 
 /* Those of each length: from one place of the table up to the one before the next. */
 static const uint8_t headers_of_length[HEADER_BYTES_MAX + 2] = {
@@ -35,13 +44,13 @@ static const uint8_t headers_of_length[HEADER_BYTES_MAX + 2] = {
 	[21] = 16, [22] = 16, [23] = 16, [24] = 16, [25] = 16, [26] = 17,
 };
 
-static const char *const parameters[] = {"key",    "api_key",         "api-key",
-					 "apikey", "access_token",    "token",
-					 "sig",    "x-amz-signature", "subscription-key"};
+static const char parameters[][20] = {"key",    "api_key",         "api-key",
+				      "apikey", "access_token",    "token",
+				      "sig",    "x-amz-signature", "subscription-key"};
 
 /* How keys of providers begin, and the gateway's own. */
-static const char *const beginnings[] = {"sk-",  "sk_", "aigw-", "AIza",  "ya29.",           "gsk_",
-					 "xai-", "hf_", "r8_",   "pplx-", "AIGW-SECRET-KEY-"};
+static const char beginnings[][20] = {"sk-",  "sk_", "aigw-", "AIza",  "ya29.",           "gsk_",
+				      "xai-", "hf_", "r8_",   "pplx-", "AIGW-SECRET-KEY-"};
 
 #define REDACTED BYTES("redacted")
 
@@ -50,7 +59,7 @@ bool credential_is_header(struct bytes name)
 	if (name.len > HEADER_BYTES_MAX)
 		return false;
 	for (size_t i = headers_of_length[name.len]; i < headers_of_length[name.len + 1]; i++)
-		if (bytes_equal_nocase(name, headers[i]))
+		if (bytes_equal_nocase(name, known_header(i)))
 			return true;
 	return false;
 }
@@ -83,8 +92,8 @@ static size_t key_at(struct bytes text)
  */
 static size_t key_in_protocol(struct bytes protocol)
 {
-	static const char *const marks[] = {"api-key.", "apikey.", "token.", "bearer.",
-					    "authorization."};
+	static const char marks[][16] = {"api-key.", "apikey.", "token.", "bearer.",
+					 "authorization."};
 	size_t start = SIZE_MAX;
 
 	for (size_t at = 0; at < protocol.len && start == SIZE_MAX; at++) {
@@ -136,7 +145,7 @@ static enum err put_protocols(struct buf *out, struct bytes value)
 
 struct bytes credential_of_header(struct bytes name, struct bytes value)
 {
-	static const char *const schemes[] = {"bearer ", "key ", "token "};
+	static const char schemes[][8] = {"bearer ", "key ", "token "};
 
 	if (is_protocols(name))
 		return key_of_protocols(value);
@@ -303,7 +312,7 @@ static bool is_name(struct bytes text, struct bytes name)
 static size_t header_at(struct bytes text, bool in_option)
 {
 	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-		struct bytes name = headers[i];
+		struct bytes name = known_header(i);
 		size_t end = name.len;
 		if (text.len <= end || !is_name(text, name))
 			continue;

@@ -253,15 +253,15 @@ static enum err read_text(struct bytes json, struct bytes name, struct answer *a
  * Bedrock's have no name in common but delta's text and stop_reason, which are left to it. */
 static bool is_anthropic(struct bytes json)
 {
-	static const char *const types[] = {"message",
-					    "message_start",
-					    "message_delta",
-					    "message_stop",
-					    "content_block_start",
-					    "content_block_delta",
-					    "content_block_stop",
-					    "ping",
-					    "error"};
+	static const char types[][20] = {"message",
+					 "message_start",
+					 "message_delta",
+					 "message_stop",
+					 "content_block_start",
+					 "content_block_delta",
+					 "content_block_stop",
+					 "ping",
+					 "error"};
 	struct json_token type;
 
 	if (json_find(json, "/type", &type, NULL))

@@ -31,7 +31,7 @@ static enum effort effort_of(enum operation operation)
 
 static bool is_maximum(const struct json_token *key)
 {
-	static const char *const names[] = {
+	static const char names[][24] = {
 		"max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens",
 		"maxTokens",  "num_predict",           "max_new_tokens"};
 

@@ -29,15 +29,14 @@ struct exchange {
 
 const char *coverage_name(enum coverage c)
 {
-	static const char *const names[] = {"full", "truncated", "headers_only", "connection_only"};
+	static const char names[][16] = {"full", "truncated", "headers_only", "connection_only"};
 
 	return names[c];
 }
 
 const char *outcome_name(enum outcome o)
 {
-	static const char *const names[] = {"complete", "aborted_by_program",
-					    "aborted_by_provider"};
+	static const char names[][20] = {"complete", "aborted_by_program", "aborted_by_provider"};
 
 	return names[o];
 }

@@ -3,7 +3,10 @@
 
 #include "wire/json.h"
 
-static const char *const names[] = {
+/* Arrays rather than pointers here: these would have to be relocated in each process. */
+#define WORD_BYTES 28
+
+static const char names[][WORD_BYTES] = {
 #define FEATURE(name, text) text,
 #include "llm/feature.def"
 #undef FEATURE
@@ -17,7 +20,7 @@ const char *feature_name(enum feature f)
 
 /* A word that means a feature; of tools' kinds, what it begins with: they carry dates. */
 struct word {
-	const char *text;
+	char text[WORD_BYTES];
 	enum feature feature;
 };
 
@@ -84,8 +87,8 @@ static const struct word tool_members[] = {
 };
 
 /* Of a tool without a type, what says nothing of its kind. */
-static const char *const plain_members[] = {"name", "description", "cachePoint", "cache_control",
-					    "strict"};
+static const char plain_members[][WORD_BYTES] = {"name", "description", "cachePoint",
+						 "cache_control", "strict"};
 
 /* A member of the request itself, when it says anything but null, false or nothing. */
 static const struct word top_members[] = {
@@ -150,32 +153,32 @@ static const struct word media[] = {
 };
 
 /* Where the words stand. */
-static const char *const content_holders[] = {"messages",
-					      "input",
-					      "contents",
-					      "content",
-					      "system",
-					      "instructions",
-					      "systemInstruction",
-					      "system_instruction",
-					      "additional_messages",
-					      "item",
-					      "items"};
+static const char content_holders[][WORD_BYTES] = {"messages",
+						   "input",
+						   "contents",
+						   "content",
+						   "system",
+						   "instructions",
+						   "systemInstruction",
+						   "system_instruction",
+						   "additional_messages",
+						   "item",
+						   "items"};
 
 /* Within content: what is the program's own JSON. */
-static const char *const free_members[] = {
+static const char free_members[][WORD_BYTES] = {
 	"input",        "args",          "arguments", "parameters", "response",
 	"input_schema", "output_schema", "schema",    "metadata",   "json"};
 
 /* Limits of the answer: of the request itself, and in the objects that dialects put it in. */
-static const char *const limits[] = {"max_tokens",        "max_completion_tokens",
-				     "max_output_tokens", "max_tokens_to_sample",
-				     "maxOutputTokens",   "maxTokens",
-				     "maxTokenCount",     "max_gen_len",
-				     "max_new_tokens",    "num_predict"};
-static const char *const limit_holders[] = {"generationConfig", "generation_config",
-					    "inferenceConfig",  "textGenerationConfig",
-					    "options",          "parameters"};
+static const char limits[][WORD_BYTES] = {"max_tokens",        "max_completion_tokens",
+					  "max_output_tokens", "max_tokens_to_sample",
+					  "maxOutputTokens",   "maxTokens",
+					  "maxTokenCount",     "max_gen_len",
+					  "max_new_tokens",    "num_predict"};
+static const char limit_holders[][WORD_BYTES] = {"generationConfig", "generation_config",
+						 "inferenceConfig",  "textGenerationConfig",
+						 "options",          "parameters"};
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -198,7 +201,7 @@ static enum feature find_prefix(const struct word *words, size_t count,
 	return token->escaped ? find_exact(words, count, token) : FEATURE_COUNT;
 }
 
-static bool is_one_of(const char *const *list, size_t count, const struct json_token *token)
+static bool is_one_of(const char (*list)[WORD_BYTES], size_t count, const struct json_token *token)
 {
 	for (size_t i = 0; i < count; i++)
 		if (json_token_is(token, bytes_str(list[i])))

@@ -4,13 +4,13 @@
 #define DECIMALS_OF_MILLION 6 /* a picodollar a token is a microdollar per million */
 #define DECIMALS_OF_PICOUSD 12
 
-static const char *const bucket_names[] = {
+static const char bucket_names[][24] = {
 #define BUCKET(name, key) key,
 	PRICE_BUCKETS(BUCKET)
 #undef BUCKET
 };
 
-static const char *const plan_names[] = {
+static const char plan_names[][16] = {
 #define PLAN(name, key) key,
 	PRICE_PLANS(PLAN)
 #undef PLAN
@@ -43,7 +43,7 @@ enum err price_plan_of(struct bytes service_tier, enum price_plan *ret_plan)
 	/* OpenAI: default, flex, priority, scale; Anthropic: standard, priority (which is capacity
 	 * bought ahead: no list has a price for it), batch; Groq: on_demand, flex, performance. */
 	static const struct {
-		const char *word;
+		char word[12];
 		enum price_plan plan;
 	} tiers[] = {
 		{"", PLAN_STANDARD},         {"default", PLAN_STANDARD},

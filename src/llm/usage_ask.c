@@ -8,7 +8,7 @@
 
 /* Those that are known to take it; a question to others may be refused as an unknown field
  * (Mistral: 422; older API versions of Azure). */
-static const char *const accepting[] = {"openai", "groq"};
+static const char accepting[][8] = {"openai", "groq"};
 
 bool usage_ask_is_accepted(const struct provider *provider)
 {

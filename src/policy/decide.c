@@ -10,15 +10,15 @@
 
 const char *action_name(enum action a)
 {
-	static const char *const names[] = {"allow", "rewrite", "refuse"};
+	static const char names[][8] = {"allow", "rewrite", "refuse"};
 
 	return (unsigned)a < sizeof names / sizeof names[0] ? names[a] : "refuse";
 }
 
 const char *receipt_name(enum receipt r)
 {
-	static const char *const names[] = {"",        "no_control", "refused",
-					    "already", "forced",     "not_forced"};
+	static const char names[][12] = {"",        "no_control", "refused",
+					 "already", "forced",     "not_forced"};
 
 	return (unsigned)r < sizeof names / sizeof names[0] ? names[r] : "";
 }
@@ -190,7 +190,7 @@ void decide_begin(struct decision *d, const struct scope *s, const char *code, c
 
 void decide_put_scope(struct phrase *p, const struct scope *s)
 {
-	static const char *const kinds[] = {
+	static const char kinds[][20] = {
 		[SCOPE_ORGANIZATION] = "the organization",
 		[SCOPE_ENVIRONMENT] = "environment ",
 		[SCOPE_APPLICATION] = "application ",

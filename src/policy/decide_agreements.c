@@ -6,7 +6,7 @@
 
 const char *agreement_name(enum agreement_kind kind)
 {
-	static const char *const names[AGREEMENTS] = {"baa", "no_training", "zero_retention"};
+	static const char names[AGREEMENTS][16] = {"baa", "no_training", "zero_retention"};
 
 	return (unsigned)kind < AGREEMENTS ? names[kind] : "unknown";
 }

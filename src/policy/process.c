@@ -54,7 +54,7 @@ struct bytes process_cgroup(struct bytes file)
 
 struct bytes process_unit(struct bytes cgroup)
 {
-	static const char *const endings[] = {".service", ".scope", ".socket", ".mount", ".swap"};
+	static const char endings[][12] = {".service", ".scope", ".socket", ".mount", ".swap"};
 
 	while (cgroup.len) {
 		struct bytes part = bytes_cut(&cgroup, '/');

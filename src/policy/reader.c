@@ -297,13 +297,13 @@ enum err reader_choice(struct reader *r, const struct member *m, const struct va
 	struct phrase p;
 
 	if (v->token.kind == JSON_STRING)
-		for (const struct choice *c = m->choices; c->word; c++)
+		for (const struct choice *c = m->choices; c->word[0]; c++)
 			if (json_token_is(&v->token, bytes_str(c->word))) {
 				memcpy(into, &c->value, sizeof c->value);
 				return OK;
 			}
 	phrase_init(&p, expected, sizeof expected);
-	for (const struct choice *c = m->choices; c->word; c++) {
+	for (const struct choice *c = m->choices; c->word[0]; c++) {
 		phrase_put(&p, c == m->choices ? "" : " or ");
 		phrase_put_quoted(&p, bytes_str(c->word));
 	}

@@ -39,7 +39,7 @@ struct value {
 
 struct member;
 struct choice {
-	const char *word;
+	char word[20]; /* no pointer: it would have to be relocated in each process */
 	int value;
 };
 
@@ -50,10 +50,14 @@ typedef enum err reader_fn(struct reader *r, const struct member *m, const struc
 struct member {
 	const char *name;
 	reader_fn *read; /* NULL: a key of the contract that is not enforced yet */
-	size_t offset;   /* of `into` in the struct that the object is read into */
+	union {
+		const struct choice *choices; /* reader_choice: ends with an empty word */
+		struct {
+			uint32_t min, max; /* reader_u32 */
+		};
+	};
+	uint32_t offset; /* of `into` in the struct that the object is read into */
 	bool required;
-	const struct choice *choices; /* reader_choice: ends with a NULL word */
-	uint32_t min, max;            /* reader_u32 */
 };
 
 /* Rows of a table of members: a key with its function and what else it needs by field; a key that

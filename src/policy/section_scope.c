@@ -10,9 +10,9 @@
 #define REQUIRE_MAX            (AGREEMENTS + 1)
 
 const struct choice section_scope_modes[] = {
-	{"enforce", MODE_ENFORCE}, {"observe", MODE_OBSERVE}, {0}};
+	{"enforce", MODE_ENFORCE}, {"observe", MODE_OBSERVE}, {"", 0}};
 const struct choice section_scope_unknown[] = {
-	{"allow", UNKNOWN_ALLOW}, {"refuse", UNKNOWN_REFUSE}, {0}};
+	{"allow", UNKNOWN_ALLOW}, {"refuse", UNKNOWN_REFUSE}, {"", 0}};
 
 /* -- names out of a list ------------------------------------------------------------------- */
 
@@ -266,7 +266,7 @@ enum err section_scope_tokens(struct reader *r, const struct member *m, const st
 enum err section_scope_tagged(struct reader *r, const struct member *m, const struct value *v,
 			      void *into)
 {
-	static const struct choice choices[] = {{"refuse", 0}, {"tag", 1}, {0}};
+	static const struct choice choices[] = {{"refuse", 0}, {"tag", 1}, {"", 0}};
 	const struct member row = {.choices = choices};
 	int word = 0;
 	enum err e = reader_choice(r, &row, v, &word);

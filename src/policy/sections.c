@@ -159,13 +159,13 @@ static enum err read_socket(struct reader *r, const struct member *m, const stru
 }
 
 static const struct choice payload_choices[] = {
-	{"full", PAYLOADS_FULL}, {"none", PAYLOADS_NONE}, {0}};
+	{"full", PAYLOADS_FULL}, {"none", PAYLOADS_NONE}, {"", 0}};
 static const struct choice failure_choices[] = {
-	{"refuse", FAIL_REFUSE}, {"allow", FAIL_ALLOW}, {0}};
+	{"refuse", FAIL_REFUSE}, {"allow", FAIL_ALLOW}, {"", 0}};
 static const struct choice durability_choices[] = {
-	{"written", DURABLE_WRITTEN}, {"synced", DURABLE_SYNCED}, {0}};
+	{"written", DURABLE_WRITTEN}, {"synced", DURABLE_SYNCED}, {"", 0}};
 static const struct choice via_choices[] = {
-	{"files", VIA_FILES}, {"collector", VIA_COLLECTOR}, {0}};
+	{"files", VIA_FILES}, {"collector", VIA_COLLECTOR}, {"", 0}};
 
 static enum err read_audit(struct reader *r, const struct member *m, const struct value *v,
 			   void *into)
@@ -190,8 +190,8 @@ static enum err read_audit(struct reader *r, const struct member *m, const struc
 
 /* transport */
 
-static const struct choice refuse_choices[] = {{"refuse", 1}, {"allow", 0}, {0}};
-static const struct choice websocket_choices[] = {{"refuse", 1}, {"record", 0}, {0}};
+static const struct choice refuse_choices[] = {{"refuse", 1}, {"allow", 0}, {"", 0}};
+static const struct choice websocket_choices[] = {{"refuse", 1}, {"record", 0}, {"", 0}};
 
 /* A choice between "refuse" and something else, into a bool; the words are the member's. */
 static enum err read_refuse(struct reader *r, const struct member *m, const struct value *v,
@@ -209,7 +209,7 @@ static enum err read_refuse(struct reader *r, const struct member *m, const stru
 	return OK;
 }
 
-static const struct choice tls_choices[] = {{"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {0}};
+static const struct choice tls_choices[] = {{"1.2", TLS_1_2}, {"1.3", TLS_1_3}, {"", 0}};
 
 static enum err read_transport(struct reader *r, const struct member *m, const struct value *v,
 			       void *into)
@@ -240,7 +240,7 @@ static enum err read_usage(struct reader *r, const struct member *m, const struc
 	return reader_object(r, members, READER_COUNT(members), v, r->policy);
 }
 
-static const struct choice keys_choices[] = {{"file", KEYS_FILE}, {"holder", KEYS_HOLDER}, {0}};
+static const struct choice keys_choices[] = {{"file", KEYS_FILE}, {"holder", KEYS_HOLDER}, {"", 0}};
 
 static enum err read_keys_socket(struct reader *r, const struct member *m, const struct value *v,
 				 void *into)

@@ -62,23 +62,20 @@ static void make_names(const struct answer_table *t, struct answer_names *n)
 			join(t, n, level, i);
 }
 
-/* The plan's names, or while another thread makes them (or a fork ended that one): ones made in
- * `room`. */
-static const struct answer_names *names_of(const struct answer_table *t, struct answer_names *room)
+/* The plan's names; NULL while another thread makes them (or a fork ended that one). */
+static const struct answer_names *names_of(const struct answer_table *t)
 {
 	uint32_t state = __atomic_load_n(&t->plan->state, __ATOMIC_ACQUIRE);
 
 	if (state == PLAN_READY)
 		return &t->plan->names;
-	if (state == PLAN_NONE &&
-	    __atomic_compare_exchange_n(&t->plan->state, &state, PLAN_BEING_MADE, false,
-					__ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		make_names(t, &t->plan->names);
-		__atomic_store_n(&t->plan->state, PLAN_READY, __ATOMIC_RELEASE);
-		return &t->plan->names;
-	}
-	make_names(t, room);
-	return room;
+	if (state == PLAN_BEING_MADE ||
+	    !__atomic_compare_exchange_n(&t->plan->state, &state, PLAN_BEING_MADE, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return NULL;
+	make_names(t, &t->plan->names);
+	__atomic_store_n(&t->plan->state, PLAN_READY, __ATOMIC_RELEASE);
+	return &t->plan->names;
 }
 
 /* ---- the walk ---- */
@@ -145,11 +142,10 @@ static inline uint64_t narrow(const struct walk *w, uint64_t live, size_t level,
 	return live ? compare(w, live, level, key) : 0;
 }
 
-enum err answer_walk(struct bytes text, const struct answer_table *table, answer_take *take,
-		     void *context)
+static enum err walk_by(const struct answer_names *names, struct bytes text,
+			const struct answer_table *table, answer_take *take, void *context)
 {
-	struct answer_names room;
-	const struct walk walk = {table, names_of(table, &room)};
+	const struct walk walk = {table, names};
 	/* open[d]: the fields that may be found among the values at depth d */
 	uint64_t open[ANSWER_PATH_MAX + 2] = {all_fields(table->count)};
 	uint64_t live = open[0], deeper;
@@ -190,20 +186,51 @@ enum err answer_walk(struct bytes text, const struct answer_table *table, answer
 	}
 }
 
-void answer_set_string(char *ret_text, size_t cap, const struct json_token *value)
+/* A plan is large: it has a place on the stack only where it must. */
+__attribute__((cold, noinline)) static enum err walk_alone(struct bytes text,
+							   const struct answer_table *table,
+							   answer_take *take, void *context)
 {
-	uint8_t meaning[STRING_RAW_MAX];
-	struct buf fixed = {.at = meaning, .cap = sizeof meaning, .max = sizeof meaning};
-	struct bytes text;
+	struct answer_names names;
 
-	if (value->kind != JSON_STRING || value->raw.len > STRING_RAW_MAX ||
-	    json_put_unescaped(&fixed, value))
-		return;
-	text = buf_view(&fixed);
+	make_names(table, &names);
+	return walk_by(&names, text, table, take, context);
+}
+
+enum err answer_walk(struct bytes text, const struct answer_table *table, answer_take *take,
+		     void *context)
+{
+	const struct answer_names *names = names_of(table);
+
+	return names ? walk_by(names, text, table, take, context)
+		     : walk_alone(text, table, take, context);
+}
+
+static void set_text(char *ret_text, size_t cap, struct bytes text)
+{
 	if (text.len == 0 || text.len >= cap || bytes_find_byte(text, 0) != SIZE_MAX)
 		return;
 	memcpy(ret_text, text.at, text.len);
 	ret_text[text.len] = '\0';
+}
+
+static void set_escaped(char *ret_text, size_t cap, const struct json_token *value)
+{
+	uint8_t meaning[STRING_RAW_MAX];
+	struct buf fixed = {.at = meaning, .cap = sizeof meaning, .max = sizeof meaning};
+
+	if (value->raw.len <= STRING_RAW_MAX && !json_put_unescaped(&fixed, value))
+		set_text(ret_text, cap, buf_view(&fixed));
+}
+
+void answer_set_string(char *ret_text, size_t cap, const struct json_token *value)
+{
+	if (value->kind != JSON_STRING)
+		return;
+	if (value->escaped)
+		set_escaped(ret_text, cap, value);
+	else
+		set_text(ret_text, cap, value->raw);
 }
 
 void answer_set_count(uint8_t *presence, uint64_t *tokens, const struct json_token *value)

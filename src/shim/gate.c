@@ -286,6 +286,7 @@ void gate_free(struct gate *g)
 	buf_done(&g->staged);
 	buf_done(&g->refusal);
 	buf_done(&g->record);
+	buf_done(&g->connection);
 	buf_done(&g->asked);
 	gate_key_done(&g->key);
 	fingerprint_wipe(&g->fingerprint);

@@ -21,6 +21,12 @@ static enum err write_record(struct gate *g, enum record_kind kind)
 	return e;
 }
 
+/* What is known of the connection stays as it is. */
+static bool is_settled(const struct gate *g)
+{
+	return g->described && g->link.fd >= 0 && !g->link.plain && g->server_name[0];
+}
+
 static struct request_facts facts_of(struct gate *g, const struct call *call,
 				     const struct decision *d)
 {
@@ -37,6 +43,7 @@ static struct request_facts facts_of(struct gate *g, const struct call *call,
 		.link = &g->link,
 		.server_name = gate_name(g),
 		.peer = g->peer.text,
+		.connection = is_settled(g) ? &g->connection : NULL,
 		.held_ns = sys_monotonic_ns() - g->started_ns,
 		.with_body = keeps_payloads(g->rules),
 		.changes = buf_view(&g->force.changes),

@@ -102,7 +102,7 @@ static enum err put_key(struct buf *r, const struct request_facts *f, const stru
 	return e;
 }
 
-static enum err put_connection(struct buf *r, const struct request_facts *f)
+static enum err put_link(struct buf *r, const struct request_facts *f)
 {
 	TRY(put_str(r, F_SERVER_NAME, f->server_name));
 	TRY(put_str(r, F_PEER, f->peer));
@@ -110,6 +110,20 @@ static enum err put_connection(struct buf *r, const struct request_facts *f)
 	TRY(put_str(r, F_CIPHER, f->link->cipher));
 	TRY(put_str(r, F_TLS_LIBRARY, f->link->library));
 	return f->link->plain ? OK : record_put_bool(r, F_VERIFIED, f->link->verified);
+}
+
+/* The same for each request of a connection: put together once. */
+static enum err put_connection(struct buf *r, const struct request_facts *f)
+{
+	size_t start = r->len;
+
+	if (!f->connection)
+		return put_link(r, f);
+	if (f->connection->len)
+		return buf_put(r, buf_view(f->connection));
+	TRY(put_link(r, f));
+	(void)!buf_put(f->connection, bytes_from(buf_view(r), start));
+	return OK;
 }
 
 /* One more of a list of texts, which stand NUL-separated. */

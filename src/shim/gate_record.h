@@ -31,6 +31,8 @@ struct request_facts {
 	const struct decision *decision;
 	const struct link_facts *link;
 	const char *server_name, *peer; /* "" when not known */
+	struct buf *connection;         /* what the record has of these three, or nothing yet; NULL:
+					   they may still change */
 	const char *outcome;            /* NULL: open */
 	enum coverage coverage;
 	uint64_t held_ns;

@@ -99,6 +99,7 @@ struct gate {
 	struct buf refusal;
 	size_t served;
 	struct buf record;
+	struct buf connection;  /* what all records have of it, once that is settled */
 	struct buf asked;       /* by the requests whose answers are awaited */
 	struct buf tickets;     /* for what they took of the limits */
 	uint64_t retry_after_s; /* of the refusal */

@@ -522,18 +522,25 @@ static int on_head_text(llhttp_t *p, const char *at, size_t len)
 	return halt(r, buf_put(&r->head, bytes_of(at, len)));
 }
 
+static int put_two(struct http1_response *r, const char *two)
+{
+	enum err e = buf_reserve(&r->head, 2);
+
+	if (e)
+		return halt(r, e);
+	memcpy(r->head.at + r->head.len, two, 2);
+	r->head.len += 2;
+	return 0;
+}
+
 static int on_response_name_complete(llhttp_t *p)
 {
-	struct http1_response *r = response_of(p);
-
-	return halt(r, buf_put(&r->head, BYTES(": ")));
+	return put_two(response_of(p), ": ");
 }
 
 static int on_response_value_complete(llhttp_t *p)
 {
-	struct http1_response *r = response_of(p);
-
-	return halt(r, buf_put(&r->head, BYTES("\r\n")));
+	return put_two(response_of(p), "\r\n");
 }
 
 static int on_response_head(llhttp_t *p)

@@ -66,7 +66,7 @@ end_daemon() {
 	assert_nothing_found aigwd
 }
 
-QUICK='"batch_wait_ms": 20, "retry_first_ms": 10, "retry_max_ms": 50, "heartbeat_s": 0'
+QUICK='"batch_wait_ms": 20, "retry_first_ms": 10, "retry_max_ms": 50, "heartbeat_s": 0, "timeout_ms": 150000'
 
 # delivered FILE: how many exchanges are there.
 delivered() {
@@ -133,7 +133,7 @@ collector_policy() {
 }
 
 @test 'the drain: to a file, and over HTTP with one event that is refused' {
-	local ready port processes end=$((SECONDS + 60))
+	local ready port processes end=$((SECONDS + 180))
 	mkdir "$T/log"
 	"$BIN/make-log" "$T/log" "$RECIPIENT" many=30 >ids
 	sed -n 7p ids >words

@@ -20,7 +20,7 @@ static void put(char line[LINE_BYTES_MAX], size_t *len, const char *text)
 {
 	for (; *text && *len < LINE_BYTES_MAX - 1; text++) {
 		bool control = (unsigned char)*text < 0x20 || *text == 0x7F;
-		line[(*len)++] = control ? '?' : *text;
+		line[(*len)++] = (char)(control ? '?' : *text);
 	}
 }
 

@@ -117,7 +117,7 @@ static void copy_id(struct bytes id, char ret_id[ULID_CHARS + 1])
 	for (size_t i = 0; i < id.len; i++) {
 		bool plain = (id.at[i] >= '0' && id.at[i] <= '9') ||
 			     (id.at[i] >= 'A' && id.at[i] <= 'Z');
-		ret_id[i] = plain ? (char)id.at[i] : '?';
+		ret_id[i] = (char)(plain ? id.at[i] : '?');
 	}
 	ret_id[id.len] = 0;
 }

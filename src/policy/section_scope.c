@@ -300,7 +300,7 @@ enum err section_scope_watch(struct reader *r, const struct member *m, const str
 	if (!e)
 		e = reader_object(r, members, READER_COUNT(members), v, rules);
 	if (!e)
-		memcpy(into, &watch, sizeof(const struct scope_rules *));
+		memcpy(into, &watch, sizeof watch);
 	return e;
 }
 

@@ -19,7 +19,7 @@ static void put(struct line *l, struct bytes text)
 {
 	for (size_t i = 0; i < text.len && l->len < sizeof l->text - 1; i++) {
 		uint8_t c = text.at[i];
-		l->text[l->len++] = c < ' ' || c == 0x7f ? '?' : (char)c;
+		l->text[l->len++] = (char)(c < ' ' || c == 0x7f ? '?' : c);
 	}
 }
 

@@ -51,14 +51,15 @@ struct place {
 static int look(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct place *p = data;
+	size_t len = strlen(info->dlpi_name);
 
 	p->loads = info->dlpi_adds;
-	if (p->count++ != p->wanted || strlen(info->dlpi_name) >= sizeof p->name)
+	if (p->count++ != p->wanted || len >= sizeof p->name)
 		return 0;
 	p->base = info->dlpi_addr;
 	p->headers = info->dlpi_phdr;
 	p->header_count = info->dlpi_phnum;
-	strcpy(p->name, info->dlpi_name);
+	memcpy(p->name, info->dlpi_name, len + 1);
 	return 0;
 }
 

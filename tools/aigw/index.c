@@ -79,7 +79,7 @@ static bool parse_ulid(struct bytes text, char fill, uint8_t ret_id[INDEX_ID_BYT
 	if (text.len > ULID_CHARS)
 		return false;
 	for (size_t i = 0; i < ULID_CHARS; i++) {
-		char c = i < text.len ? (char)text.at[i] : fill;
+		char c = (char)(i < text.len ? text.at[i] : fill);
 		const char *digit = c ? strchr(digits, c) : NULL;
 		unsigned value = digit ? (unsigned)(digit - digits) : 0;
 		if (!digit || (i == 0 && i < text.len && value > 7))

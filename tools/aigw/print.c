@@ -217,8 +217,9 @@ void put_time_local(struct buf *out, uint64_t time_ns, bool date)
 	struct tm tm = {0};
 	char text[64];
 
-	localtime_r(&seconds, &tm);
-	strftime(text, sizeof text, date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm);
+	if (!localtime_r(&seconds, &tm) ||
+	    !strftime(text, sizeof text, date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm))
+		text[0] = '\0';
 	need(buf_put_str(out, text));
 }
 

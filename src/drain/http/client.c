@@ -12,7 +12,7 @@
 #define HEADERS_MAX (DRAIN_HEADERS_MAX + 8)
 
 static const char base64_digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 
 static enum err put_base64(struct buf *out, struct bytes data)
 {
@@ -25,7 +25,7 @@ static enum err put_base64(struct buf *out, struct bytes data)
 		group |= part.len > 1 ? (uint32_t)part.at[1] << 8 : 0;
 		group |= part.len > 2 ? part.at[2] : 0;
 		for (unsigned k = 0; k < 4; k++)
-			text[k] = k > part.len ? '=' : base64_digits[group >> (18 - 6 * k) & 63];
+			text[k] = base64_digits[k > part.len ? 64 : group >> (18 - 6 * k) & 63];
 		e = buf_put(out, bytes_of(text, 4));
 	}
 	return e;

@@ -100,7 +100,7 @@ enum err s3_put_instant(struct buf *out, uint64_t time_s)
 enum err s3_put_base64(struct buf *out, struct bytes data)
 {
 	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 	enum err e = OK;
 
 	for (size_t i = 0; !e && i < data.len; i += 3) {
@@ -110,7 +110,7 @@ enum err s3_put_base64(struct buf *out, struct bytes data)
 		for (size_t k = 0; k < 3; k++)
 			group = group << 8 | (k < part.len ? part.at[k] : 0);
 		for (size_t k = 0; k < 4; k++)
-			text[k] = k > part.len ? '=' : digits[group >> (18 - 6 * k) & 63];
+			text[k] = digits[k > part.len ? 64 : group >> (18 - 6 * k) & 63];
 		e = buf_put(out, bytes_of(text, sizeof text));
 	}
 	return e;

@@ -90,7 +90,7 @@ static enum err put_value(struct buf *out, struct bytes value)
 
 	value = bytes_trim(value);
 	for (size_t i = 0; !e && i < value.len; i++)
-		if (value.at[i] != ' ' || value.at[i - 1] != ' ')
+		if (value.at[i] != ' ' || (i && value.at[i - 1] != ' '))
 			e = buf_put_u8(out, value.at[i]);
 	return e;
 }

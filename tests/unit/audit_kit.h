@@ -36,6 +36,8 @@
 #define KIT_NOON_NS (20781ull * KIT_DAY_NS + KIT_DAY_NS / 2) /* 2026-11-24T12:00:00Z */
 #define KIT_DAY     "2026-11-24"
 
+#define KIT_SOON_NS 1000000u /* a kept descriptor is looked at again */
+
 struct kit_log {
 	char directory[64];
 	struct identity identity;

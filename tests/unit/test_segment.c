@@ -399,8 +399,6 @@ static void a_full_segment_is_followed_by_another(void)
 
 /* ---- somebody meddles while we write ---- */
 
-#define SOON_NS 1000000 /* the kept descriptor is looked at again */
-
 static void meddle_and_go_on(void (*meddle)(const char *path), const char *code)
 {
 	struct kit_log *k = kit_new();
@@ -410,7 +408,7 @@ static void meddle_and_go_on(void (*meddle)(const char *path), const char *code)
 	CHECK_ERR(kit_append(k, "before"), OK);
 	strcpy(path, kit_segment(k, 0));
 	meddle(path);
-	k->later_ns += SOON_NS;
+	k->later_ns += KIT_SOON_NS;
 	CHECK_ERR(kit_append(k, "after"), OK);
 	CHECK(strcmp(path, k->writer.path) != 0);
 	CHECK_ERR(kit_close(k), OK);
@@ -481,7 +479,7 @@ static void the_whole_directory_may_vanish(void)
 
 	CHECK_ERR(kit_append(k, "before"), OK);
 	nftw(k->directory, kit_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	k->later_ns += SOON_NS;
+	k->later_ns += KIT_SOON_NS;
 	CHECK_ERR(kit_append(k, "after"), OK);
 	c = read_log(k);
 	CHECK(has_text(&c, "after"));
@@ -644,7 +642,7 @@ static void close_the_descriptor(struct kit_log *k)
 	closefrom(3);
 	CHECK_ERR(kit_append(k, "three"), OK);
 	closefrom(3);
-	k->later_ns += SOON_NS;
+	k->later_ns += KIT_SOON_NS;
 	CHECK_ERR(kit_append(k, "four"), OK);
 	CHECK_ERR(kit_close(k), OK);
 }

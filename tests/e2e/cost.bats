@@ -99,6 +99,25 @@ assert_cost() { # USD PRICES MODEL, or null
 	assert_equal "$(records 'map(.cost.model) | join(" ")')" 'openai/gpt-5 openai/gpt-4o'
 }
 
+@test 'on one connection each request is told by its own key, model and endpoint' {
+	{
+		API_KEY=sk-one-1234567890abcdef raw_request "$(body gpt-5)"
+		API_KEY=sk-one-1234567890abcdef raw_request "$(body gpt-5)"
+		API_KEY=sk-two-1234567890abcdef raw_request "$(body gpt-4o)"
+		API_KEY=sk-one-1234567890abcdef raw_request "$(body gpt-5)"
+		API_KEY=sk-one-1234567890abcdeg raw_request "$(body gpt-4o)" | sed 's#/chat/#/chat-and-more/#'
+		API_KEY=sk-two-1234567890abcdef raw_request "$(body gpt-4o)"
+	} >requests
+	run send_raw --answers 6 <requests
+	assert_success
+	assert_equal "$(records 'map(.cost.model) | join(" ")')" \
+		'openai/gpt-5 openai/gpt-5 openai/gpt-4o openai/gpt-5  openai/gpt-4o'
+	assert_equal "$(records 'map(.gen_ai["operation.name"]) | join(" ")')" 'chat chat chat chat unknown chat'
+	assert_equal "$(records '[.[].key.fingerprint] as $f | [$f[] | . as $one | $f | index($one)] | map(tostring) | join(" ")')" \
+		'0 0 2 0 4 2'
+	assert_equal "$(records 'map(.connection) | unique | length')" 1
+}
+
 @test 'Expect: 100-continue: the model of the body is what is priced' {
 	run chat -H 'Expect: 100-continue' -d "$(big_body gpt-5 2000)"
 	assert_answers 200

@@ -8,8 +8,9 @@
  *   read-in-thread [HOST]      a thread waits in SSL_read while another one writes: a request that
  *                              the policy refuses, or without HOST a line that is no HTTP
  *   fork SECONDS MODEL         two threads make calls while a third forks all the time
- *   reload NEXT POLICY         a call, then NEXT is renamed to POLICY, then (once it is in force)
- *                              a malformed request on the first connection; host api.openai.test
+ *   reload NEXT POLICY [MODEL] a call, then NEXT is renamed to POLICY, then (once it is in force, and
+ *                              refuses gpt-5) a malformed request on the first connection; with
+ *                              MODEL the same call for that model again; host api.openai.test
  *   jump-from-signal           siglongjmp out of SSL_read, then three calls
  *   jump-from-callback         longjmp out of the verify callback, then three calls
  *   unparsable                 without a server name: requests that name a provider, each wrong or
@@ -161,7 +162,7 @@ static const struct mode {
 	void (*run)(char **argument);
 } modes[] = {{"read-in-thread", 0, 1, mode_read_in_thread},
 	     {"fork", 2, 2, mode_fork},
-	     {"reload", 2, 2, mode_reload},
+	     {"reload", 2, 3, mode_reload},
 	     {"jump-from-signal", 0, 0, mode_jump_from_signal},
 	     {"jump-from-callback", 0, 0, mode_jump_from_callback},
 	     {"unparsable", 0, 0, mode_unparsable},

@@ -98,6 +98,32 @@ change_the_policy_again_and_again() {
 	assert_output $'HTTP 200\nNOW 403\nHTTP 400'
 }
 
+# policy_with_prices MODELS TIMES: those models alone, at so many times the price.
+policy_with_prices() {
+	cat <<-END
+		{ "version": 1, "audit": { "recipients": ["$RECIPIENT"] },
+		  "providers": { "ours": { "dialect": "openai", "hosts": ["api.openai.test"] } },
+		  "prices": { "ours/my-*": { "input": ${2}2, "cache_read": ${2}1, "output": ${2}3 } },
+		  "environments": { "test": { "models": { "allow": ["$1"] } } },
+		  "default_environment": "test" }
+	END
+}
+
+@test 'a connection that goes on has the prices of the new policy, and is judged by it' {
+	start_provider
+	policy_with_prices '*' 0. >"$AIGW_HOME/policy.json"
+	policy_with_prices 'ours/my-*' '' >next.json
+	MALLOC_PERTURB_=165 odd reload next.json "$AIGW_HOME/policy.json" my-own
+	assert_success
+	assert_output $'HTTP 200\nNOW 403\nHTTP 200'
+	assert_equal "$(records 'map(select(.decision.action == "allow" and .gen_ai["request.model"] == "my-own") | .cost.usd * 10000000 | round | tostring) | join(" ")')" \
+		'64 640' # 15 * 2 + 4 * 1 + 10 * 3
+	policy_with_prices '*' 0. >"$AIGW_HOME/policy.json"
+	policy_with_prices 'ours/no-*' '' >next.json
+	odd reload next.json "$AIGW_HOME/policy.json" my-own
+	assert_output $'HTTP 200\nNOW 403\nHTTP 403'
+}
+
 # ---- jumps ----
 
 @test 'siglongjmp out of SSL_read leaves later connections governed' {

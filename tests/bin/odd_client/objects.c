@@ -23,11 +23,12 @@
 void mode_reload(char **argument)
 {
 	SSL *ssl = start(OWN_PROVIDER), *other;
+	const char *model = argument[2] ? argument[2] : "gpt-5";
 	char at[8192];
 	int error, status;
 	time_t end = time(NULL) + WAIT_SECONDS;
 
-	send_call(ssl, OWN_PROVIDER, "gpt-5", "");
+	send_call(ssl, OWN_PROVIDER, model, "");
 	show_answer(ssl);
 	if (rename(argument[0], argument[1]))
 		die(argument[0]);
@@ -38,7 +39,10 @@ void mode_reload(char **argument)
 		finish(other);
 	} while (status == 200 && time(NULL) < end);
 	printf("NOW %d\n", status);
-	send_text(ssl, "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+	if (argument[2])
+		send_call(ssl, OWN_PROVIDER, model, "");
+	else
+		send_text(ssl, "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
 	show_answer(ssl);
 	finish(ssl);
 }

@@ -80,7 +80,8 @@ static uint64_t price_of(const struct policy *policy, const struct pricing_call 
 
 	if (!pricing_is_billed(call->operation))
 		return 0;
-	return pricing_of(policy, call, NULL, &pricing) == OK ? pricing.picousd : assumed(input, output);
+	return pricing_of(policy, call, NULL, &pricing) == OK ? pricing.picousd
+							      : assumed(input, output);
 }
 
 static struct limits_amounts amounts_of(const struct quota_call *q, struct estimate *ret_estimate)

@@ -8,11 +8,10 @@
  *   read-in-thread [HOST]      a thread waits in SSL_read while another one writes: a request that
  *                              the policy refuses, or without HOST a line that is no HTTP
  *   fork SECONDS MODEL         two threads make calls while a third forks all the time
- *   reload NEXT POLICY [MODEL] a call, then NEXT is renamed to POLICY, then (once it is in force, and
- *                              refuses gpt-5) a malformed request on the first connection; with
- *                              MODEL the same call for that model again; host api.openai.test
- *   jump-from-signal           siglongjmp out of SSL_read, then three calls
- *   jump-from-callback         longjmp out of the verify callback, then three calls
+ *   reload NEXT POLICY [MODEL] a call, then NEXT is renamed to POLICY, then (once it is in force,
+ * and refuses gpt-5) a malformed request on the first connection; with MODEL the same call for that
+ * model again; host api.openai.test jump-from-signal           siglongjmp out of SSL_read, then
+ * three calls jump-from-callback         longjmp out of the verify callback, then three calls
  *   unparsable                 without a server name: requests that name a provider, each wrong or
  *                              refused in another way
  *   reuse FIRST SECOND [clear] one SSL object for a call to FIRST and then one to SECOND, the same

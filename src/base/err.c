@@ -4,11 +4,11 @@
 #include <errno.h>
 
 static const struct {
-	const char *name;
+	char name[20]; /* no pointers: these would have to be relocated in each process */
+	char text[56];
 	int status;
-	const char *text;
 } table[] = {
-#define ERR(name, status, text) {#name, status, text},
+#define ERR(name, status, text) {#name, text, status},
 #include "base/err.def"
 #undef ERR
 };

@@ -181,7 +181,8 @@ enum err key_limits_parse(struct cursor *c, struct limit_values *ret_values)
 /* ---- what it is worth ---- */
 
 static const struct {
-	const char *name, *text;
+	char name[12],
+		text[176]; /* no pointers: these would have to be relocated in each process */
 } verdicts[] = {
 	[KEY_VALID] = {"valid", ""},
 	[KEY_MISTYPED] = {"mistyped",

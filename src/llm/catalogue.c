@@ -114,6 +114,7 @@ static bool match_mount(const struct provider *p, const struct mount *mount, str
 	struct bytes path = bytes_of(m->path.at, m->path.len);
 	size_t base = p->loose ? 0 : endpoint_base(catalogue_text(mount->base), path);
 	const struct dialect *dialect = dialect_of(mount->dialect);
+	struct endpoints endpoints;
 
 	if (base == SIZE_MAX)
 		return false;
@@ -121,7 +122,8 @@ static bool match_mount(const struct provider *p, const struct mount *mount, str
 		*longest = base;
 		m->dialect = dialect;
 	}
-	if (!match_list(p, &dialect->facts->endpoints, method, bytes_from(path, base), m))
+	endpoints = dialect_endpoints(dialect);
+	if (!match_list(p, &endpoints, method, bytes_from(path, base), m))
 		return false;
 	m->dialect = dialect;
 	return true;
@@ -186,16 +188,16 @@ enum err provider_read_call(const struct provider *p, const struct request_view 
 
 const char *provider_request_id_header(const struct provider *p, const struct dialect *d)
 {
-	return p && p->request_id_header && d == provider_dialect(p)
-		       ? catalogue_text(p->request_id_header)
-		       : d->facts->request_id_header;
+	return catalogue_text(p && p->request_id_header && d == provider_dialect(p)
+				      ? p->request_id_header
+				      : d->facts->request_id_header);
 }
 
 const struct error_shape *provider_refusal(const struct provider *p, const struct dialect *d)
 {
-	return p && p->refusal && d == provider_dialect(p)
-		       ? &error_shapes[p->refusal - 1]
-		       : error_shape_find(bytes_str(d->facts->refusal));
+	return &error_shapes[(p && p->refusal && d == provider_dialect(p) ? p->refusal
+									  : d->facts->refusal) -
+			     1];
 }
 
 enum err provider_put_refusal(const struct provider *p, const struct dialect *d,

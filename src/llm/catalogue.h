@@ -66,13 +66,6 @@ extern const size_t catalogue_count;
 /* What the entries refer to. */
 extern const struct provider_host catalogue_hosts[];
 extern const struct mount catalogue_mounts[];
-extern const struct endpoint catalogue_endpoints[];
-
-/* The text at an offset; "" at 0. */
-static inline const char *catalogue_text(uint16_t at)
-{
-	return catalogue_texts + at;
-}
 
 static inline const struct provider_host *provider_hosts(const struct provider *p)
 {

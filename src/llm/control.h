@@ -14,11 +14,11 @@
 #define CONTROL_DEPTH_MAX 3 /* members on the way to a field */
 
 struct control {
-	const char *provider; /* its name in the catalogue */
-	const char *path;     /* "store", "provider.zdr": members from the outermost in */
-	const char *values;   /* JSON texts, one a line */
-	const char *safe;     /* the one that keeps least; one of values */
-	const char *endpoint; /* what the request's path ends with; one a line */
+	char provider[16]; /* its name in the catalogue */
+	char path[48];     /* "store", "provider.zdr": members from the outermost in */
+	char values[24];   /* JSON texts, one a line */
+	char safe[8];      /* the one that keeps least; one of values */
+	char endpoint[48]; /* what the request's path ends with; one a line */
 };
 
 /* The controls one after the other; NULL at the end. */

@@ -7,8 +7,8 @@
 
 #define HEADER_BYTES_MAX 25
 
-/* Shorter ones first, see headers_of_length. */
-/* Arrays rather than pointers here: these would have to be relocated in each process. */
+/* Shorter ones first, see headers_of_length. Arrays rather than pointers: these would have to be
+ * relocated in each process. */
 static const struct {
 	uint8_t len;
 	char name[HEADER_BYTES_MAX + 1];

@@ -67,11 +67,11 @@ void credential_scan_init(struct credential_scan *s, struct bytes head,
 	/* Where several APIs share a host, SDKs of one send the key as the other wants it too. */
 	s->accepted[0] = s->accepted[1] = BYTES_NONE;
 	if (provider)
-		s->accepted[0] = bytes_str(
-			provider->credentials ? catalogue_text(provider->credentials)
-					      : provider_dialect(provider)->facts->credentials);
+		s->accepted[0] = bytes_str(catalogue_text(
+			provider->credentials ? provider->credentials
+					      : provider_dialect(provider)->facts->credentials));
 	if (provider && !provider->credentials && dialect && dialect != provider_dialect(provider))
-		s->accepted[1] = bytes_str(dialect->facts->credentials);
+		s->accepted[1] = bytes_str(catalogue_text(dialect->facts->credentials));
 	s->lengths = lengths_in(s->accepted[0]) | lengths_in(s->accepted[1]);
 }
 

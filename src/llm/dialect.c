@@ -48,6 +48,6 @@ const char *dialect_names(void)
 enum err dialect_put_refusal(const struct dialect *d, const struct refusal *refusal,
 			     struct buf *out)
 {
-	return error_shape_put_refusal(error_shape_find(bytes_str(d->facts->refusal)),
-				       d->facts->request_id_header, refusal, out);
+	return error_shape_put_refusal(&error_shapes[d->facts->refusal - 1],
+				       catalogue_text(d->facts->request_id_header), refusal, out);
 }

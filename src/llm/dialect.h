@@ -32,12 +32,13 @@ struct fault {
 
 struct sse_event;
 
-/* What policy/providers.json says of a dialect; made by tools/dev/make-catalogue. */
+/* What policy/providers.json says of a dialect; made by tools/dev/make-catalogue. No addresses: see
+ * llm/catalogue.h. */
 struct dialect_facts {
-	struct endpoints endpoints;
-	const char *refusal;           /* the name of an error shape */
-	const char *request_id_header; /* "x-request-id" */
-	const char *credentials;       /* "header authorization bearer" ...; one a line */
+	uint16_t first_endpoint, endpoint_count; /* dialect_endpoints */
+	uint16_t request_id_header;              /* a text: "x-request-id" */
+	uint16_t credentials; /* a text: "header authorization bearer" ...; one a line */
+	uint8_t refusal;      /* the number of an error shape, counted from 1 */
 };
 
 struct dialect {
@@ -68,6 +69,15 @@ enum dialect_number {
 #include "llm/dialect.def"
 #undef DIALECT
 };
+
+/* Those of all dialects and providers. */
+extern const struct endpoint catalogue_endpoints[];
+
+static inline struct endpoints dialect_endpoints(const struct dialect *d)
+{
+	return (struct endpoints){catalogue_endpoints + d->facts->first_endpoint,
+				  d->facts->endpoint_count};
+}
 
 /* NULL for DIALECT_NONE. */
 const struct dialect *dialect_of(unsigned number);

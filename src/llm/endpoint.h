@@ -49,6 +49,12 @@ struct endpoint {
 /* Each text ends with NUL; the first one is empty. Made by tools/dev/make-catalogue. */
 extern const char catalogue_texts[];
 
+/* The text at an offset; "" at 0. */
+static inline const char *catalogue_text(uint16_t at)
+{
+	return catalogue_texts + at;
+}
+
 /* "POST /chat/completions": method, "*" for any, and the path below the base that the API is
  * mounted at. */
 const char *endpoint_match(const struct endpoint *e);

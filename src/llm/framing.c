@@ -6,21 +6,21 @@
 enum framing_kind framing_of(struct bytes content_type)
 {
 	static const struct {
-		struct bytes type;
+		char type[36]; /* no pointer: it would have to be relocated in each process */
 		enum framing_kind kind;
 	} types[] = {
-		{BYTES("application/json"), FRAMING_JSON},
-		{BYTES("text/event-stream"), FRAMING_SSE},
-		{BYTES("application/x-ndjson"), FRAMING_NDJSON},
-		{BYTES("application/ndjson"), FRAMING_NDJSON},
-		{BYTES("application/jsonl"), FRAMING_NDJSON},
-		{BYTES("application/stream+json"), FRAMING_NDJSON},
-		{BYTES("application/vnd.amazon.eventstream"), FRAMING_EVENTSTREAM},
+		{"application/json", FRAMING_JSON},
+		{"text/event-stream", FRAMING_SSE},
+		{"application/x-ndjson", FRAMING_NDJSON},
+		{"application/ndjson", FRAMING_NDJSON},
+		{"application/jsonl", FRAMING_NDJSON},
+		{"application/stream+json", FRAMING_NDJSON},
+		{"application/vnd.amazon.eventstream", FRAMING_EVENTSTREAM},
 	};
 	struct bytes type = bytes_trim(bytes_cut(&content_type, ';'));
 
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-		if (bytes_equal_nocase(type, types[i].type))
+		if (bytes_equal_nocase(type, bytes_str(types[i].type)))
 			return types[i].kind;
 	return FRAMING_NONE;
 }

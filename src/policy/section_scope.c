@@ -286,10 +286,16 @@ enum err section_scope_place(struct reader *r, struct scope_rules *rules)
 	return section_models_place(r, &rules->models);
 }
 
+/* What is watched has the first of these only. */
+#define WATCHED_ROWS                                                                               \
+	READER_COUNT(((const struct member[]){SECTION_SCOPE_RULES(struct scope_rules, )}))
+
+static const struct member scope_members[] = {SECTION_SCOPE_RULES(struct scope_rules, ),
+					      SECTION_SCOPE_OWN(struct scope_rules, )};
+
 enum err section_scope_watch(struct reader *r, const struct member *m, const struct value *v,
 			     void *into)
 {
-	static const struct member members[] = {SECTION_SCOPE_RULES(struct scope_rules, )};
 	struct scope_rules *rules = arena_take(r->arena, 1, sizeof *rules);
 	const struct scope_rules *watch = rules;
 	enum err e;
@@ -298,7 +304,7 @@ enum err section_scope_watch(struct reader *r, const struct member *m, const str
 		return reader_nomem(r);
 	e = section_scope_place(r, rules);
 	if (!e)
-		e = reader_object(r, members, READER_COUNT(members), v, rules);
+		e = reader_object(r, scope_members, WATCHED_ROWS, v, rules);
 	if (!e)
 		memcpy(into, &watch, sizeof watch);
 	return e;
@@ -307,9 +313,7 @@ enum err section_scope_watch(struct reader *r, const struct member *m, const str
 enum err section_scope_read(struct reader *r, const struct member *m, const struct value *v,
 			    void *into)
 {
-	static const struct member members[] = {SECTION_SCOPE_RULES(struct scope_rules, ),
-						SECTION_SCOPE_OWN(struct scope_rules, )};
 	enum err e = section_scope_place(r, into);
 
-	return e ? e : reader_object(r, members, READER_COUNT(members), v, into);
+	return e ? e : reader_object(r, scope_members, READER_COUNT(scope_members), v, into);
 }

@@ -32,7 +32,8 @@ static struct counter {
 static struct lock lock;
 
 static const struct {
-	const char *rule, *refused, *allowed;
+	/* No pointers: these would have to be relocated in each process. */
+	char rule[28], refused[192], allowed[96];
 } words[] = {
 	[OPAQUE_TLS] = {"transport.opaque_tls",
 			"the program brings TLS of its own, which this version cannot look into "

@@ -43,21 +43,18 @@ struct coding_decoder {
 enum coding coding_parse(struct bytes header_value)
 {
 	static const struct {
-		struct bytes name;
+		char name[12]; /* no pointer: it would have to be relocated in each process */
 		enum coding coding;
 	} names[] = {
-		{BYTES_NONE, CODING_IDENTITY},
-		{BYTES("identity"), CODING_IDENTITY},
-		{BYTES("gzip"), CODING_GZIP},
-		{BYTES("x-gzip"), CODING_GZIP}, /* RFC 9110 8.4.1.3 */
-		{BYTES("deflate"), CODING_DEFLATE},
-		{BYTES("br"), CODING_BR},
-		{BYTES("zstd"), CODING_ZSTD},
+		{"", CODING_IDENTITY},       {"identity", CODING_IDENTITY},
+		{"gzip", CODING_GZIP},       {"x-gzip", CODING_GZIP}, /* RFC 9110 8.4.1.3 */
+		{"deflate", CODING_DEFLATE}, {"br", CODING_BR},
+		{"zstd", CODING_ZSTD},
 	};
 	struct bytes value = bytes_trim(header_value);
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (bytes_equal_nocase(value, names[i].name))
+		if (bytes_equal_nocase(value, bytes_str(names[i].name)))
 			return names[i].coding;
 	return CODING_UNKNOWN;
 }

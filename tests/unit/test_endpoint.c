@@ -391,11 +391,10 @@ static void every_endpoint_of_the_catalogue_is_reached(void)
 			check_reached(p, "", &own.at[k]);
 		for (size_t n = 0; n < p->mount_count; n++) {
 			const struct mount *mount = &provider_mounts(p)[n];
-			const struct endpoints *list =
-				&dialect_of(mount->dialect)->facts->endpoints;
-			for (size_t k = 0; k < list->count; k++, count++)
-				if (!is_dropped(p, &list->at[k]))
-					check_reached(p, catalogue_text(mount->base), &list->at[k]);
+			const struct endpoints list = dialect_endpoints(dialect_of(mount->dialect));
+			for (size_t k = 0; k < list.count; k++, count++)
+				if (!is_dropped(p, &list.at[k]))
+					check_reached(p, catalogue_text(mount->base), &list.at[k]);
 		}
 	}
 	CHECK(count > 1000);

@@ -40,7 +40,7 @@ static const struct endpoint *next_endpoint(struct walk *w)
 
 	for (; w->list <= p->mount_count; w->list++, w->at = 0) {
 		const struct mount *mount = w->list ? &provider_mounts(p)[w->list - 1] : NULL;
-		const struct endpoints list = mount ? dialect_of(mount->dialect)->facts->endpoints
+		const struct endpoints list = mount ? dialect_endpoints(dialect_of(mount->dialect))
 						    : provider_endpoints(p);
 		while (w->at < list.count) {
 			const struct endpoint *e = &list.at[w->at++];
@@ -123,8 +123,8 @@ static void put_dialects(struct buf *out, const struct provider *p)
 
 static const char *credentials_of(const struct provider *p)
 {
-	return p->credentials ? catalogue_text(p->credentials)
-			      : provider_dialect(p)->facts->credentials;
+	return catalogue_text(p->credentials ? p->credentials
+					     : provider_dialect(p)->facts->credentials);
 }
 
 static void print_table(void)

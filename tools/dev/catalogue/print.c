@@ -16,16 +16,6 @@ static void print_text(struct bytes b)
 		printf("NULL");
 }
 
-/* A list is one text, its items on lines. */
-static void print_items(const struct items *items)
-{
-	if (!items->count)
-		printf("NULL");
-	for (size_t i = 0; i < items->count; i++)
-		printf("%s\"%.*s%s\"", i ? " " : "", (int)items->at[i].raw.len,
-		       (const char *)items->at[i].raw.at, i + 1 < items->count ? "\\n" : "");
-}
-
 static const char *dialect_name(struct bytes name)
 {
 	return name.len ? dialect_identifier(name) : "NONE";
@@ -112,25 +102,6 @@ static void print_run(const struct run *run)
 		print_row(&rows[run->first + i]);
 }
 
-static void print_dialect_facts(const struct dialect_entry *d)
-{
-	const char *id = dialect_identifier(d->name.raw);
-	const struct dialect_entry *like = d->like.raw.len ? find_dialect(d->like.raw) : NULL;
-
-	printf("\nstatic const struct endpoint endpoints_%s[] = {\n", id);
-	print_run(&d->endpoints);
-	if (like)
-		print_run(&like->endpoints);
-	printf("};\nconst struct dialect_facts dialect_facts_%s = {{endpoints_%s, %zu}, ", id, id,
-	       d->endpoints.count + (like ? like->endpoints.count : 0));
-	print_text(d->refusal.raw);
-	printf(", ");
-	print_text(d->request_id_header.raw);
-	printf(", ");
-	print_items(&d->credentials);
-	printf("};\n");
-}
-
 /* -- the tables that providers have their parts in ------------------------------------------- */
 
 static void print_hosts(void)
@@ -162,18 +133,55 @@ static void print_mounts(void)
 	printf("};\n");
 }
 
-static void print_own_endpoints(void)
+static size_t endpoint_count(const struct dialect_entry *d, const struct dialect_entry *like)
 {
+	return d->endpoints.count + (like ? like->endpoints.count : 0);
+}
+
+static const struct dialect_entry *like_of(const struct dialect_entry *d)
+{
+	return d->like.raw.len ? find_dialect(d->like.raw) : NULL;
+}
+
+/* Those of the dialects, then the providers' own. Returns how many the former are. */
+static size_t print_endpoints(void)
+{
+	size_t sum = 0;
+
 	printf("\nconst struct endpoint catalogue_endpoints[] = {\n");
+	for (size_t i = 0; i < dialect_count; i++) {
+		const struct dialect_entry *d = &dialects[i], *like = like_of(d);
+		print_run(&d->endpoints);
+		if (like)
+			print_run(&like->endpoints);
+		sum += endpoint_count(d, like);
+	}
 	for (size_t i = 0; i < provider_count; i++)
 		print_run(&providers[i].endpoints);
 	printf("};\n");
+	return sum;
 }
 
 /* Counted from 1. */
 static size_t shape_number(struct bytes name)
 {
 	return name.len ? (size_t)(error_shape_find(name) - error_shapes) + 1 : 0;
+}
+
+static void print_dialects(void)
+{
+	size_t first = 0;
+
+	for (size_t i = 0; i < dialect_count; i++) {
+		const struct dialect_entry *d = &dialects[i];
+		size_t count = endpoint_count(d, like_of(d));
+		printf("\nconst struct dialect_facts dialect_facts_%s = {%zu, %zu, %zu, %zu, %zu};",
+		       dialect_identifier(d->name.raw), first, count,
+		       pool_offset(d->request_id_header.raw), pool_items(&d->credentials),
+		       shape_number(d->refusal.raw));
+		first += count;
+	}
+	printf("\n");
 }
 
 /* Where each provider's parts begin. */
@@ -208,11 +216,10 @@ void print_tables(void)
 
 	printf("/* Made by tools/dev/make-catalogue from policy/providers.json; do not edit. */\n"
 	       "#include \"llm/catalogue.h\"\n");
-	for (size_t i = 0; i < dialect_count; i++)
-		print_dialect_facts(&dialects[i]);
 	print_hosts();
 	print_mounts();
-	print_own_endpoints();
+	next.own = print_endpoints();
+	print_dialects();
 	printf("\nconst struct provider catalogue[] = {\n");
 	for (size_t i = 0; i < provider_count; i++)
 		print_provider(&providers[i], &next);

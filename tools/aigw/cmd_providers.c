@@ -43,7 +43,7 @@ static const struct endpoint *next_endpoint(struct walk *w)
 		const struct endpoints list = mount ? dialect_endpoints(dialect_of(mount->dialect))
 						    : provider_endpoints(p);
 		while (w->at < list.count) {
-			const struct endpoint *e = &list.at[w->at++];
+			const struct endpoint *e = list.at + w->at++;
 			w->base = mount ? catalogue_text(mount->base) : "";
 			w->dialect = dialect_of(mount        ? mount->dialect
 						: e->dialect ? e->dialect

@@ -8,11 +8,12 @@
 void day_of_path(const char *path, char ret_day[DAY_CHARS + 1])
 {
 	const char *slash = strrchr(path, '/');
+	size_t at = slash ? (size_t)(slash - path) : 0;
 
 	ret_day[0] = 0;
-	if (!slash || slash - path < DAY_CHARS + 1 || slash[-DAY_CHARS - 1] != '/')
+	if (at < DAY_CHARS + 1 || path[at - DAY_CHARS - 1] != '/')
 		return;
-	memcpy(ret_day, slash - DAY_CHARS, DAY_CHARS);
+	memcpy(ret_day, path + at - DAY_CHARS, DAY_CHARS);
 	ret_day[DAY_CHARS] = 0;
 }
 

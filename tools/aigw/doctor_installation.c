@@ -89,9 +89,11 @@ static void check_log(struct checks *checks, const struct places *places)
 
 static void check_environment(struct checks *checks)
 {
-	const char *off = getenv("AIGW"), *audit = getenv("LD_AUDIT");
+	const char *value = getenv("AIGW");
+	bool off = value && strcmp(value, "off") == 0;
+	const char *audit = getenv("LD_AUDIT");
 
-	if (off && strcmp(off, "off") == 0)
+	if (off)
 		checks_add(checks, "environment", false, "Unset it.",
 			   "AIGW=off is set: the library does nothing");
 	else if (audit && *audit)

@@ -49,6 +49,8 @@ void grid_print(struct grid *g, const char *indent)
 	int widths[COLUMNS_MAX] = {0}, left = (int)print_width(stdout);
 	struct buf line = {0};
 
+	if (!g->columns || g->columns > COLUMNS_MAX)
+		return; /* no command has such a table */
 	for (size_t c = 0; c < g->columns; c++)
 		widths[c] = (int)strlen(g->titles[c]);
 	for (size_t i = 0, c = 0; i < g->count; i++, c = c + 1 < g->columns ? c + 1 : 0) {

@@ -52,6 +52,16 @@ int print_problem(enum err e, const char *format, ...)
 	return err_exit_status(e);
 }
 
+static bool takes_colour(FILE *out)
+{
+	const char *value = getenv("NO_COLOR");
+
+	if (value && *value)
+		return false;
+	value = getenv("TERM");
+	return isatty(fileno(out)) && !(value && strcmp(value, "dumb") == 0);
+}
+
 const char *colour(FILE *out, enum colour c)
 {
 	static const char *const codes[] = {"\033[0m",  "\033[2m",  "\033[1m", "\033[31m",
@@ -59,10 +69,8 @@ const char *colour(FILE *out, enum colour c)
 	static int wanted[2] = {-1, -1};
 	int *w = &wanted[out == stderr];
 
-	if (*w < 0) {
-		const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-		*w = isatty(fileno(out)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
-	}
+	if (*w < 0)
+		*w = takes_colour(out);
 	if (!*w)
 		return "";
 	return codes[c];

@@ -46,7 +46,7 @@ enum err client_prepare(int fd)
 
 static void close_extras(struct extras *x)
 {
-	for (size_t i = 0; i < x->fd_count; i++)
+	for (size_t i = 0; i < x->fd_count && i < FDS_MAX; i++)
 		close(x->fds[i]);
 	x->fd_count = 0;
 	if (x->pidfd >= 0)

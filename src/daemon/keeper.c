@@ -25,7 +25,7 @@
 
 static bool join(const struct keeper *k, const char *name, char ret_path[SEGMENT_PATH_MAX])
 {
-	size_t d = strlen(k->directory), n = strlen(name);
+	size_t d = strnlen(k->directory, sizeof k->directory), n = strlen(name);
 
 	if (d + n + 2 > SEGMENT_PATH_MAX)
 		return false;

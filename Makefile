@@ -57,7 +57,7 @@ all: $(BUILD)/libaigw.so $(BUILD)/aigw $(BUILD)/aigwd $(MODULES:%=$(BUILD)/modul
 comma = ,
 
 # ---- the library: needs libc and nothing else, exports the hook table and nothing else. With a sanitizer
-# it starts after that one's runtime, which looks for its functions through dlsym before it can be called.
+# it starts after that one's runtime, which sets limits and looks for its functions through dlsym before it can be called.
 # The C runtime's _fini does nothing, and stands on a page of its own at the end of the code: there is no such
 # function as "none", and so no call.
 
@@ -69,7 +69,7 @@ $(BUILD)/libaigw.so: $(OBJ) $(SHIM:%.c=$(BUILD)/%.o) $(LLOBJ) $(BUILD)/gen/expor
 
 $(BUILD)/gen/exports.map: src/shim/hooks.def
 	@mkdir -p $(@D)
-	$(Q)sed -n $(if $(SAN),-e '/^LOADER_HOOK/d') -e '1i { global:' -e 's/^[A-Z]*_HOOK([^,]*, \([A-Za-z_0-9]*\),.*/\1;/p' \
+	$(Q)sed -n $(if $(SAN),-e '/^LOADER_HOOK/d' -e '/^LIBC_HOOK.int$(comma) setrlimit/d') -e '1i { global:' -e 's/^[A-Z]*_HOOK([^,]*, \([A-Za-z_0-9]*\),.*/\1;/p' \
 		-e '$$a local: *; };' $< > $@
 
 # ---- the tool

@@ -128,7 +128,7 @@ enum err segment_days(const char *directory, char (**ret_days)[DAY_CHARS + 1], s
 		e = ERR_NOMEM;
 	/* A day's name with its NUL is as long as its place in the list of names. */
 	while (!e && (name = files_next_name(&names, &at)))
-		if (is_day(name))
+		if (is_day(name) && count < names.len / sizeof *days)
 			memcpy(days[count++], name, DAY_CHARS + 1);
 	buf_done(&names);
 	if (e) {

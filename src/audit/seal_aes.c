@@ -334,7 +334,9 @@ INSTRUCTIONS void seal_aes_encrypt(const uint8_t key[SEAL_AES_KEY_BYTES],
 {
 	size_t whole = plain.len / STEP_BYTES;
 	struct bytes rest = bytes_from(plain, whole * STEP_BYTES);
-	struct step lengths;
+	const struct step lengths = {
+		.a = reverse_bytes(_mm512_zextsi128_si512(
+			_mm_set_epi64x((long long)(header.len * 8), (long long)(plain.len * 8))))};
 	struct gcm g;
 	__m128i first;
 
@@ -346,8 +348,6 @@ INSTRUCTIONS void seal_aes_encrypt(const uint8_t key[SEAL_AES_KEY_BYTES],
 	encrypt_whole(&g, plain.at, whole, ret_cipher);
 	if (rest.len)
 		encrypt_rest(&g, rest, ret_cipher + whole * STEP_BYTES);
-	lengths.a = reverse_bytes(_mm512_zextsi128_si512(
-		_mm_set_epi64x((long long)(header.len * 8), (long long)(plain.len * 8))));
 	hash(&g, &lengths, 1);
 	first = _mm_xor_si128(
 		first, _mm512_castsi512_si128(reverse_bytes(_mm512_zextsi128_si512(g.hash))));

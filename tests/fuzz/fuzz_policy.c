@@ -54,7 +54,8 @@ static void check_price(const struct policy *p, const struct policy_price *own)
 		require(own->price.picousd[PLAN_STANDARD][b] <= PRICE_PICOUSD_MAX);
 	answer.usage.presence[USAGE_INPUT] = answer.usage.presence[USAGE_OUTPUT] = PRESENT;
 	answer.usage.tokens[USAGE_INPUT] = 3;
-	require(pricing_of(p, &call, NULL, &found) || found.picousd <= 3 * (uint64_t)PRICE_PICOUSD_MAX);
+	require(pricing_of(p, &call, NULL, &found) ||
+		found.picousd <= 3 * (uint64_t)PRICE_PICOUSD_MAX);
 }
 
 static void check_scope(const struct policy *p, const struct scope_rules *s)

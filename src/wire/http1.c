@@ -241,8 +241,8 @@ static enum err check_form(struct http1_request *r)
 		r->problem = "the first line is not that of an HTTP/1.1 request";
 		return ERR_BAD;
 	}
-	if (!has_plain_lines(head))
-		return check_lines(r, head);
+	if (!has_plain_lines(head) && check_lines(r, head))
+		return ERR_BAD;
 	if (is_old && r->chunked) {
 		r->problem = "a transfer coding in HTTP/1.0";
 		return ERR_AMBIGUOUS;

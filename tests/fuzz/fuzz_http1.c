@@ -143,7 +143,10 @@ static void follow(struct bytes stream, size_t step, size_t body_max, struct buf
 		rest = bytes_from(rest, used);
 		if (e == ERR_MORE)
 			continue;
-		must(buf_put_u64(ret_told, e) == OK);
+		/* A name behind the last field that is inspected may be malformed too: whether that
+		 * is seen first depends on the pieces. */
+		bool is_full = r.field_count == HTTP1_FIELDS_MAX && e == ERR_BAD;
+		must(buf_put_u64(ret_told, is_full ? ERR_LIMIT : e) == OK);
 		if (e)
 			break;
 		must(http1_request_feed(&r, BYTES("x"), &used) == ERR_STATE && used == 0);

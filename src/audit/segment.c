@@ -23,11 +23,8 @@ _Static_assert((int)SEAL_AES_256_GCM == (int)FORMAT_CIPHER_AES_256_GCM, "");
 #define FRAME_FIRST_CAP (16u << 10)
 #define FD_MIN          900 /* where a kept descriptor is moved to, out of the program's way */
 #define KEEP_NS         1000000000u
-/* Looked at again after that. To hit another file meanwhile, the program would have to close the
- * number and take FD_MIN others, or dup2 to this very one. */
-#define TRUST_NS      1000000u
-#define END_BYTES_MAX 32 /* plaintext of the `end` record */
-#define WAS_REPLACED  UINT64_MAX
+#define END_BYTES_MAX   32 /* plaintext of the `end` record */
+#define WAS_REPLACED    UINT64_MAX
 
 /* ---- the writer's memory ---- */
 
@@ -253,13 +250,7 @@ static enum err seal_frame(const struct segment_writer *w, unsigned kind, uint64
 	return OK;
 }
 
-static bool is_trusted(const struct segment_writer *w, uint64_t now_ns)
-{
-	return w->fd_plus_one && now_ns - w->fd_seen_ns < TRUST_NS &&
-	       now_ns - w->fd_since_ns < KEEP_NS;
-}
-
-/* The descriptor kept from the last append: looked at before its use, and good for a second, after
+/* The descriptor kept from the last append: checked before each use, and good for a second, after
  * which the path is looked at again. -1: none. */
 static int kept_descriptor(struct segment_writer *w, uint64_t now_ns, struct stat *ret_st)
 {
@@ -297,13 +288,8 @@ static enum err open_for_append(struct segment_writer *w, const struct segment_c
 				uint64_t now_ns, int *ret_fd)
 {
 	struct stat st;
-	int fd;
+	int fd = kept_descriptor(w, now_ns, &st);
 
-	if (is_trusted(w, now_ns)) {
-		*ret_fd = w->fd_plus_one - 1;
-		return OK;
-	}
-	fd = kept_descriptor(w, now_ns, &st);
 	if (fd < 0) {
 		fd = sys_open(w->path, APPEND_FLAGS, 0);
 		/* Says nothing about the file: too many descriptors, or a file system that is
@@ -337,29 +323,8 @@ static enum err open_for_append(struct segment_writer *w, const struct segment_c
 		give_up(w, config, now_ns, FORMAT_WHY_SIZE, (uint64_t)st.st_size, 0);
 		return ERR_STATE;
 	}
-	w->fd_seen_ns = now_ns;
 	*ret_fd = fd;
 	return OK;
-}
-
-/* The frame behind what is not digested yet, of `len` bytes, to the file. */
-static enum err append_frame(struct segment_writer *w, const struct segment_config *config,
-			     uint64_t now_ns, size_t len, size_t *ret_written, int *ret_fd)
-{
-	bool trusted;
-	enum err e;
-
-	do {
-		*ret_fd = -1;
-		trusted = is_trusted(w, now_ns);
-		e = open_for_append(w, config, now_ns, ret_fd);
-		if (e)
-			return e;
-		e = sys_write_full(*ret_fd, w->frame + w->frame_len, len, ret_written);
-		/* Closed since it was seen, perhaps: then it is looked at, and opened anew. */
-		w->fd_seen_ns = e ? 0 : w->fd_seen_ns;
-	} while (e && trusted && *ret_written == 0);
-	return e;
 }
 
 /* Seals and appends to the open segment. On failure w->open says whether the segment lives on;
@@ -374,11 +339,11 @@ static enum err write_record(struct segment_writer *w, const struct segment_conf
 
 	/* Behind what is not digested yet: the buffer holds the file's last bytes. */
 	if ((e = make_room(w, len)) ||
-	    (e = seal_frame(w, kind, now_ns, plain, w->frame + w->frame_len, next_key, next_chain)))
+	    (e = seal_frame(w, kind, now_ns, plain, w->frame + w->frame_len, next_key,
+			    next_chain)) ||
+	    (e = open_for_append(w, config, now_ns, &fd)))
 		goto out;
-	e = append_frame(w, config, now_ns, len, &written, &fd);
-	if (fd < 0)
-		goto out;
+	e = sys_write_full(fd, w->frame + w->frame_len, len, &written);
 	/* The `end` record takes along what waits in its file. */
 	if (!e && config->synced && (!config->grouped || kind == REC_END))
 		synced = sys_fdatasync(fd);

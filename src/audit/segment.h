@@ -60,7 +60,6 @@ struct segment_writer {
 	size_t frame_digested; /* of frame_len */
 	int fd_plus_one;       /* kept between appends, high and close-on-exec; 0: none */
 	uint64_t fd_since_ns;  /* when it was opened: looked at by path again after a second */
-	uint64_t fd_seen_ns;   /* when it was last seen to be ours, and as long as we left it */
 	bool unsynced;         /* grouped: records wait for segment_sync */
 	bool sync_lost;        /* grouped: the segment was given up while they did */
 	bool owes;             /* `owed` could not be written to the ledger so far */

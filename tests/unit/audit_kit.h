@@ -36,14 +36,11 @@
 #define KIT_NOON_NS (20781ull * KIT_DAY_NS + KIT_DAY_NS / 2) /* 2026-11-24T12:00:00Z */
 #define KIT_DAY     "2026-11-24"
 
-#define KIT_SOON_NS 1000000u /* a kept descriptor is looked at again */
-
 struct kit_log {
 	char directory[64];
 	struct identity identity;
 	struct segment_config config;
 	struct segment_writer writer;
-	uint64_t later_ns; /* than KIT_NOON_NS: when kit_append does it */
 };
 
 KIT void kit_bail(const char *what)
@@ -94,8 +91,7 @@ KIT void kit_free(struct kit_log *k)
 
 KIT enum err kit_append(struct kit_log *k, const char *text)
 {
-	return segment_append(&k->writer, &k->config, REC_REQUEST, KIT_NOON_NS + k->later_ns,
-			      bytes_str(text));
+	return segment_append(&k->writer, &k->config, REC_REQUEST, KIT_NOON_NS, bytes_str(text));
 }
 
 KIT enum err kit_close(struct kit_log *k)

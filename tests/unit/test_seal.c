@@ -257,8 +257,10 @@ static void what_is_sealed_with_instructions_opens_without(void)
 	static uint8_t plain[300], cipher[300], back[300];
 	uint8_t key[32] = {5}, nonce[24] = {6}, tag[16];
 
-	if (seal_best_cipher() != SEAL_AES_256_GCM)
+	if (seal_best_cipher() != SEAL_AES_256_GCM) {
+		tap_skip("the processor has no instructions for AES");
 		return;
+	}
 	for (size_t len = 0; len <= sizeof plain; len++) {
 		nonce[13] = (uint8_t)len;
 		plain[len ? len - 1 : 0] = (uint8_t)(len * 7);

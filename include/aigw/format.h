@@ -23,6 +23,7 @@
 	"AIGWseg"
 #define FORMAT_CIPHER_XCHACHA20_POLY1305 1
 #define FORMAT_CIPHER_AES_256_GCM        2 /* and SHA-256 as the file's digest */
+#define FORMAT_CIPHER_AES_256_GCM_TREE   3 /* ... and BLAKE2b in its tree mode instead */
 
 struct format_segment {
 	uint8_t magic[8];

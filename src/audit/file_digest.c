@@ -5,22 +5,27 @@
 
 void file_digest_init(struct file_digest *d)
 {
-	d->is_sha256 = false;
+	d->function = FILE_DIGEST_BLAKE2B;
 	d->head_bytes = 0;
 }
 
-static bool is_of_sha256(const uint8_t head[FILE_DIGEST_HEAD_BYTES])
+static enum file_digest_function function_of(const uint8_t head[FILE_DIGEST_HEAD_BYTES])
 {
 	struct format_segment s;
 
 	memcpy(&s, head, FILE_DIGEST_HEAD_BYTES);
-	return memcmp(s.magic, FORMAT_SEGMENT_MAGIC, sizeof s.magic) == 0 &&
-	       s.cipher == FORMAT_CIPHER_AES_256_GCM;
+	if (memcmp(s.magic, FORMAT_SEGMENT_MAGIC, sizeof s.magic) != 0)
+		return FILE_DIGEST_BLAKE2B;
+	return s.cipher == FORMAT_CIPHER_AES_256_GCM_TREE ? FILE_DIGEST_TREE
+	       : s.cipher == FORMAT_CIPHER_AES_256_GCM    ? FILE_DIGEST_SHA256
+							  : FILE_DIGEST_BLAKE2B;
 }
 
 static void feed(struct file_digest *d, struct bytes data)
 {
-	if (d->is_sha256)
+	if (d->function == FILE_DIGEST_TREE)
+		tree_digest_feed(&d->tree, data);
+	else if (d->function == FILE_DIGEST_SHA256)
 		seal_sha256_feed(&d->sha256, data);
 	else
 		seal_digest_feed(&d->blake2b, data);
@@ -29,8 +34,11 @@ static void feed(struct file_digest *d, struct bytes data)
 /* The function is known: what was kept goes first. */
 static void begin(struct file_digest *d)
 {
-	d->is_sha256 = d->head_bytes == sizeof d->head && is_of_sha256(d->head);
-	if (d->is_sha256)
+	if (d->head_bytes == sizeof d->head)
+		d->function = function_of(d->head);
+	if (d->function == FILE_DIGEST_TREE)
+		tree_digest_init(&d->tree);
+	else if (d->function == FILE_DIGEST_SHA256)
 		seal_sha256_init(&d->sha256);
 	else
 		seal_digest_init(&d->blake2b);
@@ -52,13 +60,20 @@ void file_digest_feed(struct file_digest *d, struct bytes data)
 	feed(d, data);
 }
 
+size_t file_digest_step(const struct file_digest *d)
+{
+	return d->function == FILE_DIGEST_TREE ? tree_digest_step() : 1;
+}
+
 void file_digest_end(const struct file_digest *d, uint8_t ret_digest[SEAL_DIGEST_BYTES])
 {
 	struct file_digest copy = *d;
 
 	if (copy.head_bytes < sizeof copy.head)
 		begin(&copy);
-	if (copy.is_sha256)
+	if (copy.function == FILE_DIGEST_TREE)
+		tree_digest_end(&copy.tree, ret_digest);
+	else if (copy.function == FILE_DIGEST_SHA256)
 		seal_sha256_end(&copy.sha256, ret_digest);
 	else
 		seal_digest_end(&copy.blake2b, ret_digest);

@@ -678,19 +678,24 @@ void seal_step(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
 	wipe(both, sizeof both);
 }
 
+static bool is_aes(enum seal_cipher cipher)
+{
+	return cipher == SEAL_AES_256_GCM || cipher == SEAL_AES_256_GCM_TREE;
+}
+
 enum seal_cipher seal_best_cipher(void)
 {
-	return crypto_aead_aes256gcm_is_available() && sha256_is_fast() ? SEAL_AES_256_GCM
-									: SEAL_XCHACHA20_POLY1305;
+	return crypto_aead_aes256gcm_is_available() ? SEAL_AES_256_GCM_TREE
+						    : SEAL_XCHACHA20_POLY1305;
 }
 
 void seal_encrypt(enum seal_cipher cipher, const uint8_t key[SEAL_KEY_BYTES],
 		  const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
 		  struct bytes plain, uint8_t *ret_cipher, uint8_t ret_tag[SEAL_TAG_BYTES])
 {
-	if (cipher == SEAL_AES_256_GCM && seal_aes_is_here())
+	if (is_aes(cipher) && seal_aes_is_here())
 		seal_aes_encrypt(key, nonce + AES_NONCE_AT, associated, plain, ret_cipher, ret_tag);
-	else if (cipher == SEAL_AES_256_GCM)
+	else if (is_aes(cipher))
 		crypto_aead_aes256gcm_encrypt_detached(ret_cipher, ret_tag, NULL, plain.at,
 						       plain.len, associated.at, associated.len,
 						       NULL, nonce + AES_NONCE_AT, key);
@@ -733,9 +738,9 @@ enum err seal_decrypt(enum seal_cipher with, const uint8_t key[SEAL_KEY_BYTES],
 {
 	int n;
 
-	if (with == SEAL_AES_256_GCM && !crypto_aead_aes256gcm_is_available())
+	if (is_aes(with) && !crypto_aead_aes256gcm_is_available())
 		return seal_decrypt_plainly(key, nonce, associated, cipher, tag, ret_plain);
-	if (with == SEAL_AES_256_GCM)
+	if (is_aes(with))
 		n = crypto_aead_aes256gcm_decrypt_detached(ret_plain, NULL, cipher.at, cipher.len,
 							   tag, associated.at, associated.len,
 							   nonce + AES_NONCE_AT, key);

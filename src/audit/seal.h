@@ -149,13 +149,14 @@ void seal_step(const uint8_t key[SEAL_KEY_BYTES], struct bytes label,
 	       uint8_t ret_once[SEAL_KEY_BYTES], uint8_t ret_next[SEAL_KEY_BYTES]);
 
 /* XChaCha20-Poly1305 (IETF), or AES-256-GCM (NIST SP 800-38D) with the last 12 bytes of the nonce;
- * the numbers are those of a segment's header. */
-enum seal_cipher { SEAL_XCHACHA20_POLY1305 = 1, SEAL_AES_256_GCM = 2 };
-/* The one that costs least on this processor: AES-256-GCM where it has instructions for that and
- * for SHA-256, which goes with it (audit/file_digest). Ready after seal_init. */
+ * the numbers are those of a segment's header. The two of AES differ in the digest that goes with
+ * them (audit/file_digest). */
+enum seal_cipher { SEAL_XCHACHA20_POLY1305 = 1, SEAL_AES_256_GCM = 2, SEAL_AES_256_GCM_TREE = 3 };
+/* The one that costs least on this processor: AES-256-GCM where it has instructions for that. Ready
+ * after seal_init. */
 enum seal_cipher seal_best_cipher(void);
-/* ret_cipher has plain.len bytes; the two may not overlap. AES-256-GCM only where it is the best.
- */
+/* ret_cipher has plain.len bytes; the two may not overlap. AES-256-GCM only where one of
+ * the two is the best. */
 void seal_encrypt(enum seal_cipher cipher, const uint8_t key[SEAL_KEY_BYTES],
 		  const uint8_t nonce[SEAL_NONCE_BYTES], struct bytes associated,
 		  struct bytes plain, uint8_t *ret_cipher, uint8_t ret_tag[SEAL_TAG_BYTES]);

@@ -15,6 +15,7 @@
 
 _Static_assert((int)SEAL_XCHACHA20_POLY1305 == (int)FORMAT_CIPHER_XCHACHA20_POLY1305, "");
 _Static_assert((int)SEAL_AES_256_GCM == (int)FORMAT_CIPHER_AES_256_GCM, "");
+_Static_assert((int)SEAL_AES_256_GCM_TREE == (int)FORMAT_CIPHER_AES_256_GCM_TREE, "");
 
 #define APPEND_FLAGS    (O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 #define CREATE_FLAGS    (O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_NOCTTY)
@@ -108,18 +109,41 @@ static enum err reserve_frame(struct segment_writer *w, size_t len)
 	return OK;
 }
 
+static size_t bytes_due(const struct segment_writer *w)
+{
+	return w->frame_len - w->frame_digested;
+}
+
+static void digest_due(struct segment_writer *w, size_t len)
+{
+	file_digest_feed(&w->digest, bytes_of(w->frame + w->frame_digested, len));
+	w->frame_digested += len;
+}
+
+/* All of it. */
+static void settle(struct segment_writer *w)
+{
+	if (w->open && bytes_due(w))
+		digest_due(w, bytes_due(w));
+	drop_frame(w);
+}
+
 bool segment_settle(struct segment_writer *w, size_t bytes_max)
 {
-	struct bytes due = bytes_of(w->frame + w->frame_digested, w->frame_len - w->frame_digested);
+	size_t step = file_digest_step(&w->digest), due = bytes_due(w);
+	size_t begun = (w->offset - due) % step, whole = (begun + due) / step;
+	size_t now = bytes_max / step < whole ? bytes_max / step : whole;
 
-	if (w->open && due.len > bytes_max) {
-		file_digest_feed(&w->digest, bytes_slice(due, 0, bytes_max));
-		w->frame_digested += bytes_max;
-		return true;
+	if (w->open && whole && now < whole) {
+		now = now ? now : 1;
+		digest_due(w, now * step - begun);
+		return now < whole || w->frame_cap > FRAME_KEEP;
 	}
-	if (w->open && due.len)
-		file_digest_feed(&w->digest, due);
-	drop_frame(w);
+	if (w->open && whole)
+		digest_due(w, whole * step - begun);
+	/* The beginning of a step waits for its end, but not in a large buffer. */
+	if (!bytes_due(w) || w->frame_cap > FRAME_KEEP)
+		settle(w);
 	return false;
 }
 
@@ -127,14 +151,20 @@ bool segment_settle(struct segment_writer *w, size_t bytes_max)
  * that is much, it is done now. */
 static enum err make_room(struct segment_writer *w, size_t len)
 {
-	size_t due = w->frame_len - w->frame_digested, cap = w->frame_cap;
+	size_t due = bytes_due(w), cap = w->frame_cap;
 	uint8_t *at;
 
 	if (len <= w->frame_cap - w->frame_len)
 		return OK;
 	if (due == 0 || due > FRAME_KEEP || len > FRAME_KEEP - due) {
-		(void)segment_settle(w, SIZE_MAX);
+		settle(w);
 		return reserve_frame(w, len);
+	}
+	if (due + len <= cap) {
+		memmove(w->frame, w->frame + w->frame_digested, due);
+		w->frame_len = due;
+		w->frame_digested = 0;
+		return OK;
 	}
 	while (cap < due + len)
 		cap *= 2;
@@ -203,8 +233,7 @@ static void give_up(struct segment_writer *w, const struct segment_config *confi
 	w->sync_lost |= w->unsynced;
 	memcpy(note.segment_id, w->segment_id, sizeof note.segment_id);
 	memcpy(note.chain, w->chain, sizeof note.chain);
-	file_digest_feed(&w->digest,
-			 bytes_of(w->frame + w->frame_digested, w->frame_len - w->frame_digested));
+	digest_due(w, bytes_due(w));
 	file_digest_end(&w->digest, note.digest);
 	if (found_bytes != WAS_REPLACED && found_bytes == w->offset + partial) {
 		struct file_digest found = w->digest;
@@ -553,7 +582,7 @@ void segment_tip(struct segment_writer *w, struct segment_tip *ret_tip)
 	*ret_tip = (struct segment_tip){0};
 	if (!w->open || is_forked(w))
 		return;
-	(void)segment_settle(w, SIZE_MAX);
+	settle(w);
 	memcpy(ret_tip->segment_id, w->segment_id, sizeof ret_tip->segment_id);
 	ret_tip->records = w->sequence;
 	ret_tip->bytes = w->offset;
@@ -576,12 +605,12 @@ static enum err close_segment(struct segment_writer *w, const struct segment_con
 		e = write_record(w, config, REC_END, now_ns, buf_view(&end));
 	if (e) {
 		if (w->open) {
-			(void)segment_settle(w, SIZE_MAX);
+			settle(w);
 			give_up(w, config, now_ns, FORMAT_WHY_CLOSE, w->offset, 0);
 		}
 		return e == ERR_STATE ? ERR_IO : e;
 	}
-	(void)segment_settle(w, SIZE_MAX);
+	settle(w);
 	memcpy(closed.segment_id, w->segment_id, sizeof closed.segment_id);
 	memcpy(closed.chain, w->chain, sizeof closed.chain);
 	file_digest_end(&w->digest, closed.digest);

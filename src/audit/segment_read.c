@@ -51,7 +51,8 @@ static enum err parse_header(struct bytes file, struct format_segment *ret_raw)
 	memcpy(&raw, file.at, sizeof raw);
 	if (raw.version > FORMAT_VERSION || raw.flags_incompatible != 0 ||
 	    (raw.cipher != FORMAT_CIPHER_XCHACHA20_POLY1305 &&
-	     raw.cipher != FORMAT_CIPHER_AES_256_GCM))
+	     raw.cipher != FORMAT_CIPHER_AES_256_GCM &&
+	     raw.cipher != FORMAT_CIPHER_AES_256_GCM_TREE))
 		return ERR_UNSUPPORTED;
 	if (raw.version != FORMAT_VERSION || raw.recipient_count == 0 ||
 	    raw.recipient_count > SEGMENT_RECIPIENTS_MAX ||

@@ -38,14 +38,17 @@ struct image_digest {
 	struct bytes rest; /* of the file, not digested yet */
 };
 
+/* Up to `offset` or, before the file's end, a little less: in steps it is faster. */
 static void digest_until(struct image_digest *d, struct bytes file, uint64_t offset)
 {
-	size_t done = file.len - d->rest.len;
+	size_t done = file.len - d->rest.len, until = file.len;
 
-	if (offset <= done)
+	if (offset < file.len)
+		until = (size_t)(offset - offset % file_digest_step(&d->state));
+	if (until <= done)
 		return;
-	file_digest_feed(&d->state, bytes_slice(d->rest, 0, (size_t)offset - done));
-	d->rest = bytes_from(file, offset < file.len ? (size_t)offset : file.len);
+	file_digest_feed(&d->state, bytes_slice(d->rest, 0, until - done));
+	d->rest = bytes_from(file, until);
 }
 
 static enum err walk_records(struct run *v, struct segment_reader *r, struct image_digest *digest,

@@ -225,7 +225,7 @@ the_log_may_fail() {
 
 @test "a second reader, written from docs/audit-format.md in another language, reads the same" {
 	local vectors
-	for vectors in audit-v1 audit-v1-aes; do
+	for vectors in audit-v1 audit-v1-aes audit-v1-tree; do
 		run -0 "$ROOT/tests/bin/read-vectors" "$ROOT/tests/vectors/$vectors"
 		assert_output '23 records and 16 ledger entries are as docs/audit-format.md says'
 	done

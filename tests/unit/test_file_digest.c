@@ -36,6 +36,7 @@ static void the_header_says_which_function_it_is(void)
 	struct format_segment header = {.version = FORMAT_VERSION,
 					.cipher = FORMAT_CIPHER_AES_256_GCM};
 	struct bytes file = bytes_of(bytes, sizeof bytes);
+	struct tree_digest tree;
 
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = (uint8_t)i;
@@ -45,6 +46,12 @@ static void the_header_says_which_function_it_is(void)
 	need_digest(file, expected);
 	seal_sha256(bytes_slice(file, 0, FILE_DIGEST_HEAD_BYTES), expected);
 	need_digest(bytes_slice(file, 0, FILE_DIGEST_HEAD_BYTES), expected);
+
+	bytes[10] = FORMAT_CIPHER_AES_256_GCM_TREE;
+	tree_digest_init(&tree);
+	tree_digest_feed(&tree, file);
+	tree_digest_end(&tree, expected);
+	need_digest(file, expected);
 
 	bytes[10] = FORMAT_CIPHER_XCHACHA20_POLY1305;
 	need_blake2b(file);

@@ -218,7 +218,7 @@ static void records_are_sealed_as_the_mode_s_authors_say(void)
 		 "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662",
 		 cipher);
 	from_hex("76fc6ece0f4e1768cddf8853bb2d551b", tag);
-	if (seal_best_cipher() == SEAL_AES_256_GCM) {
+	if (seal_best_cipher() != SEAL_XCHACHA20_POLY1305) {
 		uint8_t made[sizeof cipher], made_tag[sizeof tag];
 		seal_encrypt(SEAL_AES_256_GCM, key, nonce, associated, text, made, made_tag);
 		CHECK(memcmp(made, cipher, sizeof cipher) == 0);
@@ -257,7 +257,7 @@ static void what_is_sealed_with_instructions_opens_without(void)
 	static uint8_t plain[300], cipher[300], back[300];
 	uint8_t key[32] = {5}, nonce[24] = {6}, tag[16];
 
-	if (seal_best_cipher() != SEAL_AES_256_GCM) {
+	if (seal_best_cipher() == SEAL_XCHACHA20_POLY1305) {
 		tap_skip("the processor has no instructions for AES");
 		return;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The logs of tests/vectors/audit-v1 and audit-v1-aes, as version 1 wrote them once, come out as
- * LOG.txt beside them says, byte for byte, with either key and with none; and what a later version
- * may write is met with a clear answer.
+ * The logs of tests/vectors/audit-v1, audit-v1-aes and audit-v1-tree, as version 1 wrote them once,
+ * come out as LOG.txt beside them says, byte for byte, with either key and with none; and what a
+ * later version may write is met with a clear answer.
  */
 #include "aigw/format.h"
 #include "audit/frame.h"
@@ -12,7 +12,8 @@
 
 #include <stdarg.h>
 
-static const char *const vectors[] = {"tests/vectors/audit-v1", "tests/vectors/audit-v1-aes"};
+static const char *const vectors[] = {"tests/vectors/audit-v1", "tests/vectors/audit-v1-aes",
+				      "tests/vectors/audit-v1-tree"};
 static const char *base;
 static struct buf out;
 
@@ -216,7 +217,7 @@ static enum err open_changed(size_t at, uint8_t with)
 static void a_newer_version_or_an_incompatible_flag_is_said_to_be_unsupported(void)
 {
 	CHECK_ERR(open_changed(offsetof(struct format_segment, version), 2), ERR_UNSUPPORTED);
-	CHECK_ERR(open_changed(offsetof(struct format_segment, cipher), 3), ERR_UNSUPPORTED);
+	CHECK_ERR(open_changed(offsetof(struct format_segment, cipher), 4), ERR_UNSUPPORTED);
 	CHECK_ERR(open_changed(offsetof(struct format_segment, flags_incompatible) + 3, 0x80),
 		  ERR_UNSUPPORTED);
 }

@@ -46,33 +46,41 @@ typedef uint64_t words_512 __attribute__((vector_size(64)));
 #define ROTATE(word, count) ((words_512)_mm512_ror_epi64((__m512i)(word), count))
 #include "audit/tree_round.def"
 
-/* Eight words of each leaf, and then word i of all leaves in ret_words[i]. */
-static inline INSTRUCTIONS __attribute__((always_inline)) void turn_512(const uint8_t *at,
-									words_512 ret_words[8])
-{
-	const __m512i low = _mm512_set_epi64(13, 12, 5, 4, 9, 8, 1, 0);
-	const __m512i high = _mm512_set_epi64(15, 14, 7, 6, 11, 10, 3, 2);
-	__m512i row[8], pair[8], four[8];
+/* Written out, because a loop that is not unrolled would keep all of it in memory. */
+#define EACH_512 static inline INSTRUCTIONS __attribute__((always_inline))
 
-	for (size_t i = 0; i < 8; i++)
-		row[i] = _mm512_loadu_si512(at + i * TREE_DIGEST_LEAF_BYTES);
-	/* pair: words 0 2 4 6 (or 1 3 5 7) of two leaves, each beside the other's */
-	for (size_t i = 0; i < 8; i += 2) {
-		pair[i] = _mm512_unpacklo_epi64(row[i], row[i + 1]);
-		pair[i + 1] = _mm512_unpackhi_epi64(row[i], row[i + 1]);
-	}
-	/* four: of four leaves; the words 0 and 4 (then 1 5, 2 6, 3 7) */
-	for (size_t i = 0; i < 8; i += 4)
-		for (size_t odd = 0; odd < 2; odd++) {
-			four[i + odd] = _mm512_permutex2var_epi64(pair[i + odd], low,
-								  pair[i + 2 + odd]);
-			four[i + 2 + odd] = _mm512_permutex2var_epi64(pair[i + odd], high,
-								      pair[i + 2 + odd]);
-		}
-	for (size_t i = 0; i < 4; i++) {
-		ret_words[i] = (words_512)_mm512_shuffle_i64x2(four[i], four[4 + i], 0x44);
-		ret_words[4 + i] = (words_512)_mm512_shuffle_i64x2(four[i], four[4 + i], 0xee);
-	}
+/* Of two leaves, one behind the other: words 0 2 4 6 of both, side by side, and words 1 3 5 7. */
+EACH_512 void pair_512(const uint8_t *at, __m512i *ret_even, __m512i *ret_odd)
+{
+	__m512i a = _mm512_loadu_si512(at), b = _mm512_loadu_si512(at + TREE_DIGEST_LEAF_BYTES);
+
+	*ret_even = _mm512_unpacklo_epi64(a, b);
+	*ret_odd = _mm512_unpackhi_epi64(a, b);
+}
+
+/* From four pairs, every second word of all eight leaves: into ret_words[0], [2], [4] and [6]. */
+EACH_512 void join_512(__m512i a, __m512i b, __m512i c, __m512i d, words_512 *ret_words)
+{
+	__m512i first = _mm512_shuffle_i64x2(a, b, 0x88), later = _mm512_shuffle_i64x2(c, d, 0x88);
+	__m512i second = _mm512_shuffle_i64x2(a, b, 0xdd), last = _mm512_shuffle_i64x2(c, d, 0xdd);
+
+	ret_words[0] = (words_512)_mm512_shuffle_i64x2(first, later, 0x88);
+	ret_words[2] = (words_512)_mm512_shuffle_i64x2(second, last, 0x88);
+	ret_words[4] = (words_512)_mm512_shuffle_i64x2(first, later, 0xdd);
+	ret_words[6] = (words_512)_mm512_shuffle_i64x2(second, last, 0xdd);
+}
+
+/* Eight words of each leaf; ret_words[i]: word i of all. */
+EACH_512 void turn_512(const uint8_t *at, words_512 ret_words[8])
+{
+	__m512i even[4], odd[4];
+
+	pair_512(at, &even[0], &odd[0]);
+	pair_512(at + 2 * TREE_DIGEST_LEAF_BYTES, &even[1], &odd[1]);
+	pair_512(at + 4 * TREE_DIGEST_LEAF_BYTES, &even[2], &odd[2]);
+	pair_512(at + 6 * TREE_DIGEST_LEAF_BYTES, &even[3], &odd[3]);
+	join_512(even[0], even[1], even[2], even[3], ret_words);
+	join_512(odd[0], odd[1], odd[2], odd[3], ret_words + 1);
 }
 
 INSTRUCTIONS static void take_512(const uint8_t *leaves, uint64_t number, uint8_t *ret_digests)
@@ -125,22 +133,26 @@ typedef uint64_t words_avx2 __attribute__((vector_size(32)));
 			 0, 1, 10, 11, 12, 13, 14, 15, 8, 9)
 #include "audit/tree_round.def"
 
-static inline INSTRUCTIONS __attribute__((always_inline)) void turn_avx2(const uint8_t *at,
-									 words_avx2 ret_words[4])
-{
-	__m256i row[4], pair[4];
+#define EACH_AVX2 static inline INSTRUCTIONS __attribute__((always_inline))
 
-	for (size_t i = 0; i < 4; i++)
-		row[i] = _mm256_loadu_si256((const __m256i_u *)(at + i * TREE_DIGEST_LEAF_BYTES));
-	for (size_t i = 0; i < 4; i += 2) {
-		pair[i] = _mm256_unpacklo_epi64(row[i], row[i + 1]);
-		pair[i + 1] = _mm256_unpackhi_epi64(row[i], row[i + 1]);
-	}
-	for (size_t i = 0; i < 2; i++) {
-		ret_words[i] = (words_avx2)_mm256_permute2x128_si256(pair[i], pair[2 + i], 0x20);
-		ret_words[2 + i] = (words_avx2)_mm256_permute2x128_si256(pair[i], pair[2 + i],
-									 0x31);
-	}
+EACH_AVX2 __m256i load_avx2(const uint8_t *at)
+{
+	return _mm256_loadu_si256((const __m256i_u *)at);
+}
+
+/* Four words of each leaf; ret_words[i]: word i of all. */
+EACH_AVX2 void turn_avx2(const uint8_t *at, words_avx2 ret_words[4])
+{
+	__m256i a = load_avx2(at), b = load_avx2(at + TREE_DIGEST_LEAF_BYTES);
+	__m256i c = load_avx2(at + 2 * TREE_DIGEST_LEAF_BYTES);
+	__m256i d = load_avx2(at + 3 * TREE_DIGEST_LEAF_BYTES);
+	__m256i even = _mm256_unpacklo_epi64(a, b), odd = _mm256_unpackhi_epi64(a, b);
+	__m256i even_too = _mm256_unpacklo_epi64(c, d), odd_too = _mm256_unpackhi_epi64(c, d);
+
+	ret_words[0] = (words_avx2)_mm256_permute2x128_si256(even, even_too, 0x20);
+	ret_words[1] = (words_avx2)_mm256_permute2x128_si256(odd, odd_too, 0x20);
+	ret_words[2] = (words_avx2)_mm256_permute2x128_si256(even, even_too, 0x31);
+	ret_words[3] = (words_avx2)_mm256_permute2x128_si256(odd, odd_too, 0x31);
 }
 
 INSTRUCTIONS static void take_avx2(const uint8_t *leaves, uint64_t number, uint8_t *ret_digests)
@@ -154,9 +166,10 @@ INSTRUCTIONS static void take_avx2(const uint8_t *leaves, uint64_t number, uint8
 	h[1] ^= lane + number;
 	h[2] ^= TREE_LAYER(0);
 	for (size_t i = 0; i < BLOCKS; i++) {
-		for (size_t part = 0; part < 4; part++)
-			turn_avx2(leaves + i * TREE_DIGEST_BLOCK + part * sizeof m[0],
-				  m + 4 * part);
+		turn_avx2(leaves + i * TREE_DIGEST_BLOCK, m);
+		turn_avx2(leaves + i * TREE_DIGEST_BLOCK + sizeof m[0], m + 4);
+		turn_avx2(leaves + i * TREE_DIGEST_BLOCK + 2 * sizeof m[0], m + 8);
+		turn_avx2(leaves + i * TREE_DIGEST_BLOCK + 3 * sizeof m[0], m + 12);
 		compress_avx2(h, m, (i + 1) * TREE_DIGEST_BLOCK, i + 1 == BLOCKS ? UINT64_MAX : 0,
 			      0);
 	}

@@ -78,12 +78,13 @@ static void end_leaf(struct tree_digest *d)
 }
 
 /* From the beginning of a leaf; gives what is left. */
-static struct bytes take_many(struct tree_digest *d, struct bytes data, size_t lanes)
+static struct bytes take_many(struct tree_digest *d, struct bytes data)
 {
+	const size_t lanes = d->lanes;
 	uint8_t digests[LANES_MAX * TREE_DIGEST_BYTES];
 
 	while (lanes && data.len >= lanes * TREE_DIGEST_LEAF_BYTES) {
-		tree_lanes_take(data.at, d->leaves, digests);
+		tree_lanes_take(lanes, data.at, d->leaves, digests);
 		node_feed(&d->root, bytes_of(digests, lanes * TREE_DIGEST_BYTES));
 		d->leaves += lanes;
 		node_init(&d->leaf, 0, d->leaves);
@@ -95,18 +96,17 @@ static struct bytes take_many(struct tree_digest *d, struct bytes data, size_t l
 void tree_digest_init(struct tree_digest *d)
 {
 	memset(d, 0, sizeof *d);
+	d->lanes = tree_lanes_count();
 	node_init(&d->leaf, 0, 0);
 	node_init(&d->root, 1, 0);
 }
 
 void tree_digest_feed(struct tree_digest *d, struct bytes data)
 {
-	const size_t lanes = d->plain ? 0 : tree_lanes_count();
-
 	while (data.len) {
 		struct bytes piece;
 		if (leaf_bytes(d) == 0)
-			data = take_many(d, data, lanes);
+			data = take_many(d, data);
 		piece = bytes_slice(data, 0, (size_t)(TREE_DIGEST_LEAF_BYTES - leaf_bytes(d)));
 		node_feed(&d->leaf, piece);
 		data = bytes_from(data, piece.len);

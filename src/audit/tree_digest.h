@@ -34,7 +34,7 @@ struct tree_node {
 struct tree_digest {
 	struct tree_node leaf, root;
 	uint64_t leaves; /* that the root has */
-	bool plain;      /* for tests and comparisons: one leaf at a time; set after init */
+	size_t lanes;    /* leaves at once: 0 (one), 4 or 8; tests set it lower after init */
 };
 
 void tree_digest_init(struct tree_digest *d);
@@ -46,9 +46,10 @@ void tree_digest_end(const struct tree_digest *d, uint8_t ret_digest[TREE_DIGEST
 
 /* ---- for tree_digest.c: several leaves at once ---- */
 
-/* How many; 0: this processor works on one. */
+/* How many this processor can: 8, 4, or 0 for one. */
 size_t tree_lanes_count(void);
-/* The digests of tree_lanes_count() whole leaves, the first of which has the number `number`. */
-void tree_lanes_take(const uint8_t *leaves, uint64_t number, uint8_t *ret_digests);
+/* The digests of so many whole leaves, the first of which has the number `number`. `lanes`: 4, or 8
+ * where that is the count. */
+void tree_lanes_take(size_t lanes, const uint8_t *leaves, uint64_t number, uint8_t *ret_digests);
 
 #endif

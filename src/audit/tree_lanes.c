@@ -192,9 +192,9 @@ size_t tree_lanes_count(void)
 	return have - 1u;
 }
 
-void tree_lanes_take(const uint8_t *leaves, uint64_t number, uint8_t *ret_digests)
+void tree_lanes_take(size_t lanes, const uint8_t *leaves, uint64_t number, uint8_t *ret_digests)
 {
-	if (tree_lanes_count() == LANES_512)
+	if (lanes == LANES_512)
 		take_512(leaves, number, ret_digests);
 	else
 		take_avx2(leaves, number, ret_digests);
@@ -205,7 +205,7 @@ size_t tree_lanes_count(void)
 	return 0;
 }
 
-void tree_lanes_take(const uint8_t *leaves, uint64_t number, uint8_t *ret_digests)
+void tree_lanes_take(size_t lanes, const uint8_t *leaves, uint64_t number, uint8_t *ret_digests)
 {
 }
 #endif

@@ -79,6 +79,17 @@ static START_CODE char *keep(const char *variable)
 	return at ? memcpy(at, variable, len) : NULL;
 }
 
+/* The length of the name that the variable begins with; 0: another one. No function of libc's: at
+ * the start their pages have not been touched yet. */
+static START_CODE size_t length_if(const char *variable, const char *name)
+{
+	size_t i = 0;
+
+	while (name[i] && variable[i] == name[i])
+		i++;
+	return name[i] ? 0 : i;
+}
+
 START_CODE void self_init(char *const *environment)
 {
 	size_t count = 0;
@@ -88,9 +99,9 @@ START_CODE void self_init(char *const *environment)
 		if (first != 'A' && first != 'X' && first != 'H')
 			continue;
 		for (size_t i = 0; i < NAMES; i++) {
-			size_t name = strlen(names[i]);
+			size_t name = length_if(*environment, names[i]);
 			char *copy;
-			if (strncmp(*environment, names[i], name) != 0)
+			if (!name)
 				continue;
 			copy = keep(*environment);
 			if (!copy)
@@ -106,7 +117,7 @@ START_CODE void self_init(char *const *environment)
 		}
 	}
 	/* A privileged program takes no orders from who started it. */
-	if (getauxval(AT_SECURE)) {
+	if ((kept.off || kept.explains || *kept.environment_name) && getauxval(AT_SECURE)) {
 		kept.off = kept.explains = false;
 		kept.environment_name = "";
 	}

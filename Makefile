@@ -150,7 +150,7 @@ MODULE_PURE = $(patsubst %,$(BUILD)/src/drain/%.o,syslog/address syslog/message 
 
 # Rooms of the shim that do not need its constructor, and of the daemon that do not need its loop, are
 # unit-tested like the floors.
-TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked fingerprint key_holder) \
+TESTED_SHIM = $(patsubst %,$(BUILD)/src/shim/%.o,insn symbols patch peer hello asked fingerprint key_holder checked) \
 	$(patsubst %,$(BUILD)/src/daemon/%.o,account sender metrics)
 
 # One archive, of which each test takes what it needs: that links in a fraction of the time.

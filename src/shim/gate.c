@@ -220,7 +220,7 @@ static enum gate_answer write_held(struct gate *g, struct bytes data)
 		g->consumed = data.len;
 		return answer;
 	}
-	if (exchange_is_tunnel(g->exchange))
+	if (exchange_is_tunnel(g->exchange) && !g->refused)
 		return pass_through(g, data, from);
 	while (from < data.len && !g->refused) {
 		from += take(g, bytes_from(data, from));

@@ -247,6 +247,8 @@ static enum err check_form(struct http1_request *r)
 		r->problem = "a transfer coding in HTTP/1.0";
 		return ERR_AMBIGUOUS;
 	}
+	if (is_old)
+		r->expects_continue = false; /* a server ignores it (RFC 9110 10.1.1) */
 	return OK;
 }
 

@@ -358,6 +358,7 @@ static void what_a_connection_becomes_is_told(void)
 		{"CONNECT a:1 HTTP/1.1\r\n\r\n", true, true, false},
 		{POST "Expect: 100-continue\r\n\r\n", true, false, true},
 		{POST "Expect: something\r\n\r\n", true, false, false},
+		{"PUT / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", false, false, false},
 	};
 	static struct http1_request r;
 	size_t used;

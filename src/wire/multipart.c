@@ -111,6 +111,14 @@ static enum err read_field(struct bytes line, struct multipart_part *part, bool 
 	return OK;
 }
 
+/* True when "--boundary" stands at this place of the text. */
+static bool is_delimiter(const struct multipart *m, size_t at)
+{
+	struct bytes rest = bytes_from(m->text, at);
+
+	return bytes_starts(rest, BYTES("--")) && bytes_starts(bytes_from(rest, 2), m->boundary);
+}
+
 static enum err read_head(struct multipart *m, struct multipart_part *part)
 {
 	bool has_name = false;
@@ -125,6 +133,9 @@ static enum err read_head(struct multipart *m, struct multipart_part *part)
 			m->at += 2;
 			return has_name ? OK : ERR_BAD;
 		}
+		/* To some servers the next part begins here. */
+		if (is_delimiter(m, m->at))
+			return ERR_BAD;
 		e = read_field(bytes_slice(rest, 0, end), part, &has_name);
 		if (e)
 			return e;
@@ -133,14 +144,6 @@ static enum err read_head(struct multipart *m, struct multipart_part *part)
 }
 
 /* -- the delimiters ------------------------------------------------------------------------ */
-
-/* True when "--boundary" stands at this place of the text. */
-static bool is_delimiter(const struct multipart *m, size_t at)
-{
-	struct bytes rest = bytes_from(m->text, at);
-
-	return bytes_starts(rest, BYTES("--")) && bytes_starts(bytes_from(rest, 2), m->boundary);
-}
 
 /* Passes over the delimiter at m->at. OK: a part follows; ERR_END: it was the last; ERR_BAD. */
 static enum err pass_delimiter(struct multipart *m)

@@ -122,6 +122,8 @@ static const struct form_case forms[] = {
 	{FIELD("a", "1") "--Bx\r\n", ERR_BAD, "a=1;"},
 	{FIELD("a", "1\n--B--\n") END, ERR_BAD, ""},
 	{FIELD("a", "1\r--B--\r") END, ERR_BAD, ""},
+	{"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n--B: x\r\n\r\n1\r\n" END, ERR_BAD,
+	 ""},
 	{"--B\nContent-Disposition: form-data; name=a\n\n1\n--B--\n", ERR_BAD, ""},
 	{"--B\r\n\r\n1\r\n" END, ERR_BAD, ""},
 	{"--B\r\nContent-Disposition: form-data\r\n\r\n1\r\n" END, ERR_BAD, ""},

@@ -16,7 +16,7 @@ static bool read_at(struct bytes from, uint64_t offset, void *ret_struct, size_t
 /* The part of the file; empty when it is not all there. */
 static struct bytes part(struct bytes file, uint64_t offset, uint64_t len)
 {
-	if (offset > file.len || len > file.len - offset)
+	if (len == 0 || offset > file.len || len > file.len - offset)
 		return BYTES_NONE;
 	return bytes_of(file.at + offset, (size_t)len);
 }
@@ -248,7 +248,7 @@ bool elf_exports(const struct elf *elf, const char *name)
 		    !read_at(symbols, (uint64_t)at * sizeof symbol, &symbol, sizeof symbol))
 			return false;
 		chained = u32_at(words, word);
-		if ((chained | 1) == (hash | 1) && symbol.st_shndx != SHN_UNDEF &&
+		if ((chained | 1) == (hash | 1) && symbol.st_shndx != SHN_UNDEF && symbol.st_name &&
 		    match(texts, symbol.st_name, &name, &len, 1))
 			return true;
 		at++;

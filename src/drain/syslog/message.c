@@ -254,7 +254,7 @@ static enum err put_text(struct buf *out, struct bytes json, enum extent extent)
 	bool is_utf8 = bytes_is_utf8(json);
 	enum err e = buf_put_str(out, is_utf8 ? " " BYTE_ORDER : " ");
 
-	if (!is_utf8 && bytes_starts(json, BYTES(BYTE_ORDER))) /* a mark that is not true */
+	while (!is_utf8 && bytes_starts(json, BYTES(BYTE_ORDER))) /* a mark that is not true */
 		json = bytes_from(json, sizeof BYTE_ORDER - 1);
 	if (e)
 		return e;

@@ -190,7 +190,7 @@ somebody_else() {
 	"$BIN/make-log" "$AIGW_HOME/audit" "$RECIPIENT" hold <"$BATS_TEST_TMPDIR/hold" >"$BATS_TEST_TMPDIR/id" 3>&- &
 	writer=$!
 	exec {hold}>"$BATS_TEST_TMPDIR/hold"
-	until [ -s "$BATS_TEST_TMPDIR/id" ]; do :; done
+	until [ -s "$BATS_TEST_TMPDIR/id" ]; do kill -0 $writer; done
 	run -0 "$TOOL" verify --repair # of a process that runs: left alone
 	kill -9 $writer
 	wait $writer || true

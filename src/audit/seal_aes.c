@@ -4,15 +4,22 @@
 #include <string.h>
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
+#endif
 
+#include "base/processor.h"
+
+bool seal_aes_is_here(void)
+{
+	return (processor_can() & PROCESSOR_AES_WIDE) != 0;
+}
+
+#if defined(__x86_64__)
 #define BLOCK        16
 #define LANES        4  /* blocks in a register */
 #define STEP         16 /* blocks in a round: four registers hide how long an instruction takes */
 #define STEP_BYTES   (STEP * BLOCK)
 #define ROUNDS       14
-#define STATES_KEPT  0xe6u /* of XCR0: the kernel keeps all registers of AVX-512 */
 #define INSTRUCTIONS __attribute__((target("avx512f,avx512bw,avx512vl,vaes,vpclmulqdq,aes,pclmul")))
 
 /* All of it is wiped. powers: of the hash key, the highest first, for a message of STEP blocks;
@@ -23,39 +30,6 @@ struct gcm {
 	__m512i counter; /* of the next four blocks, the number in the lowest bytes */
 	__m128i hash;    /* bytes reversed */
 };
-
-static bool keeps_registers(void)
-{
-	uint32_t low, high;
-
-	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return (low & STATES_KEPT) == STATES_KEPT;
-}
-
-static bool has_instructions(void)
-{
-	const unsigned vectors = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
-	const unsigned more = bit_VAES | bit_VPCLMULQDQ;
-	unsigned a, b, c, d;
-
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AES) ||
-	    !(c & bit_PCLMUL) || !keeps_registers())
-		return false;
-	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & vectors) == vectors &&
-	       (c & more) == more;
-}
-
-bool seal_aes_is_here(void)
-{
-	static uint8_t known; /* atomic; 1: no, 2: yes */
-	uint8_t have = __atomic_load_n(&known, __ATOMIC_RELAXED);
-
-	if (!have) {
-		have = has_instructions() ? 2 : 1;
-		__atomic_store_n(&known, have, __ATOMIC_RELAXED);
-	}
-	return have == 2;
-}
 
 /* ---- AES ---- */
 
@@ -355,11 +329,6 @@ INSTRUCTIONS void seal_aes_encrypt(const uint8_t key[SEAL_AES_KEY_BYTES],
 	wipe(&g, sizeof g);
 }
 #else
-bool seal_aes_is_here(void)
-{
-	return false;
-}
-
 void seal_aes_encrypt(const uint8_t key[SEAL_AES_KEY_BYTES], const uint8_t iv[SEAL_AES_IV_BYTES],
 		      struct bytes header, struct bytes plain, uint8_t *ret_cipher,
 		      uint8_t ret_tag[SEAL_AES_TAG_BYTES])

@@ -132,15 +132,14 @@ bool segment_settle(struct segment_writer *w, size_t bytes_max)
 {
 	size_t step = file_digest_step(&w->digest), due = bytes_due(w);
 	size_t begun = (w->offset - due) % step, whole = (begun + due) / step;
-	size_t now = bytes_max / step < whole ? bytes_max / step : whole;
+	size_t now = bytes_max > step ? bytes_max / step : 1;
 
-	if (w->open && whole && now < whole) {
-		now = now ? now : 1;
+	if (now > whole)
+		now = whole;
+	if (w->open && now)
 		digest_due(w, now * step - begun);
-		return now < whole || w->frame_cap > FRAME_KEEP;
-	}
-	if (w->open && whole)
-		digest_due(w, whole * step - begun);
+	if (w->open && now < whole)
+		return true;
 	/* The beginning of a step waits for its end, but not in a large buffer. */
 	if (!bytes_due(w) || w->frame_cap > FRAME_KEEP)
 		settle(w);

@@ -4,8 +4,8 @@
  * of anybody once segment_append returned OK; the reader opens them with an identity, or walks
  * their frames without one. Format, chain, ledger: docs/audit-format.md.
  *
- * The writer is used by one thread at a time (the caller locks). No descriptor is kept between
- * calls. All I/O through base/sys. errno is never touched.
+ * The writer is used by one thread at a time (the caller locks). One descriptor is kept
+ * between calls, and looked at before each use. All I/O through base/sys. errno is never touched.
  */
 #ifndef AIGW_AUDIT_SEGMENT_H
 #define AIGW_AUDIT_SEGMENT_H

@@ -15,10 +15,7 @@
 
 static void node_init(struct tree_node *n, uint64_t layer, uint64_t number)
 {
-	memcpy(n->h, tree_start, sizeof n->h);
-	n->h[0] ^= TREE_PARAMETERS;
-	n->h[1] ^= number;
-	n->h[2] ^= TREE_LAYER(layer);
+	plain_begin(n->h, number, layer);
 	n->taken = 0;
 	n->block_bytes = 0;
 }
@@ -60,7 +57,7 @@ static void node_end(struct tree_node *n, bool is_last, uint8_t ret_digest[TREE_
 	memset(n->block + n->block_bytes, 0, sizeof n->block - n->block_bytes);
 	n->taken += n->block_bytes;
 	take_block(n, n->block, UINT64_MAX, is_last ? UINT64_MAX : 0);
-	memcpy(ret_digest, n->h, TREE_DIGEST_BYTES);
+	plain_give(n->h, ret_digest);
 }
 
 static uint64_t leaf_bytes(const struct tree_digest *d)

@@ -2,39 +2,14 @@
 #include <string.h>
 
 #include "audit/tree_constants.h"
+#include "base/processor.h"
 
 #define BLOCKS     (TREE_DIGEST_LEAF_BYTES / TREE_DIGEST_BLOCK)
 #define LANES_AVX2 4
 #define LANES_512  8
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
-
-#define STATES_AVX2 0x06u /* of XCR0: registers that the kernel keeps */
-#define STATES_512  0xe6u
-
-static uint32_t states_kept(void)
-{
-	uint32_t low, high;
-
-	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return low;
-}
-
-static size_t ask_processor(void)
-{
-	unsigned a, b, c, d;
-	uint32_t states;
-
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) ||
-	    !__get_cpuid_count(7, 0, &a, &b, &c, &d))
-		return 0;
-	states = states_kept();
-	if ((states & STATES_512) == STATES_512 && (b & bit_AVX512F))
-		return LANES_512;
-	return (states & STATES_AVX2) == STATES_AVX2 && (b & bit_AVX2) ? LANES_AVX2 : 0;
-}
 
 /* ---- eight leaves ---- */
 
@@ -88,30 +63,19 @@ INSTRUCTIONS static void take_512(const uint8_t *leaves, uint64_t number, uint8_
 	const words_512 lane = {0, 1, 2, 3, 4, 5, 6, 7};
 	words_512 h[8], m[16];
 
-	for (size_t i = 0; i < 8; i++)
-		h[i] = lane - lane + tree_start[i];
-	h[0] ^= TREE_PARAMETERS;
-	h[1] ^= lane + number;
-	h[2] ^= TREE_LAYER(0);
+	begin_512(h, lane + number, 0);
 	for (size_t i = 0; i < BLOCKS; i++) {
 		turn_512(leaves + i * TREE_DIGEST_BLOCK, m);
 		turn_512(leaves + i * TREE_DIGEST_BLOCK + TREE_DIGEST_BLOCK / 2, m + 8);
 		compress_512(h, m, (i + 1) * TREE_DIGEST_BLOCK, i + 1 == BLOCKS ? UINT64_MAX : 0,
 			     0);
 	}
-	for (size_t i = 0; i < LANES_512; i++)
-		for (size_t word = 0; word < TREE_DIGEST_BYTES / 8; word++) {
-			uint64_t w = h[word][i];
-			memcpy(ret_digests + i * TREE_DIGEST_BYTES + word * 8, &w, sizeof w);
-		}
+	give_512(h, ret_digests);
 }
 
 /* ---- four leaves ---- */
 
-#undef NAME
-#undef WORD
 #undef INSTRUCTIONS
-#undef ROTATE
 
 typedef uint64_t words_avx2 __attribute__((vector_size(32)));
 
@@ -160,11 +124,7 @@ INSTRUCTIONS static void take_avx2(const uint8_t *leaves, uint64_t number, uint8
 	const words_avx2 lane = {0, 1, 2, 3};
 	words_avx2 h[8], m[16];
 
-	for (size_t i = 0; i < 8; i++)
-		h[i] = lane - lane + tree_start[i];
-	h[0] ^= TREE_PARAMETERS;
-	h[1] ^= lane + number;
-	h[2] ^= TREE_LAYER(0);
+	begin_avx2(h, lane + number, 0);
 	for (size_t i = 0; i < BLOCKS; i++) {
 		turn_avx2(leaves + i * TREE_DIGEST_BLOCK, m);
 		turn_avx2(leaves + i * TREE_DIGEST_BLOCK + sizeof m[0], m + 4);
@@ -173,23 +133,7 @@ INSTRUCTIONS static void take_avx2(const uint8_t *leaves, uint64_t number, uint8
 		compress_avx2(h, m, (i + 1) * TREE_DIGEST_BLOCK, i + 1 == BLOCKS ? UINT64_MAX : 0,
 			      0);
 	}
-	for (size_t i = 0; i < LANES_AVX2; i++)
-		for (size_t word = 0; word < TREE_DIGEST_BYTES / 8; word++) {
-			uint64_t w = h[word][i];
-			memcpy(ret_digests + i * TREE_DIGEST_BYTES + word * 8, &w, sizeof w);
-		}
-}
-
-size_t tree_lanes_count(void)
-{
-	static uint8_t known; /* atomic; number + 1 */
-	uint8_t have = __atomic_load_n(&known, __ATOMIC_RELAXED);
-
-	if (!have) {
-		have = (uint8_t)(ask_processor() + 1);
-		__atomic_store_n(&known, have, __ATOMIC_RELAXED);
-	}
-	return have - 1u;
+	give_avx2(h, ret_digests);
 }
 
 void tree_lanes_take(size_t lanes, const uint8_t *leaves, uint64_t number, uint8_t *ret_digests)
@@ -200,12 +144,14 @@ void tree_lanes_take(size_t lanes, const uint8_t *leaves, uint64_t number, uint8
 		take_avx2(leaves, number, ret_digests);
 }
 #else
-size_t tree_lanes_count(void)
-{
-	return 0;
-}
-
 void tree_lanes_take(size_t lanes, const uint8_t *leaves, uint64_t number, uint8_t *ret_digests)
 {
 }
 #endif
+
+size_t tree_lanes_count(void)
+{
+	unsigned can = processor_can();
+
+	return can & PROCESSOR_AVX512 ? LANES_512 : can & PROCESSOR_AVX2 ? LANES_AVX2 : 0;
+}

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/sys.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -16,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+
+#include "base/processor.h"
 
 #define READ_STEP        4096
 #define STAT_BYTES_MAX   4096
@@ -349,16 +348,9 @@ void sys_unique(uint8_t ret_bytes[10])
  * none. */
 static bool processor_random(uint64_t *ret_value)
 {
-	static int known; /* 0: not asked, 1: no, 2: yes; atomic */
-	int have = __atomic_load_n(&known, __ATOMIC_RELAXED);
-	unsigned a, b, c, d;
 	unsigned char fine;
 
-	if (have == 0) {
-		have = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_RDRND) ? 2 : 1;
-		__atomic_store_n(&known, have, __ATOMIC_RELAXED);
-	}
-	if (have == 1)
+	if (!(processor_can() & PROCESSOR_RDRAND))
 		return false;
 	__asm__ __volatile__("rdrand %0; setc %1" : "=r"(*ret_value), "=qm"(fine) : : "cc");
 	return fine && *ret_value != 0 && *ret_value != UINT64_MAX;

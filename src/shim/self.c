@@ -79,17 +79,6 @@ static START_CODE char *keep(const char *variable)
 	return at ? memcpy(at, variable, len) : NULL;
 }
 
-/* The length of the name that the variable begins with; 0: another one. No function of libc's: at
- * the start their pages have not been touched yet. */
-static START_CODE size_t length_if(const char *variable, const char *name)
-{
-	size_t i = 0;
-
-	while (name[i] && variable[i] == name[i])
-		i++;
-	return name[i] ? 0 : i;
-}
-
 START_CODE void self_init(char *const *environment)
 {
 	size_t count = 0;
@@ -99,9 +88,9 @@ START_CODE void self_init(char *const *environment)
 		if (first != 'A' && first != 'X' && first != 'H')
 			continue;
 		for (size_t i = 0; i < NAMES; i++) {
-			size_t name = length_if(*environment, names[i]);
+			size_t name = strlen(names[i]);
 			char *copy;
-			if (!name)
+			if (strncmp(*environment, names[i], name) != 0)
 				continue;
 			copy = keep(*environment);
 			if (!copy)
@@ -116,7 +105,8 @@ START_CODE void self_init(char *const *environment)
 			break;
 		}
 	}
-	/* A privileged program takes no orders from who started it. */
+	/* A privileged program takes no orders from who started it. Whether it is one is asked
+	 * where that matters: it lies in a part of libc that few programs touch. */
 	if ((kept.off || kept.explains || *kept.environment_name) && getauxval(AT_SECURE)) {
 		kept.off = kept.explains = false;
 		kept.environment_name = "";

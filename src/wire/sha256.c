@@ -3,9 +3,10 @@
 
 #include <string.h>
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
+
+#include "base/processor.h"
 
 #define LENGTH_BYTES 8 /* at the end of the last block: how long the message was, in bits */
 
@@ -69,24 +70,6 @@ static void take_block(uint32_t state[8], const uint8_t *block)
 #if defined(__x86_64__)
 #define INSTRUCTIONS __attribute__((target("sha,sse4.1,ssse3")))
 
-bool sha256_is_fast(void)
-{
-	static int known; /* 0: not asked, 1: no, 2: yes; atomic. Asking is slow in a virtual
-			     machine. */
-	int have = __atomic_load_n(&known, __ATOMIC_RELAXED);
-	unsigned a, b, c, d;
-
-	if (have == 0) {
-		have = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSSE3) && (c & bit_SSE4_1) &&
-				       (c & bit_SSE4_2) &&
-				       __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA)
-			       ? 2
-			       : 1;
-		__atomic_store_n(&known, have, __ATOMIC_RELAXED);
-	}
-	return have == 2;
-}
-
 /* The next four words of the schedule, from the sixteen before. */
 INSTRUCTIONS static __m128i next_words(__m128i w0, __m128i w4, __m128i w8, __m128i w12)
 {
@@ -145,15 +128,15 @@ INSTRUCTIONS static void take_blocks_fast(uint32_t state[8], const uint8_t *at, 
 	_mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(hgfe, dcba, 8));
 }
 #else
-bool sha256_is_fast(void)
-{
-	return false;
-}
-
 static void take_blocks_fast(uint32_t state[8], const uint8_t *at, size_t count)
 {
 }
 #endif
+
+bool sha256_is_fast(void)
+{
+	return (processor_can() & PROCESSOR_SHA) != 0;
+}
 
 static void take_blocks(struct sha256 *s, const uint8_t *at, size_t count)
 {

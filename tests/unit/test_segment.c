@@ -1009,7 +1009,6 @@ static void large_records_without_a_pause_take_the_memory_of_two(void)
 	kit_free(k);
 }
 
-/* kit_new allocates itself, so the writer's only allocation is failed by hand. */
 /* However the digest's work is cut up, it is the digest of the file, and little is left undone. */
 static void the_digest_is_settled_in_any_steps(void)
 {
@@ -1038,6 +1037,7 @@ static void the_digest_is_settled_in_any_steps(void)
 	}
 }
 
+/* kit_new allocates itself, so the writer's only allocation is failed by hand. */
 static void no_memory_for_a_record_is_survived(void)
 {
 	struct kit_log *k = kit_new();

@@ -75,6 +75,10 @@ static void comes_out(size_t step, size_t lanes)
 
 static void it_is_the_digest_that_others_make_of_it(void)
 {
+	if (tree_lanes_count() < 8)
+		tap_skip("the processor does not work on eight leaves at once");
+	if (tree_lanes_count() < 4)
+		tap_skip("the processor works on one leaf at a time");
 	comes_out(LENGTH_MAX, 8);
 	comes_out(LENGTH_MAX, 4);
 	comes_out(LENGTH_MAX, 0);
@@ -115,7 +119,7 @@ static void every_bit_counts_in_every_lane(void)
 static void several_leaves_are_worked_on_at_once_where_they_can_be(void)
 {
 	struct buf info = tap_file("/proc/cpuinfo");
-	bool wide = bytes_find(buf_view(&info), BYTES(" avx512f ")) != SIZE_MAX;
+	bool wide = bytes_find(buf_view(&info), BYTES(" avx512vl ")) != SIZE_MAX;
 	bool avx2 = bytes_find(buf_view(&info), BYTES(" avx2 ")) != SIZE_MAX;
 
 	CHECK_U64(tree_lanes_count(), wide ? 8 : avx2 ? 4 : 0);

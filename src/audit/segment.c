@@ -22,7 +22,6 @@ _Static_assert((int)SEAL_AES_256_GCM_TREE == (int)FORMAT_CIPHER_AES_256_GCM_TREE
 #define NS_PER_DAY      (86400ull * 1000000000u)
 #define FRAME_KEEP      (1u << 20) /* a larger frame buffer is given back after use */
 #define FRAME_FIRST_CAP (16u << 10)
-#define FD_MIN          900 /* where a kept descriptor is moved to, out of the program's way */
 #define KEEP_NS         1000000000u
 #define END_BYTES_MAX   32 /* plaintext of the `end` record */
 #define WAS_REPLACED    UINT64_MAX
@@ -278,15 +277,38 @@ static enum err seal_frame(const struct segment_writer *w, unsigned kind, uint64
 	return OK;
 }
 
-/* The descriptor kept from the last append: checked before each use, and good for a second, after
- * which the path is looked at again. -1: none. */
+static unsigned doubts; /* atomic */
+
+void segment_doubt(int fd)
+{
+	if (__builtin_expect(fd >= SEGMENT_FD_MIN, 0))
+		__atomic_add_fetch(&doubts, 1, __ATOMIC_RELEASE);
+}
+
+/* The descriptor kept from the last append: good for a second, after which the path is looked at
+ * again, and looked at before each use, but for those within SEGMENT_LOOK_NS of a look. A program
+ * that closes all it has and opens others gets the lowest numbers for them, not this one; a write
+ * to a number that is closed fails, and then it is looked at all the same. -1: none. */
 static int kept_descriptor(struct segment_writer *w, uint64_t now_ns, struct stat *ret_st)
 {
+	unsigned now_doubts = __atomic_load_n(&doubts, __ATOMIC_ACQUIRE);
+
+	w->trusted = false;
 	if (!w->fd_plus_one)
 		return -1;
-	if (now_ns - w->fd_since_ns < KEEP_NS && sys_fstat(w->fd_plus_one - 1, ret_st) == 0 &&
-	    is_same_file(w, ret_st) && ret_st->st_nlink > 0)
-		return w->fd_plus_one - 1;
+	if (now_ns - w->fd_since_ns < KEEP_NS) {
+		if (now_ns - w->looked_ns < SEGMENT_LOOK_NS && w->doubts == now_doubts) {
+			w->trusted = true;
+			ret_st->st_size = (off_t)w->offset;
+			return w->fd_plus_one - 1;
+		}
+		if (sys_fstat(w->fd_plus_one - 1, ret_st) == 0 && is_same_file(w, ret_st) &&
+		    ret_st->st_nlink > 0) {
+			w->looked_ns = now_ns;
+			w->doubts = now_doubts;
+			return w->fd_plus_one - 1;
+		}
+	}
 	drop_descriptor(w);
 	return -1;
 }
@@ -294,13 +316,14 @@ static int kept_descriptor(struct segment_writer *w, uint64_t now_ns, struct sta
 /* Moves it out of the program's way to stay there; where there is no room, it serves once. */
 static int keep_descriptor(struct segment_writer *w, int fd, uint64_t now_ns)
 {
-	long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_MIN, 0, 0, 0);
+	long high = sys_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, SEGMENT_FD_MIN, 0, 0, 0);
 
 	if (high < 0)
 		return fd;
 	sys_close(fd);
 	w->fd_plus_one = (int)high + 1;
-	w->fd_since_ns = now_ns;
+	w->fd_since_ns = w->looked_ns = now_ns;
+	w->doubts = __atomic_load_n(&doubts, __ATOMIC_ACQUIRE);
 	return (int)high;
 }
 
@@ -372,6 +395,13 @@ static enum err write_record(struct segment_writer *w, const struct segment_conf
 	    (e = open_for_append(w, config, now_ns, &fd)))
 		goto out;
 	e = sys_write_full(fd, w->frame + w->frame_len, len, &written);
+	if (e && !written && w->trusted) {
+		/* Perhaps not our file: once more, after a look. */
+		w->looked_ns = 0;
+		if ((e = open_for_append(w, config, now_ns, &fd)))
+			goto out;
+		e = sys_write_full(fd, w->frame + w->frame_len, len, &written);
+	}
 	/* The `end` record takes along what waits in its file. */
 	if (!e && config->synced && (!config->grouped || kind == REC_END))
 		synced = sys_fdatasync(fd);

@@ -5,7 +5,8 @@
  * their frames without one. Format, chain, ledger: docs/audit-format.md.
  *
  * The writer is used by one thread at a time (the caller locks). One descriptor is kept
- * between calls, and looked at before each use. All I/O through base/sys. errno is never touched.
+ * between calls, and looked at before each use (but see SEGMENT_LOOK_NS). All I/O through
+ * base/sys. errno is never touched.
  */
 #ifndef AIGW_AUDIT_SEGMENT_H
 #define AIGW_AUDIT_SEGMENT_H
@@ -19,6 +20,11 @@
 #define SEGMENT_RECORD_MAX     (48u << 20) /* plaintext of one record; larger: ERR_LIMIT */
 #define SEGMENT_RECIPIENTS_MAX 16
 #define SEGMENT_PATH_MAX       1100
+/* Is the kept descriptor that of the file still, and the file as it was left? An answer serves for
+ * so long, or until segment_doubt: calls to a model are further apart, and what calls in a loop
+ * need not pay for it each time. */
+#define SEGMENT_LOOK_NS 1000000u
+#define SEGMENT_FD_MIN  900 /* the kept descriptor's number is not below */
 
 struct segment_config {
 	const char *directory; /* the audit directory; made 0700 when missing */
@@ -60,6 +66,9 @@ struct segment_writer {
 	size_t frame_digested; /* of frame_len */
 	int fd_plus_one;       /* kept between appends, high and close-on-exec; 0: none */
 	uint64_t fd_since_ns;  /* when it was opened: looked at by path again after a second */
+	uint64_t looked_ns;    /* when it was last seen to be that of our file */
+	unsigned doubts;       /* ... as many as there had been then */
+	bool trusted;          /* this time without a look */
 	bool unsynced;         /* grouped: records wait for segment_sync */
 	bool sync_lost;        /* grouped: the segment was given up while they did */
 	bool owes;             /* `owed` could not be written to the ledger so far */
@@ -74,6 +83,10 @@ struct segment_writer {
  * ERR_ACCESS also stands for an audit directory that others may write to or that is not ours. */
 MUST_USE enum err segment_append(struct segment_writer *w, const struct segment_config *config,
 				 enum record_kind kind, uint64_t now_ns, struct bytes record);
+
+/* A program of its own accord has closed the descriptor `fd`, or put another one there: it may have
+ * been a writer's, which looks before it writes again. Any thread, at any time. */
+void segment_doubt(int fd);
 
 /* Digests up to `bytes_max` bytes of the last records (0.25 to 1.7 us per KB), or a whole step
  * (file_digest_step) when that is more; a later append or close does it otherwise: for a caller who

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "audit/segment.h"
 #include "base/sys.h"
 #include "shim/conn.h"
 #include "shim/fds.h"
@@ -91,7 +92,25 @@ HOOK int close(int fd)
 			plain_close(fd);
 		fds_note_close(fd);
 	}
+	segment_doubt(fd);
 	return real_libc.close(fd);
+}
+
+/* What was behind `to` is closed, and it may have been a descriptor of the journal's. */
+HOOK int dup2(int from, int to)
+{
+	int ret = real_libc.dup2(from, to);
+
+	segment_doubt(to);
+	return ret;
+}
+
+HOOK int dup3(int from, int to, int flags)
+{
+	int ret = real_libc.dup3(from, to, flags);
+
+	segment_doubt(to);
+	return ret;
 }
 
 HOOK int shutdown(int fd, int how)

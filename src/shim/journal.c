@@ -177,13 +177,14 @@ static void leave_parent(void)
 enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record)
 {
 	struct segment_config config;
-	uint64_t now_ns = sys_now_ns();
+	uint64_t now_ns;
 	enum err e;
 
 	if (r->recipient_count == 0)
 		return ERR_MISSING;
 	if (!lock_take(&lock))
 		return ERR_STATE;
+	now_ns = sys_now_ns(); /* not that of before the wait */
 	leave_parent();
 	configure(&config, r, self_facts(&r->places, wanted_facts(r)));
 	rotate_if_changed(r, &config, now_ns);

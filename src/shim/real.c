@@ -2,6 +2,7 @@
 #include "shim/real.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -32,7 +33,17 @@ static long early(long result)
 EARLY(int, socket, (int d, int t, int p), SYS_socket, d, t, p)
 EARLY(int, connect, (int fd, const struct sockaddr *a, socklen_t n), SYS_connect, fd, a, n)
 EARLY(int, close, (int fd), SYS_close, fd)
+EARLY(int, dup3, (int from, int to, int flags), SYS_dup3, from, to, flags)
 EARLY(int, shutdown, (int fd, int how), SYS_shutdown, fd, how)
+static int early_dup2(int from, int to)
+{
+	long known = from == to ? sys_call(SYS_fcntl, from, F_GETFD, 0, 0, 0, 0) : 0;
+
+	if (from != to)
+		return early_dup3(from, to, 0);
+	return known < 0 ? (int)early(known) : to;
+}
+
 EARLY(ssize_t, write, (int fd, const void *d, size_t n), SYS_write, fd, d, n)
 EARLY(ssize_t, writev, (int fd, const struct iovec *p, int n), SYS_writev, fd, p, n)
 EARLY(ssize_t, send, (int fd, const void *d, size_t n, int f), SYS_sendto, fd, d, n, f)

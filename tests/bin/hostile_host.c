@@ -50,6 +50,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define HIGH            950 /* a descriptor where others keep theirs */
 #define ALL_SECONDS     50
 #define WAIT_SECONDS    10 /* for an answer */
 #define PROVIDER        "api.openai.com"
@@ -285,10 +286,16 @@ static void step_libc(char **argument)
 		if (connect(fd, (struct sockaddr *)&nowhere, sizeof nowhere) == 0 ||
 		    errno != ECONNREFUSED)
 			errno_is_kept = false;
+		if (dup2(-1, HIGH) >= 0 || errno != EBADF || dup3(null, null, 0) >= 0 ||
+		    errno != EINVAL)
+			errno_is_kept = false;
 		errno = ERRNO_OF_OURS;
 		if (write(null, "x", 1) != 1 || send(pair[0], "xy", 2, 0) != 2 ||
-		    read(pair[1], at, 1) != 1 || recv(pair[1], at, 1, 0) != 1 || close(pair[0]) ||
-		    close(pair[1]) || close(fd))
+		    read(pair[1], at, 1) != 1 || recv(pair[1], at, 1, 0) != 1 ||
+		    dup2(null, null) != null || dup2(fd, pair[0]) != pair[0] ||
+		    dup2(null, HIGH) != HIGH || close(HIGH) ||
+		    dup3(null, pair[1], O_CLOEXEC) != pair[1] || close(pair[0]) || close(pair[1]) ||
+		    close(fd))
 			host_die("calls");
 		errno_is_kept &= errno == ERRNO_OF_OURS;
 	}

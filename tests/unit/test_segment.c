@@ -668,6 +668,11 @@ static void take_the_descriptors_number(struct kit_log *k)
 	CHECK(dup2(mine, k->writer.fd_plus_one - 1) >= 0);
 	CHECK_ERR(kit_append(k, "two"), OK);
 	CHECK(fstat(mine, &st) == 0 && st.st_size == 0);
+	/* Within the time that a look serves, somebody has to tell. */
+	CHECK(dup2(mine, k->writer.fd_plus_one - 1) >= 0);
+	segment_doubt(k->writer.fd_plus_one - 1);
+	CHECK_ERR(kit_append_at_once(k, "three"), OK);
+	CHECK(fstat(mine, &st) == 0 && st.st_size == 0);
 	CHECK_ERR(kit_close(k), OK);
 }
 
@@ -678,7 +683,60 @@ static void a_number_that_the_program_took_is_not_written_to(void)
 
 	kit_in_child(k, take_the_descriptors_number);
 	c = read_log(k);
-	CHECK(has_text(&c, "one") && has_text(&c, "two"));
+	CHECK(has_text(&c, "one") && has_text(&c, "two") && has_text(&c, "three"));
+	CHECK_U64(kit_segments(k), 1);
+	buf_done(&c.texts);
+	KIT_EXPECT(kit_verify(k), VERDICT_WHOLE, NULL);
+	kit_free(k);
+}
+
+/* Within the time that a look serves nothing is looked at again: what happens to the file then is
+ * found at the next look, and what cannot be written is written after one. */
+static void a_look_serves_for_a_while(void)
+{
+	struct kit_log *k = kit_new();
+	char path[SEGMENT_PATH_MAX];
+	struct content c;
+
+	CHECK_ERR(kit_append(k, "one"), OK);
+	strcpy(path, kit_segment(k, 0));
+	lengthen_it(path);
+	CHECK_ERR(kit_append_at_once(k, "two"), OK);
+	CHECK(strcmp(path, k->writer.path) == 0);
+	CHECK_ERR(kit_append(k, "three"), OK);
+	CHECK(strcmp(path, k->writer.path) != 0);
+	CHECK_ERR(kit_close(k), OK);
+	KIT_EXPECT(kit_verify(k), VERDICT_TAMPERED, "changed digest");
+	c = (struct content){0};
+	for (size_t i = 0; i < kit_segments(k); i++)
+		read_file(k, kit_segment(k, i), true, &c);
+	CHECK(has_text(&c, "one") && has_text(&c, "two") && has_text(&c, "three"));
+	buf_done(&c.texts);
+	kit_free(k);
+}
+
+static void close_the_descriptor_at_once(struct kit_log *k)
+{
+	CHECK_ERR(kit_append(k, "one"), OK);
+	closefrom(3);
+	CHECK_ERR(kit_append_at_once(k, "two"), OK);
+	/* What a program opens next has the lowest numbers. */
+	closefrom(3);
+	CHECK(memfd_create("the program's own", 0) == 3);
+	CHECK_ERR(kit_append_at_once(k, "three"), OK);
+	CHECK_U64(lseek(3, 0, SEEK_END), 0);
+	CHECK_ERR(kit_close(k), OK);
+}
+
+static void a_descriptor_closed_within_a_look_loses_nothing(void)
+{
+	struct kit_log *k = kit_new();
+	struct content c;
+
+	kit_in_child(k, close_the_descriptor_at_once);
+	c = read_log(k);
+	CHECK(has_text(&c, "one") && has_text(&c, "two") && has_text(&c, "three"));
+	CHECK_U64(kit_segments(k), 1);
 	buf_done(&c.texts);
 	KIT_EXPECT(kit_verify(k), VERDICT_WHOLE, NULL);
 	kit_free(k);
@@ -1310,6 +1368,8 @@ int main(void)
 		  TEST(a_limit_on_file_sizes_rotates_and_kills_nobody),
 		  TEST(a_short_write_is_given_up_and_explained),
 		  TEST(a_program_may_close_the_descriptor_at_any_time),
+		  TEST(a_look_serves_for_a_while),
+		  TEST(a_descriptor_closed_within_a_look_loses_nothing),
 		  TEST(a_number_that_the_program_took_is_not_written_to),
 		  TEST(a_lack_of_descriptors_passes), TEST(a_full_disk_loses_nothing_acknowledged),
 		  TEST(a_forked_child_writes_a_segment_of_its_own),

@@ -24,6 +24,7 @@ MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 HARD_x86_64 = -fcf-protection
 HARD_aarch64 = -mbranch-protection=standard
 HARD_LINK = -Wl,-z,now,-z,relro,-z,noexecstack
+LIB_LINK = $(HARD_LINK) -Wl,-z,noseparate-code
 # A call finds the processor's caches full of the program's own: fewer bytes of code are worth more to it than
 # loops that begin on a boundary.
 DENSE := -fno-align-functions $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,-fno-align-jumps -fno-align-loops -fno-align-labels)
@@ -67,19 +68,25 @@ comma = ,
 $(BUILD)/libaigw.so: $(OBJ) $(SHIM:%.c=$(BUILD)/%.o) $(LLOBJ) $(BUILD)/gen/exports.map $(BUILD)/gen/order.ld
 	$(Q)$(CC) -shared $(CFLAGS) $(SANFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--version-script=$(BUILD)/gen/exports.map -Wl,-Bsymbolic-functions \
-		$(HARD_LINK) -Wl,-z,nodelete,-z,noseparate-code$(if $(SAN),,$(comma)-z$(comma)defs$(comma)-z$(comma)initfirst) -Wl,--gc-sections -Wl,-z,nodynamic-undefined-weak \
-		-Wl,-soname,libaigw.so -Wl,-fini=none -Wl,-T,$(BUILD)/gen/order.ld $(HOOKED_LIBC:%=-Wl,--wrap=%) $(STATIC)
+		$(LIB_LINK) -Wl,-z,nodelete$(if $(SAN),,$(comma)-z$(comma)defs$(comma)-z$(comma)initfirst) -Wl,--gc-sections -Wl,-z,nodynamic-undefined-weak \
+		-Wl,-soname,libaigw.so -Wl,-fini=none $$([ ! -s $(BUILD)/gen/order.ld ] || echo -Wl,-T,$(BUILD)/gen/order.ld) $(HOOKED_LIBC:%=-Wl,--wrap=%) $(STATIC)
 
 $(BUILD)/gen/exports.map: src/shim/hooks.def
 	@mkdir -p $(@D)
 	$(Q)sed -n $(if $(SAN),-e '/^LOADER_HOOK/d' -e '/^LIBC_HOOK.int$(comma) setrlimit/d') -e '1i { global:' -e 's/^[A-Z]*_HOOK([^,]*, \([A-Za-z_0-9]*\),.*/\1;/p' \
 		-e '$$a local: *; };' $< > $@
 
-# Adds to the linker's own script; what is not there (another compiler inlines other functions) is not missed.
+# The linker's own script, with those functions first in its .text (in a section of their own they would have no
+# names for valgrind). What is not there is not missed: another compiler inlines other functions. A linker that
+# does not print its script keeps its own order.
 $(BUILD)/gen/order.ld: src/shim/calls.order
 	@mkdir -p $(@D)
-	$(Q)sed -n -e '1i SECTIONS { .text.calls : {' -e 's/^[*].*/\t&(.text .text.*)/p' \
-		-e 's/^[A-Za-z_].*/\t*(.text.& .text.&.*)/p' -e '$$a } } INSERT BEFORE .text;' $< > $@
+	$(Q)sed -n -e 's/^[*].*/\t&(.text .text.*)/p' -e 's/^[A-Za-z_].*/\t*(.text.& .text.&.*)/p' $< > $@.calls; \
+	$(CC) -shared $(LDFLAGS) $(LIB_LINK) -Wl,--verbose -x c /dev/null -o /dev/null 2>/dev/null | awk -v calls=$@.calls ' \
+		/^=====/ { inside = !inside; next } \
+		inside { print } \
+		inside && /^ *\.text[ :]/ { text = 1 } \
+		text && /{/ { while ((getline line <calls) > 0) print line; text = 0 }' > $@; rm $@.calls
 
 # ---- the tool
 

@@ -96,6 +96,9 @@ class Bare(Way):
         return self.place.environment | {"LD_PRELOAD": str(self.place.bin / "bare_shim.so"),
                                          "BARE_LOG": str(self.place.place / "bare.log")}
 
+    def forget(self):
+        (self.place.place / "bare.log").unlink(missing_ok=True)
+
 
 # ---- gateways: a process of their own; the program speaks plain HTTP to them ----
 

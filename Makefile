@@ -18,8 +18,9 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer
 	-Wwrite-strings -Wvla -Wundef -Wno-unused-parameter -Werror
 # tools/dev/check-hardening looks at what comes of these. Fortified calls need an optimizer, and are in a
 # sanitizer's way.
-HARD = -fstack-protector-strong -fstack-clash-protection $(HARD_$(MACHINE)) -fno-common -fno-strict-aliasing \
-	$(if $(SAN)$(findstring FORTIFY,$(CFLAGS)),,$(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+HARD = -fstack-protector-strong -fstack-clash-protection $(HARD_$(MACHINE)) -fno-common -fno-strict-aliasing $(FORTIFY)
+FORTIFY = $(if $(SAN)$(findstring FORTIFY,$(CFLAGS)),,$(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 HARD_x86_64 = -fcf-protection
 HARD_aarch64 = -mbranch-protection=standard
@@ -27,7 +28,7 @@ HARD_LINK = -Wl,-z,now,-z,relro,-z,noexecstack
 LIB_LINK = $(HARD_LINK) -Wl,-z,noseparate-code
 # A call finds the processor's caches full of the program's own: fewer bytes of code are worth more to it than
 # loops that begin on a boundary.
-DENSE := -fno-align-functions $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,-fno-align-jumps -fno-align-loops -fno-align-labels)
+DENSE := -fno-align-functions $(if $(IS_CLANG),,-fno-align-jumps -fno-align-loops -fno-align-labels)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LLHTTP = /usr/share/llhttp
 CPP = -std=c11 -D_GNU_SOURCE -DAIGW_VERSION='"$(VERSION)"' -Isrc -Iinclude -I$(BUILD)/gen
@@ -55,6 +56,10 @@ OUTOBJ = $(OUTWARD:%.c=$(BUILD)/%.o)
 LLOBJ = $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 STATIC = -l:libsodium.a -l:libz.a -l:libbrotlidec.a -l:libbrotlicommon.a -l:libzstd.a
 HOOKED_LIBC = $(shell sed -nE 's/^(LIBC|LOADER)_HOOK.([^,]*), ([a-z_0-9]*),.*/\3/p' src/shim/hooks.def)
+
+# For clang the inline definitions that come with fortified calls are definitions: ours, the hooks, would come too late.
+UNFORTIFIED = -U_FORTIFY_SOURCE
+$(if $(IS_CLANG),$(eval $(SHIM:%.c=$(BUILD)/%.o): FORTIFY = $(UNFORTIFIED)))
 
 all: $(BUILD)/libaigw.so $(BUILD)/aigw $(BUILD)/aigwd $(MODULES:%=$(BUILD)/modules/aigw-sink-%.so) ## build the library, the tool and the collector
 
@@ -433,7 +438,7 @@ $(BUILD)/tidy/%.ok: %.c .clang-tidy
 
 $(BUILD)/lint/%.ok: %.c
 	@mkdir -p $(@D)
-	@clang $(LINT_FLAGS) -fsyntax-only $<
+	@clang $(LINT_FLAGS) -O2 $(if $(filter src/shim/%,$<),$(UNFORTIFIED),-D_FORTIFY_SOURCE=2) -fsyntax-only $<
 	@clang --analyze $(LINT_FLAGS) -Xclang -analyzer-werror -Xclang -analyzer-config -Xclang max-nodes=$(LINT_NODES) \
 		$(LINT_CHECKERS) -o $(@:.ok=.plist) $<
 	@$(if $(findstring clang,$(CC)),gcc $(LINT_FLAGS) -O2 -fsyntax-only $<,:) # the build is gcc's pass already

@@ -35,13 +35,12 @@ EARLY(int, connect, (int fd, const struct sockaddr *a, socklen_t n), SYS_connect
 EARLY(int, close, (int fd), SYS_close, fd)
 EARLY(int, dup3, (int from, int to, int flags), SYS_dup3, from, to, flags)
 EARLY(int, shutdown, (int fd, int how), SYS_shutdown, fd, how)
+
 static int early_dup2(int from, int to)
 {
-	long known = from == to ? sys_call(SYS_fcntl, from, F_GETFD, 0, 0, 0, 0) : 0;
-
 	if (from != to)
 		return early_dup3(from, to, 0);
-	return known < 0 ? (int)early(known) : to;
+	return early(sys_call(SYS_fcntl, from, F_GETFD, 0, 0, 0, 0)) < 0 ? -1 : to;
 }
 
 EARLY(ssize_t, write, (int fd, const void *d, size_t n), SYS_write, fd, d, n)

@@ -12,6 +12,7 @@
  *   close-loop, close-range, closefrom    every descriptor after the standard ones
  *   take-descriptors        own files and sockets go where descriptors are that it did not open
  *   show-taken              "UNTOUCHED" if these still are what they were
+ *   take-at-once            the same between calls that follow at once: "TOOK many UNTOUCHED"
  *   chroot DIR              as root, or as the root of a user namespace
  *   no-new-privs, forbid-executable-memory    prctl
  *   limit-file-size N, limit-descriptors N    setrlimit
@@ -45,12 +46,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define HIGH            950 /* a descriptor where others keep theirs */
+#define HIGH_FIRST      900
+#define AT_ONCE         20
 #define ALL_SECONDS     50
 #define WAIT_SECONDS    10 /* for an answer */
 #define PROVIDER        "api.openai.com"
@@ -266,6 +271,30 @@ static void step_fork_storm(char **argument)
 	fprintf(stderr, "hostile_host: %lu forks, %lu calls\n", forks, calls);
 }
 
+/* Between calls on one connection, with no time between: what others keep from HIGH_FIRST on has
+ * the program's own file in its place. */
+static void step_take_at_once(char **argument)
+{
+	int own = memfd_create("own", MFD_CLOEXEC), took = 0;
+	SSL *ssl = start(PROVIDER);
+	struct stat mine, st;
+
+	if (own < 0 || fstat(own, &mine))
+		host_die("memfd_create");
+	for (int i = 0; i < AT_ONCE; i++) {
+		if (call(ssl, PROVIDER, ALLOWED) != 200)
+			host_die("answer");
+		for (int fd = HIGH_FIRST; fd < HIGH_FIRST + 2 * AT_ONCE; fd++)
+			if (!fstat(fd, &st) && st.st_ino != mine.st_ino)
+				took += dup2(own, fd) == fd;
+	}
+	finish(ssl);
+	if (fstat(own, &mine))
+		host_die("fstat");
+	printf("TOOK %s %s\n", took < AT_ONCE ? "few" : "many",
+	       mine.st_size ? "CHANGED" : "UNTOUCHED");
+}
+
 /* ---- what must cost nothing ---- */
 
 static void step_libc(char **argument)
@@ -386,6 +415,7 @@ static const struct step {
 	     {"closefrom", 0, step_closefrom},
 	     {"take-descriptors", 0, step_take_descriptors},
 	     {"show-taken", 0, step_show_taken},
+	     {"take-at-once", 0, step_take_at_once},
 	     {"chroot", 1, step_chroot},
 	     {"no-new-privs", 0, step_no_new_privs},
 	     {"forbid-executable-memory", 0, step_forbid_executable_memory},

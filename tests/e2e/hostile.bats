@@ -259,6 +259,13 @@ listed() {
 		tr '\n' ' '
 }
 
+@test 'a file that is put in the place of our descriptor between two calls stays untouched' {
+	hostile take-at-once
+	assert_success
+	assert_output 'TOOK many UNTOUCHED'
+	run -0 aigw verify
+}
+
 @test 'a program without connections needs no system call beyond its own' {
 	without_us only-syscalls "$OWN_PLAIN socketpair sendto recvfrom dup2 dup3" libc
 	assert_success

@@ -634,6 +634,21 @@ static void a_short_write_is_given_up_and_explained(void)
 	kit_free(k);
 }
 
+/* A program that appends "one", "two" and "three" meanwhile. */
+static void loses_nothing(void (*program)(struct kit_log *))
+{
+	struct kit_log *k = kit_new();
+	struct content c;
+
+	kit_in_child(k, program);
+	c = read_log(k);
+	CHECK(has_text(&c, "one") && has_text(&c, "two") && has_text(&c, "three"));
+	CHECK_U64(kit_segments(k), 1);
+	buf_done(&c.texts);
+	KIT_EXPECT(kit_verify(k), VERDICT_WHOLE, NULL);
+	kit_free(k);
+}
+
 static void close_the_descriptor(struct kit_log *k)
 {
 	CHECK_ERR(kit_append(k, "one"), OK);
@@ -645,16 +660,7 @@ static void close_the_descriptor(struct kit_log *k)
 
 static void a_program_may_close_the_descriptor_at_any_time(void)
 {
-	struct kit_log *k = kit_new();
-	struct content c;
-
-	kit_in_child(k, close_the_descriptor);
-	c = read_log(k);
-	CHECK(has_text(&c, "one") && has_text(&c, "two") && has_text(&c, "three"));
-	CHECK_U64(kit_segments(k), 1);
-	buf_done(&c.texts);
-	KIT_EXPECT(kit_verify(k), VERDICT_WHOLE, NULL);
-	kit_free(k);
+	loses_nothing(close_the_descriptor);
 }
 
 /* ... and take its number for a file of its own, at once. */
@@ -678,16 +684,7 @@ static void take_the_descriptors_number(struct kit_log *k)
 
 static void a_number_that_the_program_took_is_not_written_to(void)
 {
-	struct kit_log *k = kit_new();
-	struct content c;
-
-	kit_in_child(k, take_the_descriptors_number);
-	c = read_log(k);
-	CHECK(has_text(&c, "one") && has_text(&c, "two") && has_text(&c, "three"));
-	CHECK_U64(kit_segments(k), 1);
-	buf_done(&c.texts);
-	KIT_EXPECT(kit_verify(k), VERDICT_WHOLE, NULL);
-	kit_free(k);
+	loses_nothing(take_the_descriptors_number);
 }
 
 /* Within the time that a look serves nothing is looked at again: what happens to the file then is
@@ -730,16 +727,7 @@ static void close_the_descriptor_at_once(struct kit_log *k)
 
 static void a_descriptor_closed_within_a_look_loses_nothing(void)
 {
-	struct kit_log *k = kit_new();
-	struct content c;
-
-	kit_in_child(k, close_the_descriptor_at_once);
-	c = read_log(k);
-	CHECK(has_text(&c, "one") && has_text(&c, "two") && has_text(&c, "three"));
-	CHECK_U64(kit_segments(k), 1);
-	buf_done(&c.texts);
-	KIT_EXPECT(kit_verify(k), VERDICT_WHOLE, NULL);
-	kit_free(k);
+	loses_nothing(close_the_descriptor_at_once);
 }
 
 static void run_out_of_descriptors(struct kit_log *k)

@@ -25,7 +25,8 @@ MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 HARD_x86_64 = -fcf-protection
 HARD_aarch64 = -mbranch-protection=standard
 HARD_LINK = -Wl,-z,now,-z,relro,-z,noexecstack
-LIB_LINK = $(HARD_LINK) -Wl,-z,noseparate-code
+PACK_x86_64 = ,-z,pack-relative-relocs
+LIB_LINK = $(HARD_LINK) -Wl,-z,noseparate-code$(PACK_$(MACHINE))
 # A call finds the processor's caches full of the program's own: fewer bytes of code are worth more to it than
 # loops that begin on a boundary.
 DENSE := -fno-align-functions $(if $(IS_CLANG),,-fno-align-jumps -fno-align-loops -fno-align-labels)
@@ -81,9 +82,10 @@ $(BUILD)/gen/exports.map: src/shim/hooks.def
 	$(Q)sed -n $(if $(SAN),-e '/^LOADER_HOOK/d' -e '/^LIBC_HOOK.int$(comma) setrlimit/d') -e '1i { global:' -e 's/^[A-Z]*_HOOK([^,]*, \([A-Za-z_0-9]*\),.*/\1;/p' \
 		-e '$$a local: *; };' $< > $@
 
-# The linker's own script, with those functions first in its .text (in a section of their own they would have no
-# names for valgrind). What is not there is not missed: another compiler inlines other functions. A linker that
-# does not print its script keeps its own order.
+# The linker's own script, with first in its .text what a start runs (shim/init.h) and what a call runs
+# (src/shim/calls.order). In a section of their own they would have no names for valgrind. What is not there is not
+# missed: another compiler inlines other functions. A linker that does not print its script keeps its own order.
+STARTS = *crtbegin*.o(.text .text.*) *(.text.exit .text.exit.*) *(.text.startup .text.startup.*)
 $(BUILD)/gen/order.ld: src/shim/calls.order
 	@mkdir -p $(@D)
 	$(Q)sed -n -e 's/^[*].*/\t&(.text .text.*)/p' -e 's/^[A-Za-z_].*/\t*(.text.& .text.&.*)/p' $< > $@.calls; \
@@ -91,7 +93,7 @@ $(BUILD)/gen/order.ld: src/shim/calls.order
 		/^=====/ { inside = !inside; next } \
 		inside { print } \
 		inside && /^ *\.text[ :]/ { text = 1 } \
-		text && /{/ { while ((getline line <calls) > 0) print line; text = 0 }' > $@; rm $@.calls
+		text && /{/ { print "\t$(STARTS)"; while ((getline line <calls) > 0) print line; text = 0 }' > $@; rm $@.calls
 
 # ---- the tool
 

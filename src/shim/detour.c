@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -430,15 +429,14 @@ static __attribute__((noinline)) enum detour_status look_into(const struct image
 	return is_complete(functions) ? set(image, functions) : DETOUR_INCOMPLETE;
 }
 
-START_CODE void detour_init(void)
+START_CODE void detour_init(const void *headers, size_t count)
 {
 	struct image image;
 	bool exported;
 	int saved = errno;
 
 	status = DETOUR_NONE;
-	if (!symbols_open_image((const void *)getauxval(AT_PHDR), getauxval(AT_PHNUM), &image) &&
-	    is_suspect(&image, &exported))
+	if (!symbols_open_image(headers, count, &image) && is_suspect(&image, &exported))
 		status = look_into(&image, exported);
 	errno = saved;
 }

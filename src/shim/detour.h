@@ -12,14 +12,17 @@
 #ifndef AIGW_SHIM_DETOUR_H
 #define AIGW_SHIM_DETOUR_H
 
+#include <stddef.h>
+
 enum detour_status {
 #define DETOUR_STATUS(name, text) name,
 #include "shim/detour.def"
 };
 
 /* Called once, by the constructor, while there is one thread. A few hundred nanoseconds in a
- * program without OpenSSL, some system calls more in one of several megabytes. Keeps errno. */
-void detour_init(void);
+ * program without OpenSSL, some system calls more in one of several megabytes. `headers`: the
+ * program's `count` ELF program headers in memory, or NULL. Keeps errno. */
+void detour_init(const void *headers, size_t count);
 
 /* What detour_init found and did. */
 enum detour_status detour_status(void);

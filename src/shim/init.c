@@ -5,8 +5,10 @@
  */
 #include "shim/init.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 
 #include "shim/conn.h"
 #include "shim/detour.h"
@@ -74,17 +76,47 @@ bool init_complete(void)
 	return conn_enabled;
 }
 
+struct program {
+	const void *headers;
+	size_t count;
+};
+
+/* The kernel's vector stands behind the environment as it was at first; a library that is loaded
+ * later gets another one. (libc's getauxval is a page that few programs touch.) */
+static START_CODE struct program find_program(char *const *past_arguments, char *const *environment)
+{
+	struct program found = {NULL, 0};
+
+	if (environment == past_arguments) {
+		while (*environment)
+			environment++;
+		for (const Elf64_auxv_t *a = (const void *)(environment + 1); a->a_type; a++) {
+			if (a->a_type == AT_PHDR)
+				found.headers = (const void *)a->a_un.a_val;
+			if (a->a_type == AT_PHNUM)
+				found.count = a->a_un.a_val;
+		}
+	}
+	/* Where the loader took variables out of a privileged program's, it looks like its end. */
+	if (!found.headers || !found.count) {
+		found.headers = (const void *)getauxval(AT_PHDR);
+		found.count = getauxval(AT_PHNUM);
+	}
+	return found;
+}
+
 /* The loader hands the environment over; `environ` itself is not set yet when a library with
  * DF_1_INITFIRST starts, before libc's own constructor. */
 __attribute__((constructor)) static void start(int argc, char **argv, char **environment)
 {
 	int saved = errno;
+	struct program program = find_program(argv + argc + 1, environment);
 
 	real_init();
 	self_init(environment);
 	conn_enabled = !self_is_off();
 	if (conn_enabled) {
-		detour_init();
+		detour_init(program.headers, program.count);
 		if (detour_status() != DETOUR_NONE && detour_status() != DETOUR_SET)
 			explain_limit(detour_status_text(detour_status()));
 	}

@@ -46,6 +46,8 @@ static char names[][sizeof "AIGW_ENVIRONMENT="] START_DATA = {
 /* Of the above, those that are read here. */
 enum { NAME_AIGW = 0, NAME_ENVIRONMENT = 3, NAME_EXPLAIN = 8 };
 
+static char no_name[] START_DATA = "", value_off[] START_DATA = "off", value_yes[] START_DATA = "1";
+
 /* Copies, because a program may overwrite its environment's memory to change its title. */
 static struct {
 	char *variables[NAMES + 1];
@@ -55,7 +57,7 @@ static struct {
 	ino_t stderr_inode;
 	size_t used;
 	char storage[NEAR_BYTES];
-} kept START_DATA = {.environment_name = ""};
+} kept START_DATA = {.environment_name = no_name};
 
 /* Apart, so that most programs, which have little more than HOME, do not touch it. */
 static struct {
@@ -63,12 +65,41 @@ static struct {
 	char storage[VARIABLES_BYTES_MAX];
 } kept_too;
 
+/* strlen, strcmp and memcpy would be three more pages of libc for most programs (see shim/init.h);
+ * KEEP_LOOP keeps the compiler from making calls of them again. */
+#define KEEP_LOOP() __asm__ volatile("")
+
+/* How long `prefix` is, when `text` begins with it; else 0. */
+static START_CODE size_t begins(const char *text, const char *prefix)
+{
+	size_t n = 0;
+
+	for (; prefix[n]; n++) {
+		KEEP_LOOP();
+		if (text[n] != prefix[n])
+			return 0;
+	}
+	return n;
+}
+
+/* `word` is not empty. */
+static START_CODE bool is(const char *text, const char *word)
+{
+	size_t n = begins(text, word);
+
+	return n && !text[n];
+}
+
 /* NULL: there is no room left. */
 static START_CODE char *keep(const char *variable)
 {
-	size_t len = strlen(variable) + 1;
+	size_t len = 1;
 	char *at = NULL;
 
+	while (variable[len - 1]) {
+		KEEP_LOOP();
+		len++;
+	}
 	if (len <= sizeof kept.storage - kept.used) {
 		at = kept.storage + kept.used;
 		kept.used += len;
@@ -76,7 +107,11 @@ static START_CODE char *keep(const char *variable)
 		at = kept_too.storage + kept_too.used;
 		kept_too.used += len;
 	}
-	return at ? memcpy(at, variable, len) : NULL;
+	for (size_t i = 0; at && i < len; i++) {
+		KEEP_LOOP();
+		at[i] = variable[i];
+	}
+	return at;
 }
 
 START_CODE void self_init(char *const *environment)
@@ -88,20 +123,20 @@ START_CODE void self_init(char *const *environment)
 		if (first != 'A' && first != 'X' && first != 'H')
 			continue;
 		for (size_t i = 0; i < NAMES; i++) {
-			size_t name = strlen(names[i]);
+			size_t name = begins(*environment, names[i]);
 			char *copy;
-			if (strncmp(*environment, names[i], name) != 0)
+			if (!name)
 				continue;
 			copy = keep(*environment);
 			if (!copy)
 				break;
 			kept.variables[count++] = copy;
 			if (i == NAME_AIGW)
-				kept.off = strcmp(copy + name, "off") == 0;
+				kept.off = is(copy + name, value_off);
 			if (i == NAME_ENVIRONMENT)
 				kept.environment_name = copy + name;
 			if (i == NAME_EXPLAIN)
-				kept.explains = strcmp(copy + name, "1") == 0;
+				kept.explains = is(copy + name, value_yes);
 			break;
 		}
 	}
@@ -109,7 +144,7 @@ START_CODE void self_init(char *const *environment)
 	 * where that matters: it lies in a part of libc that few programs touch. */
 	if ((kept.off || kept.explains || *kept.environment_name) && getauxval(AT_SECURE)) {
 		kept.off = kept.explains = false;
-		kept.environment_name = "";
+		kept.environment_name = no_name;
 	}
 	if (kept.explains) {
 		struct stat st;

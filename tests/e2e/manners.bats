@@ -122,6 +122,17 @@ except ssl.SSLError as e: print(e.reason)"
 	assert_nothing_recorded
 }
 
+@test 'AIGW=off has to be said exactly' {
+	local value
+	start_provider --alpn http/1.1
+	initialised
+	for value in o oFF offf 0ff off ''; do
+		AIGW=$value CHAT_WITH=shimmed run chat -d "$(body gpt-4o)"
+		assert_answers 200
+	done
+	assert_equal "$(records length)" 5
+}
+
 @test 'everything resolves at start: LD_BIND_NOW=1' {
 	LD_BIND_NOW=1 run shimmed ls "$ROOT/LICENSE"
 	assert_success
@@ -159,6 +170,15 @@ except ssl.SSLError as e: print(e.reason)"
 	done <<<"$output"
 	[ "$pages" -ge 2 ]
 	[ "$pages" -le 4 ]
+}
+
+@test 'what a start reads and runs of the library is its first four pages' {
+	local name at
+	for name in start stop real_init library_find_next self_init detour_init symbols_find_exported; do
+		at=$(nm "$SHIM" | awk -v name="$name" '$3 == name { print $1 }')
+		[[ $at ]] || fail "there is no $name"
+		((16#$at < 4 * 4096)) || fail "$name is at $at"
+	done
 }
 
 @test 'aigw run passes on output, exit status and signals' {

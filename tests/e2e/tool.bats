@@ -55,6 +55,14 @@ change_byte() {
 	done
 }
 
+@test 'a path that there is no room for is refused, and nothing written where its beginning points' {
+	local long
+	long=$BATS_TEST_TMPDIR/$(printf './%.0s' {1..600})key
+	run -2 "$TOOL" audit-key new --out "$long"
+	assert_output --partial '--out: a path of more than 1023 characters'
+	assert_equal "$(find "$BATS_TEST_TMPDIR" -name 'k*')" ''
+}
+
 @test "a mistyped command or option is named, with what was probably meant" {
 	run -2 "$TOOL" vreify
 	assert_output --partial "unknown command 'vreify'; did you mean 'verify'?"

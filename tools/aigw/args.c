@@ -119,6 +119,13 @@ static int unknown_option(const struct args *args, const char *word)
 	return args_wrong(args->command, "unknown option '%s'", word);
 }
 
+/* Cut to what there is room for, a path would be that of another file. */
+static bool is_long_path(const struct option *o, const char *value)
+{
+	return (strcmp(o->value, "FILE") == 0 || strcmp(o->value, "DIR") == 0) &&
+	       strlen(value) > ARGS_PATH_MAX;
+}
+
 /* Stores one option's value. 0, or the exit status after saying what is wrong. */
 static int store(const struct args *args, const struct option *o, const char *value)
 {
@@ -133,6 +140,9 @@ static int store(const struct args *args, const struct option *o, const char *va
 		*(bool *)o->target = true;
 		return 0;
 	case OPTION_TEXT:
+		if (is_long_path(o, value))
+			return args_wrong(args->command, "%s: a path of more than %d characters",
+					  name, ARGS_PATH_MAX);
 		*(const char **)o->target = value;
 		return 0;
 	case OPTION_LIST: {

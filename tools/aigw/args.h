@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define ARGS_LIST_MAX 16
+#define ARGS_PATH_MAX 1023 /* of an option that takes a FILE or DIR */
 
 struct text_list {
 	size_t count;

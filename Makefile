@@ -215,7 +215,7 @@ unit-build: $(UNIT) $(FUZZ:%=$(BUILD)/fuzz/%)
 
 TESTBINS = provider tls_client gnutls_client thread_client raw_client odd_socket make-hello bio_client door_client doors/plugin.so \
 	doors/deep.so doors/other.so doors/caller.so doors/sub/libinner.so odd_client odd_malloc hostile_host make-log tls_bench \
-	start_bench load_bench bare_shim.so call_bench scan_bench keys_bench collect_client collect_bench limits-hammer kafka_mock sink_client fault-run fault_alloc.so $(WRITERTESTS) $(STATICBINS)
+	start_bench load_bench bare_shim.so call_bench scan_bench keys_bench collect_client collect_bench limits-hammer kafka_mock sink_client fault-run fault_alloc.so before_close.so $(WRITERTESTS) $(STATICBINS)
 BINFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SANFLAGS) $(SANLINK)
 
 $(BUILD)/tests/provider: tests/bin/provider.c $(wildcard tests/bin/provider/*.c tests/bin/provider/*.h)
@@ -308,6 +308,10 @@ $(BUILD)/tests/fault-run: tests/bin/fault-run.c
 $(BUILD)/tests/fault_alloc.so: tests/bin/fault_alloc.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BINFLAGS) -fno-builtin -fPIC -shared -o $@ $^
+
+$(BUILD)/tests/before_close.so: tests/bin/before_close.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BINFLAGS) -fPIC -shared -o $@ $^
 
 $(BUILD)/tests/make-hello: tests/bin/make-hello.c $(OBJ) $(LLOBJ)
 	@mkdir -p $(@D)

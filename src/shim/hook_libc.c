@@ -92,11 +92,16 @@ HOOK int close(int fd)
 			plain_close(fd);
 		fds_note_close(fd);
 	}
+
+	int ret = real_libc.close(fd);
+
+	/* It may have been a descriptor of the journal's. Not before it is closed: another thread
+	 * would look at it once more, and find it in order. */
 	segment_doubt(fd);
-	return real_libc.close(fd);
+	return ret;
 }
 
-/* What was behind `to` is closed, and it may have been a descriptor of the journal's. */
+/* What was behind `to` is closed. */
 HOOK int dup2(int from, int to)
 {
 	int ret = real_libc.dup2(from, to);

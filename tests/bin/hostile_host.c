@@ -13,6 +13,7 @@
  *   take-descriptors        own files and sockets go where descriptors are that it did not open
  *   show-taken              "UNTOUCHED" if these still are what they were
  *   take-at-once            the same between calls that follow at once: "TOOK many UNTOUCHED"
+ *   take-closed             the same with what it closes, while a call is made (before_close.so)
  *   chroot DIR              as root, or as the root of a user namespace
  *   no-new-privs, forbid-executable-memory    prctl
  *   limit-file-size N, limit-descriptors N    setrlimit
@@ -271,12 +272,30 @@ static void step_fork_storm(char **argument)
 	fprintf(stderr, "hostile_host: %lu forks, %lu calls\n", forks, calls);
 }
 
+static bool take_by_dup2(int own, int fd)
+{
+	return dup2(own, fd) == fd;
+}
+
+static SSL *closing;
+void before_close(void);
+
+void before_close(void)
+{
+	if (closing && call(closing, PROVIDER, ALLOWED) != 200)
+		host_die("answer");
+}
+
+static bool take_by_close(int own, int fd)
+{
+	return close(fd) == 0 && fcntl(own, F_DUPFD_CLOEXEC, fd) == fd;
+}
+
 /* Between calls on one connection, with no time between: what others keep from HIGH_FIRST on has
  * the program's own file in its place. */
-static void step_take_at_once(char **argument)
+static void take_between_calls(SSL *ssl, bool (*take)(int own, int fd))
 {
 	int own = memfd_create("own", MFD_CLOEXEC), took = 0;
-	SSL *ssl = start(PROVIDER);
 	struct stat mine, st;
 
 	if (own < 0 || fstat(own, &mine))
@@ -286,13 +305,30 @@ static void step_take_at_once(char **argument)
 			host_die("answer");
 		for (int fd = HIGH_FIRST; fd < HIGH_FIRST + 2 * AT_ONCE; fd++)
 			if (!fstat(fd, &st) && st.st_ino != mine.st_ino)
-				took += dup2(own, fd) == fd;
+				took += take(own, fd);
 	}
-	finish(ssl);
 	if (fstat(own, &mine))
 		host_die("fstat");
 	printf("TOOK %s %s\n", took < AT_ONCE ? "few" : "many",
 	       mine.st_size ? "CHANGED" : "UNTOUCHED");
+}
+
+static void step_take_at_once(char **argument)
+{
+	SSL *ssl = start(PROVIDER);
+
+	take_between_calls(ssl, take_by_dup2);
+	finish(ssl);
+}
+
+static void step_take_closed(char **argument)
+{
+	SSL *ssl = start(PROVIDER);
+
+	closing = ssl;
+	take_between_calls(ssl, take_by_close);
+	closing = NULL;
+	finish(ssl);
 }
 
 /* ---- what must cost nothing ---- */
@@ -416,6 +452,7 @@ static const struct step {
 	     {"take-descriptors", 0, step_take_descriptors},
 	     {"show-taken", 0, step_show_taken},
 	     {"take-at-once", 0, step_take_at_once},
+	     {"take-closed", 0, step_take_closed},
 	     {"chroot", 1, step_chroot},
 	     {"no-new-privs", 0, step_no_new_privs},
 	     {"forbid-executable-memory", 0, step_forbid_executable_memory},

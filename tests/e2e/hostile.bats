@@ -266,6 +266,14 @@ listed() {
 	run -0 aigw verify
 }
 
+@test 'a file that takes the number of our descriptor, closed while a call was made, stays untouched' {
+	run --separate-stderr env LD_PRELOAD="$SHIM $BIN/before_close.so" timeout -k 2 60 \
+		"$BIN/hostile_host" --ca "$CERTS/ca.pem" --port "$PORT" take-closed
+	assert_success
+	assert_output 'TOOK many UNTOUCHED'
+	run -0 aigw verify
+}
+
 @test 'a program without connections needs no system call beyond its own' {
 	without_us only-syscalls "$OWN_PLAIN socketpair sendto recvfrom dup2 dup3" libc
 	assert_success

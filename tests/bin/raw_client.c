@@ -15,6 +15,7 @@
  *   --bad              calls with bad pointers first: each must fail with EFAULT
  *   --dup              reads and writes through a copy of the descriptor from the start
  *   --dup-later        the same, made after the first call
+ *   --onto-udp         the socket gets the number of a UDP socket, by dup2, before it connects
  *   --half-close       shutdown(SHUT_WR) after the input
  *   --glance           a reading call that does not wait before each writing call
  *   --leave            no reading: closes after the input
@@ -60,7 +61,8 @@ static struct {
 	const char *way, *reading, *via;
 	size_t write_bytes, wait_after, segment;
 	int send_buffer, send_timeout_ms, answers, port;
-	bool nonblocking, bad, dup, dup_later, half_close, glance, leave, udp, udp_connected;
+	bool nonblocking, bad, dup, dup_later, onto_udp, half_close, glance, leave, udp,
+		udp_connected;
 } how = {.way = "write", .reading = "read"};
 
 static int fd = -1;
@@ -178,6 +180,16 @@ static void copy_descriptor(void)
 		die("dup");
 	close(fd);
 	fd = copy;
+}
+
+static void move_onto_udp(void)
+{
+	int udp = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (udp < 0 || dup2(fd, udp) != udp)
+		die("dup2");
+	close(fd);
+	fd = udp;
 }
 
 static ssize_t call_read(void *at, size_t len, int flags);
@@ -377,6 +389,8 @@ static void open_socket(void)
 		die("SO_SNDTIMEO");
 	peer.sin_port = htons((uint16_t)how.port);
 	peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (how.onto_udp)
+		move_onto_udp();
 	if (!how.udp && !is(how.way, "fast-open") &&
 	    connect(fd, (struct sockaddr *)&peer, sizeof peer))
 		die("connect");
@@ -404,6 +418,7 @@ static void parse(int argc, char **argv)
 		BAD = 1,
 		DUP,
 		DUP_LATER,
+		ONTO_UDP,
 		HALF_CLOSE,
 		GLANCE,
 		LEAVE,
@@ -424,6 +439,7 @@ static void parse(int argc, char **argv)
 						{"bad", 0, NULL, BAD},
 						{"dup", 0, NULL, DUP},
 						{"dup-later", 0, NULL, DUP_LATER},
+						{"onto-udp", 0, NULL, ONTO_UDP},
 						{"half-close", 0, NULL, HALF_CLOSE},
 						{"glance", 0, NULL, GLANCE},
 						{"leave", 0, NULL, LEAVE},
@@ -433,6 +449,7 @@ static void parse(int argc, char **argv)
 	bool *const flags[] = {[BAD] = &how.bad,
 			       [DUP] = &how.dup,
 			       [DUP_LATER] = &how.dup_later,
+			       [ONTO_UDP] = &how.onto_udp,
 			       [HALF_CLOSE] = &how.half_close,
 			       [GLANCE] = &how.glance,
 			       [LEAVE] = &how.leave,

@@ -196,6 +196,16 @@ restart_provider() {
 	assert_provider_saw 1
 }
 
+@test 'a socket that gets the number of another, by dup2, is not taken for that' {
+	raw_plain "127.0.0.1:$PORT" "$(cat call)" $'Connection: close\r\n' >request
+	raw_plain "127.0.0.1:$PORT" "$(cat refused)" >request2
+	raw --onto-udp "$PORT" <request
+	assert_output --partial "$ANSWER"
+	raw --onto-udp "$PORT" <request2
+	assert_output --partial 'HTTP/1.1 403 '
+	assert_equal "$(records 'map(.outcome) | join(", ")')" 'complete, refused'
+}
+
 @test 'every way to read gets the answer, and the refusal' {
 	raw_plain "127.0.0.1:$PORT" "$(cat call)" $'Connection: close\r\n' >request
 	raw_plain "127.0.0.1:$PORT" "$(cat refused)" >request2

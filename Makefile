@@ -200,8 +200,10 @@ $(BUILD)/unit/tap.o: tests/unit/tap.c tests/unit/tap.h
 	$(Q)$(CC) $(TESTFLAGS) -c -o $@ $<
 
 # What a fuzz target has besides: the whole gate, over a TLS library in memory.
-FUZZ_PARTS_fuzz_gate = $(sort $(wildcard tests/fuzz/gate/*.[ch])) $(patsubst %,$(BUILD)/src/shim/%.o,asked conn explain fds \
-	fingerprint hello hook_openssl key_holder keyring notice openssl peer quota wake $(notdir $(basename $(wildcard src/shim/gate*.c))))
+FUZZ_GATE = $(sort $(wildcard $(foreach part,books far witness $(1),tests/fuzz/gate/$(part).[ch]))) $(patsubst %,$(BUILD)/src/shim/%.o,\
+	asked conn explain fds fingerprint hello key_holder keyring notice peer quota wake $(notdir $(basename $(wildcard src/shim/gate*.c))) $(2))
+FUZZ_PARTS_fuzz_gate = $(call FUZZ_GATE,fake_tls,hook_openssl openssl)
+FUZZ_PARTS_fuzz_gnutls = $(call FUZZ_GATE,fake_gnutls,hook_gnutls gnutls)
 
 FUZZ_PARTS_fuzz_args = $(BUILD)/tools/aigw/args.o $(BUILD)/tools/aigw/print.o
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "books.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "fake_tls.h"
+#include "far.h"
 #include "keys/key_file.h"
 #include "shim/journal.h"
 
@@ -39,8 +40,8 @@ const struct books_policy books_policies[] = {
 const unsigned books_policy_count = sizeof books_policies / sizeof books_policies[0];
 
 struct books_page books_pages[BOOKS_PAGES_MAX];
-unsigned books_count;
-bool books_failing, books_have_secret;
+unsigned books_count, books_owner;
+bool books_failing, books_have_secret, books_secret_was_said;
 
 static struct rules *books[sizeof books_policies / sizeof books_policies[0]];
 static struct rules *current;
@@ -127,6 +128,7 @@ const struct books_policy *books_use_policy(unsigned index)
 
 struct rules *rules_take(void)
 {
+	errno = EDOM;
 	current->users++;
 	return current;
 }
@@ -179,6 +181,7 @@ enum err journal_append(struct rules *r, enum record_kind kind, struct bytes rec
 	struct books_page *page = &books_pages[books_count];
 	struct bytes id;
 
+	errno = EDOM;
 	check_fields(record);
 	if (kind != REC_REQUEST && kind != REC_RESPONSE_PART && kind != REC_RESPONSE &&
 	    kind != REC_ABORTED)
@@ -189,6 +192,7 @@ enum err journal_append(struct rules *r, enum record_kind kind, struct bytes rec
 	must(record_find(record, F_ID, &id) == OK && id.len == ULID_CHARS);
 	memcpy(page->id, id.at, id.len);
 	page->kind = kind;
+	page->owner = books_owner;
 	page->refused = is_text(record, F_OUTCOME, "refused");
 	page->unfinished = kind == REC_REQUEST && is_text(record, F_OUTCOME, "aborted_by_program");
 	page->head_only = is_text(record, F_COVERAGE, "headers_only") && kind == REC_REQUEST;
@@ -211,8 +215,9 @@ void books_reset(void)
 {
 	if (current && current->policy && current->policy->organization.limits.given)
 		remove_tree(current->places.state);
+	must(!current || current->users == 1);
 	books_count = 0;
-	books_failing = books_have_secret = false;
+	books_failing = books_have_secret = books_secret_was_said = false;
 }
 
 /* In place of shim/self: nothing is said. */

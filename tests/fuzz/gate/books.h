@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * books: policies and an audit log in memory, in place of shim/rules and shim/journal.
+ * books: policies and an audit log in memory, in place of shim/rules and shim/journal. What stands
+ * in for them spoils errno, which the doors have to keep.
  */
 #ifndef AIGW_TESTS_BOOKS_H
 #define AIGW_TESTS_BOOKS_H
@@ -33,6 +34,7 @@ const struct books_policy *books_use_policy(unsigned index);
 /* One record, as far as the test asks. */
 struct books_page {
 	enum record_kind kind;
+	unsigned owner; /* books_owner, when it was written */
 	char id[ULID_CHARS + 1];
 	bool refused;    /* outcome of a request that did not go out */
 	bool unfinished; /* a request that the program broke off */
@@ -43,9 +45,12 @@ struct books_page {
 
 extern struct books_page books_pages[BOOKS_PAGES_MAX];
 extern unsigned books_count;
-extern bool books_failing;     /* appending fails */
-extern bool books_have_secret; /* a record holds the provider's secret */
+extern unsigned books_owner;       /* whose call is under way: a number for each connection */
+extern bool books_failing;         /* appending fails */
+extern bool books_have_secret;     /* a record holds the provider's secret */
+extern bool books_secret_was_said; /* the fuzzer has found it out */
 
+/* No connection is left: all that was borrowed has been given back. */
 void books_reset(void);
 
 #endif

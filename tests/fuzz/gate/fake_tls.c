@@ -2,44 +2,16 @@
 #include "fake_tls.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "shim/hooks.h"
-#include "shim/init.h"
 #include "shim/openssl.h"
 
-#define RECORD_BYTES_MAX 16384
-#define TLS13            0x0304
-#define TLS11            0x0302
-#define UNVERIFIED       20
-
-void must_fail(const char *file, int line, const char *condition)
-{
-	fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, condition);
-	abort();
-}
+#define TLS13      0x0304
+#define TLS11      0x0302
+#define UNVERIFIED 20
 
 static void (*on_free)(void *, void *, void *, int, long, void *);
-
-void fake_plan_add(struct fake_plan *p, struct bytes steps)
-{
-	if (p->next == p->count)
-		p->next = p->count = 0;
-	for (size_t i = 0; i < steps.len && p->count < FAKE_PLANS_MAX; i++)
-		p->at[p->count++] = steps.at[i];
-}
-
-/* The two low bits say what, the others how much. */
-enum { PLAN_ALL, PLAN_SOME, PLAN_WAIT, PLAN_OTHER };
-
-static unsigned take_plan(struct fake_plan *p, unsigned *ret_much)
-{
-	unsigned step = p->next < p->count ? p->at[p->next++] : PLAN_ALL;
-
-	*ret_much = step >> 2;
-	return step & 3;
-}
 
 static int fail(struct fake_tls *t, int error)
 {
@@ -81,7 +53,7 @@ static int is_server(const void *ssl)
  * same bytes elsewhere. */
 static void check_repeated(const struct fake_tls *t, const void *data, size_t len)
 {
-	if (!t->is_gated(t->context) || !t->blocked.len)
+	if (!t->far.is_gated(t->far.context) || !t->blocked.len)
 		return;
 	must(data == t->blocked_at && len >= t->blocked.len);
 	must(memcmp(data, t->blocked.at, t->blocked.len) == 0);
@@ -102,25 +74,24 @@ static int fake_write(void *ssl, const void *data, int len)
 	size_t count = (size_t)len;
 
 	if (t->handshake_steps) {
-		must(!t->is_gated(t->context)); /* it needs the program's reads */
+		must(!t->far.is_gated(t->far.context)); /* it needs the program's reads */
 		if (do_handshake(ssl) <= 0)
 			return -1;
 	}
-	if (t->write_dead || len <= 0)
+	if (t->far.write_dead || len <= 0)
 		return fail(t, ERROR_SSL);
 	check_repeated(t, data, count);
-	plan = take_plan(&t->sends, &much);
-	if (plan == PLAN_WAIT)
+	plan = far_plan_take(&t->far.sends, &much);
+	if (plan == FAR_WAIT)
 		return block(t, data, count, much & 1 ? ERROR_WANT_READ : ERROR_WANT_WRITE);
-	if (plan == PLAN_OTHER) {
-		t->write_dead = true;
+	if (plan == FAR_OTHER) {
+		t->far.write_dead = true;
 		return fail(t, much & 1 ? ERROR_SYSCALL : ERROR_SSL);
 	}
-	if (plan == PLAN_SOME && count > much + 1)
+	if (plan == FAR_SOME && count > much + 1)
 		count = much + 1;
 	buf_reset(&t->blocked);
-	must_put(&t->sent, bytes_of(data, count));
-	t->on_sent(t->context, bytes_of(data, count));
+	far_take(&t->far, bytes_of(data, count));
 	return (int)count;
 }
 
@@ -143,34 +114,24 @@ static int end_of_reading(struct fake_tls *t)
 {
 	static const int errors[] = {ERROR_WANT_READ, ERROR_ZERO_RETURN, ERROR_SYSCALL, ERROR_SSL};
 
-	return fail(t, errors[t->end]);
+	return fail(t, errors[t->far.state]);
 }
 
 static int give(struct fake_tls *t, void *data, int len, bool peek)
 {
 	unsigned much, plan;
-	size_t count = t->coming.len;
+	size_t count = t->far.coming.len;
 
 	if (t->handshake_steps && do_handshake(t) <= 0)
 		return -1;
-	plan = take_plan(&t->reads, &much);
-	if (len <= 0 || plan == PLAN_WAIT || plan == PLAN_OTHER)
-		return fail(t, plan == PLAN_OTHER ? ERROR_WANT_WRITE : ERROR_WANT_READ);
+	plan = far_plan_take(&t->far.reads, &much);
+	if (len <= 0 || plan == FAR_WAIT || plan == FAR_OTHER)
+		return fail(t, plan == FAR_OTHER ? ERROR_WANT_WRITE : ERROR_WANT_READ);
 	if (!count)
 		return end_of_reading(t);
-	if (plan == PLAN_SOME && count > much + 1)
+	if (plan == FAR_SOME && count > much + 1)
 		count = much + 1;
-	if (count > (size_t)len)
-		count = (size_t)len;
-	if (count > RECORD_BYTES_MAX)
-		count = RECORD_BYTES_MAX;
-	memcpy(data, t->coming.at, count);
-	if (peek)
-		return (int)count;
-	must_put(&t->given, bytes_of(data, count));
-	memmove(t->coming.at, t->coming.at + count, t->coming.len - count);
-	t->coming.len -= count;
-	return (int)count;
+	return (int)far_give(&t->far, data, count < (size_t)len ? count : (size_t)len, peek);
 }
 
 static int fake_read(void *ssl, void *data, int len)
@@ -205,7 +166,7 @@ static int fake_pending(const void *ssl)
 {
 	const struct fake_tls *t = ssl;
 
-	return (int)(t->coming.len < RECORD_BYTES_MAX ? t->coming.len : RECORD_BYTES_MAX);
+	return (int)(t->far.coming.len < FAR_RECORD_BYTES ? t->far.coming.len : FAR_RECORD_BYTES);
 }
 
 static int fake_has_pending(const void *ssl)
@@ -319,13 +280,8 @@ static const struct tls_api api = {
 
 void fake_tls_reset(struct fake_tls *t)
 {
-	buf_done(&t->coming);
-	buf_done(&t->sent);
-	buf_done(&t->given);
+	far_reset(&t->far);
 	buf_done(&t->blocked);
-	t->end = FAKE_OPEN;
-	t->write_dead = false;
-	t->sends.count = t->sends.next = t->reads.count = t->reads.next = 0;
 }
 
 void fake_tls_free(struct fake_tls *t)
@@ -334,7 +290,7 @@ void fake_tls_free(struct fake_tls *t)
 	fake_tls_reset(t);
 }
 
-/* ---- in the place of shim/real, shim/library and shim/init ---- */
+/* ---- in the place of shim/real ---- */
 
 const struct tls_api *real_tls(const void *caller)
 {
@@ -344,14 +300,4 @@ const struct tls_api *real_tls(const void *caller)
 const struct tls_api *real_tls_of(const void *ssl, const void *caller)
 {
 	return &api;
-}
-
-bool library_is_nested(const struct library *library, const void *caller)
-{
-	return false;
-}
-
-bool init_complete(void)
-{
-	return true;
 }

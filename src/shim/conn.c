@@ -119,7 +119,7 @@ void conn_drop(const void *session)
 {
 	struct conn *c;
 	struct gate *gate;
-	struct buf alpn, unsent;
+	struct buf alpn, unsent, repeat;
 	int saved = errno;
 
 	if (!session || !lock_take(&lock))
@@ -133,6 +133,7 @@ void conn_drop(const void *session)
 	gate = c->gate;
 	alpn = c->alpn;
 	unsent = c->unsent;
+	repeat = c->repeat;
 	c->gate = NULL;
 	__atomic_add_fetch(&epoch, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&c->session, NULL, __ATOMIC_RELEASE);
@@ -142,6 +143,7 @@ void conn_drop(const void *session)
 	gate_free(gate);
 	buf_done(&alpn);
 	buf_done(&unsent);
+	buf_done(&repeat);
 	errno = saved;
 }
 

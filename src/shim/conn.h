@@ -47,7 +47,8 @@ struct conn {
 	bool verifies_itself; /* the library was told to verify in the handshake */
 	bool corked, blocked; /* writes are collected; the last one is to be repeated */
 	struct buf alpn;      /* the program's list, until the handshake */
-	struct buf unsent;    /* corked or blocked bytes of the program's */
+	struct buf unsent;    /* corked bytes of the program's */
+	struct buf repeat;    /* those of its blocked write */
 };
 
 extern bool conn_enabled; /* false: every connection passes (AIGW=off, before the constructor) */

@@ -283,20 +283,6 @@ void gnutls_settle(struct conn *c, void *session)
 	errno = saved;
 }
 
-/* The gate has found out that the connection is none of our business: so are corked bytes. */
-static void let_go(struct conn *c)
-{
-	struct bytes unsent = buf_view(&c->unsent);
-
-	c->kind = CONN_PASS;
-	if (!c->corked)
-		return;
-	c->gnutls->gnutls_record_cork(session_of(c));
-	if (unsent.len)
-		(void)c->gnutls->gnutls_record_send(session_of(c), unsent.at, unsent.len);
-	buf_done(&c->unsent);
-}
-
 /* ---- bytes ---- */
 
 /* To the gate: 0 when all counts as written, else what the library answered. */
@@ -308,7 +294,7 @@ static int offer(struct conn *c, struct bytes data)
 	gnutls_errno = errno;
 	answer = gate_write(c->gate, data);
 	if (answer == GATE_OPENED)
-		let_go(c);
+		c->kind = CONN_PASS; /* it is none of our business */
 	errno = gnutls_errno;
 	if (answer == GATE_TAKEN || answer == GATE_OPENED)
 		return 0;
@@ -320,11 +306,17 @@ static int offer(struct conn *c, struct bytes data)
 static void keep_blocked(struct conn *c, struct bytes data)
 {
 	c->blocked = true;
-	if (data.at == c->unsent.at)
+	if (data.at == c->repeat.at)
 		return;
-	buf_reset(&c->unsent);
-	if (buf_put(&c->unsent, data))
-		buf_reset(&c->unsent);
+	buf_reset(&c->repeat);
+	if (buf_put(&c->repeat, data))
+		buf_reset(&c->repeat);
+}
+
+static void forget_blocked(struct conn *c)
+{
+	c->blocked = false;
+	buf_done(&c->repeat);
 }
 
 ssize_t gnutls_write(struct conn *c, void *session, const void *data, size_t len)
@@ -339,10 +331,10 @@ ssize_t gnutls_write(struct conn *c, void *session, const void *data, size_t len
 		return buf_put(&c->unsent, b) ? GNUTLS_E_MEMORY_ERROR : (ssize_t)len;
 	if (len == 0 && !c->blocked)
 		return REAL(c, gnutls_record_send(session, data, len)); /* an error of its own */
-	if (len == 0 && c->unsent.len == 0)
+	if (len == 0 && c->repeat.len == 0)
 		return GNUTLS_E_MEMORY_ERROR;
 	if (len == 0)
-		b = buf_view(&c->unsent);
+		b = buf_view(&c->repeat);
 	/* As much as the library would take at once: programs know that. */
 	if (c->gnutls->gnutls_record_get_max_size)
 		max = c->gnutls->gnutls_record_get_max_size(session);
@@ -352,11 +344,21 @@ ssize_t gnutls_write(struct conn *c, void *session, const void *data, size_t len
 		keep_blocked(c, b);
 		return ret;
 	}
-	if (c->blocked) {
-		c->blocked = false;
-		buf_done(&c->unsent);
-	}
+	if (c->blocked)
+		forget_blocked(c);
 	return ret ? ret : (ssize_t)b.len;
+}
+
+ssize_t gnutls_write_padded(struct conn *c, void *session, const void *data, size_t len, size_t pad,
+			    unsigned flags)
+{
+	if (len || !pad || !c->gate || c->corked || c->blocked)
+		return gnutls_write(c, session, data, len);
+	if (c->hushed)
+		return 0;
+	ssize_t ret = REAL(c, gnutls_record_send2(session, data, len, pad, flags));
+	errno = gnutls_errno;
+	return ret;
 }
 
 ssize_t gnutls_write_all(struct conn *c, void *session, struct bytes data)
@@ -388,6 +390,10 @@ int gnutls_uncork(struct conn *c, bool wait)
 		return ret;
 	}
 	buf_done(&c->unsent);
+	/* After a blocked write, the program's repetition of it is what the corked bytes begin
+	 * with. */
+	if (len)
+		forget_blocked(c);
 	return (int)len;
 }
 

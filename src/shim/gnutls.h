@@ -86,6 +86,10 @@ bool gnutls_random(const struct conn *c, uint8_t ret_random[32]);
 
 /* The program writes: what gnutls_record_send answers. */
 ssize_t gnutls_write(struct conn *c, void *session, const void *data, size_t len);
+/* What gnutls_record_send2 answers: a record of padding only goes out, other padding is lost, since
+ * a request is held and goes out in other pieces than it came in. */
+ssize_t gnutls_write_padded(struct conn *c, void *session, const void *data, size_t len, size_t pad,
+			    unsigned flags);
 /* All of `data`, waiting as gnutls_record_send_range does: 0 or an error. */
 ssize_t gnutls_write_all(struct conn *c, void *session, struct bytes data);
 /* What gnutls_record_uncork answers. */

@@ -194,7 +194,6 @@ HOOK ssize_t gnutls_record_send(void *session, const void *data, size_t len)
 	return gnutls_write(c, session, data, len);
 }
 
-/* The padding is lost: a request is held and goes out in other pieces than it came in. */
 HOOK ssize_t gnutls_record_send2(void *session, const void *data, size_t len, size_t pad,
 				 unsigned flags)
 {
@@ -202,7 +201,7 @@ HOOK ssize_t gnutls_record_send2(void *session, const void *data, size_t len, si
 
 	if (passes_data(c, CALLER))
 		return gnutls_api(c, CALLER)->gnutls_record_send2(session, data, len, pad, flags);
-	return gnutls_write(c, session, data, len);
+	return gnutls_write_padded(c, session, data, len, pad, flags);
 }
 
 HOOK ssize_t gnutls_record_send_range(void *session, const void *data, size_t len,

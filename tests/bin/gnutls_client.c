@@ -16,8 +16,8 @@
  *   --write-bytes N    at most N bytes in each write (all at once)
  *   --again-null       a blocked write is repeated as (NULL, 0), our bytes being gone by then
  *   --send HOW         send, send2, range, cork (uncorked at once), cork-wait, early (cork before
- *                      the handshake), late-cork (one byte before it, and a read), early-data,
- *                      file
+ *                      the handshake), late-cork (one byte before it, and a read), recork (corked
+ *                      after the first blocked write), early-data, file; send2 sends padding first
  *   --recv HOW         recv, seq or packet
  *   --poll-first       wait until the socket is readable before the first read
  *   --threads          one thread reads while the other writes
@@ -182,7 +182,41 @@ static ssize_t write_forgetful(const char *at, size_t len)
 	return n;
 }
 
-static void write_all(const char *at, size_t len)
+/* Each call tells of what was left; GnuTLS sends some of it, also where it then has to wait. */
+static void uncork(size_t len)
+{
+	unsigned how_long = is(how.send, "cork-wait") ? GNUTLS_RECORD_WAIT : 0;
+	size_t left = gnutls_record_check_corked(session);
+	int n;
+
+	if (left != len) {
+		fprintf(stderr, "gnutls_client: corked %zu, it says %zu\n", len, left);
+		exit(1);
+	}
+	while ((n = gnutls_record_uncork(session, how_long)) < 0) {
+		blocked += n == GNUTLS_E_AGAIN;
+		if (!wait_as_told(n))
+			return;
+		left = gnutls_record_check_corked(session);
+	}
+	if ((size_t)n != left || gnutls_record_check_corked(session)) {
+		fprintf(stderr, "gnutls_client: corked %zu, uncorked %d\n", left, n);
+		exit(1);
+	}
+}
+
+/* Behind a write that was blocked: nothing is corked by it, and what is corked begins with it. */
+static void write_recorked(const char *at, size_t len)
+{
+	gnutls_record_cork(session);
+	uncork(0);
+	gnutls_record_cork(session);
+	if (gnutls_record_send(session, at, len) != (ssize_t)len)
+		die("corked", 0);
+	uncork(len);
+}
+
+static void write_all(const char *at, size_t len, bool recork)
 {
 	while (len > 0) {
 		size_t part = how.write_bytes && how.write_bytes < len ? how.write_bytes : len;
@@ -193,48 +227,33 @@ static void write_all(const char *at, size_t len)
 			continue;
 		}
 		blocked += n == GNUTLS_E_AGAIN;
+		if (recork && n == GNUTLS_E_AGAIN) {
+			write_recorked(at, len);
+			return;
+		}
 		if (!wait_as_told(n))
 			return; /* refused or gone: what there is to say will be read */
 	}
 }
 
-static void uncork(size_t len)
-{
-	int n;
-
-	if (gnutls_record_check_corked(session) != len) {
-		fprintf(stderr, "gnutls_client: corked %zu, it says %zu\n", len,
-			gnutls_record_check_corked(session));
-		exit(1);
-	}
-	while ((n = gnutls_record_uncork(session,
-					 is(how.send, "cork-wait") ? GNUTLS_RECORD_WAIT : 0)) < 0) {
-		blocked += n == GNUTLS_E_AGAIN;
-		if (!wait_as_told(n))
-			return;
-	}
-	if ((size_t)n != len || gnutls_record_check_corked(session)) {
-		fprintf(stderr, "gnutls_client: corked %zu, uncorked %d\n", len, n);
-		exit(1);
-	}
-}
-
 static void send_input(const char *at, size_t len)
 {
-	bool corks = strstr(how.send, "cork") || is(how.send, "early");
+	bool corks = (strstr(how.send, "cork") && !is(how.send, "recork")) || is(how.send, "early");
 	char none[1];
 
 	if (is(how.send, "late-cork")) {
-		write_all(at++, 1);
+		write_all(at++, 1, false);
 		len--;
 	}
 	if (corks && !is(how.send, "early"))
 		gnutls_record_cork(session);
+	if (is(how.send, "send2") && gnutls_record_send2(session, none, 0, 7, 0) != 0)
+		die("padding only", 0);
 	/* declined: all of it again; accepted, which no test has: nothing more */
 	if (is(how.send, "early-data") &&
 	    gnutls_session_get_flags(session) & GNUTLS_SFLAGS_EARLY_DATA)
 		return;
-	write_all(at, len);
+	write_all(at, len, is(how.send, "recork"));
 	if (is(how.send, "late-cork") &&
 	    gnutls_record_recv(session, none, sizeof none) != GNUTLS_E_AGAIN)
 		die("read too much", 0);
@@ -441,7 +460,7 @@ static void connect_before(void)
 
 	connect_tcp();
 	connect_tls(NULL, 0, is(how.verify, "after") || is(how.verify, "never"));
-	write_all(request, (size_t)len);
+	write_all(request, (size_t)len, false);
 	(void)read_until_end(1, NULL);
 	check("session data", gnutls_session_get_data2(session, &resumption));
 	gnutls_deinit(session);

@@ -100,7 +100,7 @@ WAYS=(--nonblocking --own --poll-first --threads --fork --server
 	local body way
 	body=$(big_body gpt-5 $((3 << 20)))
 	raw_request "$body" >request
-	for way in '' --again-null '--send cork' '--send file' '--own --again-null --set-tls 1.2'; do
+	for way in '' --again-null '--send cork' '--send recork' '--send file' '--own --again-null --set-tls 1.2'; do
 		stop_provider
 		start_provider --slow-reader
 		# shellcheck disable=SC2086

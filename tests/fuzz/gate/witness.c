@@ -181,16 +181,16 @@ static bool asks_gated(void *context)
 
 void witness_begin(struct witness *w, unsigned name)
 {
-	static const char *const names[] = {"api.openai.com",
-					    "api.anthropic.com",
-					    "",
-					    "chatgpt.com",
-					    "www.example.org",
-					    "llm.example",
-					    "generativelanguage.googleapis.com"};
+	static const char *const names[WITNESS_NAMES] = {"api.openai.com",
+							 "api.anthropic.com",
+							 "",
+							 "chatgpt.com",
+							 "www.example.org",
+							 "llm.example",
+							 "generativelanguage.googleapis.com"};
 	static unsigned owners;
 
-	w->name = names[name % (sizeof names / sizeof names[0])];
+	w->name = names[name % WITNESS_NAMES];
 	w->strict = strcmp(w->name, "api.openai.com") == 0 ||
 		    strcmp(w->name, "api.anthropic.com") == 0 ||
 		    strcmp(w->name, "generativelanguage.googleapis.com") == 0;

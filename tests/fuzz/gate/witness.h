@@ -16,6 +16,7 @@
 #include "shim/conn.h"
 #include "shim/gate_state.h"
 
+#define WITNESS_NAMES        7
 #define WITNESS_REQUESTS_MAX 64    /* of one connection; then it is only followed */
 #define WITNESS_TIMES_MAX    65536 /* bytes of a piece that is repeated */
 

@@ -249,6 +249,7 @@ static void choose(struct play *p, struct cursor *c)
 	p->tls.fd = flags & 8 ? -1 : flags & 16 ? other : https;
 	p->tls.verified = !(flags & 32);
 	p->tls.old_version = flags & 64;
+	p->w.unfit = flags & (32 | 64);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

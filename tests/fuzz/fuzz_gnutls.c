@@ -53,7 +53,9 @@ struct session {
 	size_t blocked; /* bytes of the call that is to be repeated */
 	bool corked, said_bye;
 	unsigned byes;
-	unsigned calls; /* of the library, before the call that is looked at */
+	/* before the call that is looked at */
+	unsigned calls; /* of the library */
+	bool gated;
 };
 
 static struct session sessions[SESSIONS];
@@ -63,6 +65,7 @@ static struct session sessions[SESSIONS];
 static void before_call(struct session *s)
 {
 	s->calls = s->fake.calls;
+	s->gated = witness_is_gated(&s->w);
 	errno = ERRNO_BEFORE;
 }
 
@@ -84,8 +87,7 @@ static bool is_later(ssize_t ret)
 /* Most bytes that one call takes. */
 static size_t most_of(const struct session *s)
 {
-	return s->fake.old_library && witness_is_gated(&s->w) ? FAR_RECORD_BYTES
-							      : s->fake.record_max;
+	return s->fake.old_library && s->gated ? FAR_RECORD_BYTES : s->fake.record_max;
 }
 
 static size_t least(size_t a, size_t b)
@@ -150,7 +152,7 @@ static void check_taken(const struct session *s, enum how how, size_t len, ssize
 
 	must(ret > 0 && (size_t)ret <= most);
 	/* Who is governed is told of all at once, but of a file as far as it went. */
-	if (witness_is_gated(&s->w) && how != BY_FILE)
+	if (s->gated && how != BY_FILE)
 		must((size_t)ret == most);
 }
 
@@ -308,12 +310,33 @@ static void take_end(struct session *s, enum reading how)
 		witness_refusal_end(&s->w);
 }
 
+static bool is_fatal(ssize_t ret)
+{
+	return ret == E_PULL || ret == E_PREMATURE_END;
+}
+
+/* The gate has followed what was read, and what was not there is no end of anything. */
+static void check_followed(const struct session *s, ssize_t ret, size_t fresh, size_t awaited)
+{
+	const struct gate *g = witness_is_gated(&s->w) ? witness_gate(&s->w) : NULL;
+	size_t now = g ? exchange_awaited(g->exchange) : 0;
+
+	if (!g)
+		return;
+	if (fresh && awaited && now == awaited)
+		must(exchange_is_lost(g->exchange) || exchange_is_tunnel(g->exchange) ||
+		     exchange_following(g->exchange)->first_byte_ns);
+	if (was_called(s) && ret <= 0)
+		must(now == (ret == 0 || is_fatal(ret) ? 0 : awaited));
+}
+
 static void program_reads(struct session *s, enum reading how, size_t cap)
 {
 	uint8_t *out = malloc(cap);
 	size_t before = s->fake.far.given.len;
 	const struct gate *g = witness_gate(&s->w);
 	bool changing = g && gate_is_changing(witness_gate(&s->w));
+	size_t awaited = g ? exchange_awaited(g->exchange) : 0;
 	struct bytes got, fresh;
 	ssize_t ret;
 
@@ -332,6 +355,10 @@ static void program_reads(struct session *s, enum reading how, size_t cap)
 	else
 		witness_refusal(&s->w, got, false);
 	must(!s->w.refusal_is_over || ret <= 0);
+	if (s->fake.ready && !fresh.len)
+		check_followed(s, ret, 0, awaited);
+	else
+		check_followed(s, 1, fresh.len, awaited);
 	free(out);
 }
 
@@ -362,7 +389,7 @@ static void verify(struct session *s)
 
 static void check_alpn(const struct session *s)
 {
-	const char *ours = s->kind == WITH_ALPN ? PROGRAM_ALPN : "";
+	const char *ours = s->kind == WITH_ALPN || s->kind == QUIC ? PROGRAM_ALPN : "";
 	bool replaced = strcmp(s->fake.alpn, "http/1.1,") == 0;
 
 	must(replaced || strcmp(s->fake.alpn, ours) == 0);
@@ -380,6 +407,7 @@ static void shake_hands(struct session *s)
 	must(was_called(s) && ret == s->fake.last_ret && s->fake.ready == (ret == 0));
 	if (ret)
 		return;
+	must(!witness_is_gated(&s->w) || s->kind < SERVER);
 	check_alpn(s);
 	verify(s);
 }
@@ -392,6 +420,7 @@ static void begin(struct session *s)
 
 	witness_begin(&s->w, s->name);
 	s->w.strict &= s->kind < SERVER;
+	s->w.unfit = s->flags & (UNVERIFIED | OLD);
 	s->blocked = s->byes = 0;
 	s->corked = s->said_bye = false;
 	fake_gnutls_next = &s->fake;
@@ -400,7 +429,7 @@ static void begin(struct session *s)
 	if (s->w.name[0])
 		must(gnutls_server_name_set(made, GNUTLS_NAME_DNS, s->w.name, strlen(s->w.name)) ==
 		     0);
-	if (s->kind == WITH_ALPN)
+	if (s->kind == WITH_ALPN || s->kind == QUIC)
 		must(gnutls_alpn_set_protocols(made, alpn, 2, 0) == 0);
 	if (s->kind == QUIC)
 		gnutls_handshake_set_read_function(made, (void *)&sessions);

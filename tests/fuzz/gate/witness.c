@@ -160,7 +160,7 @@ static void on_sent(void *context, struct bytes data)
 		w->plain_sight = true;
 		return;
 	}
-	must(!g->refused && (w->policy->text || !w->strict));
+	must(!g->refused && ((w->policy->text && !w->unfit) || !w->strict));
 	if (is_exact(w)) {
 		struct bytes from = bytes_slice(buf_view(&w->offered), 0, w->far->sent.len);
 		must(bytes_equal(from, buf_view(&w->far->sent)));

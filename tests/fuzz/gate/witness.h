@@ -42,6 +42,7 @@ struct witness {
 	const struct books_policy *policy;
 	const char *name;
 	bool strict; /* a provider's own host: each request is ours */
+	bool unfit;  /* not verified, or TLS too old: then nothing of it may go out */
 	/* what was seen */
 	unsigned owner;       /* of pages in the books */
 	struct buf offered;   /* everything that the program has tried to write */

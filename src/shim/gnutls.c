@@ -74,11 +74,6 @@ void gnutls_reset_locks(void)
 
 /* ---- the carrier ---- */
 
-static bool is_later(ssize_t ret)
-{
-	return ret == GNUTLS_E_AGAIN || ret == GNUTLS_E_INTERRUPTED;
-}
-
 static void *session_of(const struct conn *c)
 {
 	return (void *)(uintptr_t)c->session;
@@ -94,7 +89,7 @@ static enum carried carry(void *session, struct bytes data, size_t *ret_done)
 		*ret_done = (size_t)ret;
 		return (size_t)ret == data.len ? CARRIED : CARRIED_PART;
 	}
-	return is_later(ret) ? BLOCKED : BROKEN;
+	return gnutls_is_later(ret) ? BLOCKED : BROKEN;
 }
 
 /* What the program gave as its transport: a descriptor, or a pointer of its own for its own
@@ -340,7 +335,7 @@ ssize_t gnutls_write(struct conn *c, void *session, const void *data, size_t len
 		max = c->gnutls->gnutls_record_get_max_size(session);
 	b = bytes_slice(b, 0, max);
 	ret = offer(c, b);
-	if (is_later(ret)) {
+	if (gnutls_is_later(ret)) {
 		keep_blocked(c, b);
 		return ret;
 	}
@@ -365,7 +360,7 @@ ssize_t gnutls_write_all(struct conn *c, void *session, struct bytes data)
 {
 	while (data.len) {
 		ssize_t n = gnutls_write(c, session, data.at, data.len);
-		if (n < 0 && !is_later(n))
+		if (n < 0 && !gnutls_is_later(n))
 			return n;
 		if (n > 0)
 			data = bytes_from(data, (size_t)n);
@@ -383,7 +378,7 @@ int gnutls_uncork(struct conn *c, bool wait)
 	if (!c->gate)
 		return GNUTLS_E_MEMORY_ERROR;
 	c->corked = false;
-	while (len && is_later(ret = offer(c, buf_view(&c->unsent))) && wait)
+	while (len && gnutls_is_later(ret = offer(c, buf_view(&c->unsent))) && wait)
 		;
 	if (ret) {
 		c->corked = true; /* still, as with the real one */
@@ -412,7 +407,7 @@ bool gnutls_read_failed(struct conn *c, ssize_t ret)
 	bool fatal = !c->gnutls->gnutls_error_is_fatal ||
 		     c->gnutls->gnutls_error_is_fatal((int)ret);
 
-	if (is_later(ret) || ret == GNUTLS_E_TIMEDOUT)
+	if (gnutls_is_later(ret) || ret == GNUTLS_E_TIMEDOUT)
 		return false;
 	return (ret == 0 || fatal) && gate_ended(c->gate);
 }

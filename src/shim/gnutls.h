@@ -50,6 +50,12 @@ extern __thread int gnutls_errno __attribute__((tls_model("initial-exec"), visib
 		ret_;                                                                              \
 	})
 
+/* The program is to come back with the same. */
+static inline bool gnutls_is_later(ssize_t ret)
+{
+	return ret == GNUTLS_E_AGAIN || ret == GNUTLS_E_INTERRUPTED;
+}
+
 extern const struct family gnutls_family;
 
 /* The libgnutls that the code at `caller` (a return address) would have reached without us. Never

@@ -222,7 +222,8 @@ HOOK ssize_t gnutls_record_send_range(void *session, const void *data, size_t le
 }
 
 /* The library would read the file itself, or have the kernel encrypt it. A chunk that is blocked is
- * read again by the program's next call. */
+ * read again by the program's next call; one that is lost is told of at once: who is told of a part
+ * writes the rest, and that is no new request. */
 static ssize_t send_file(struct conn *c, void *session, int fd, off_t from, size_t count)
 {
 	uint8_t chunk[FILE_CHUNK_BYTES];
@@ -235,7 +236,7 @@ static ssize_t send_file(struct conn *c, void *session, int fd, off_t from, size
 			break;
 		n = n < 0 ? GNUTLS_E_FILE_ERROR : gnutls_write(c, session, chunk, (size_t)n);
 		if (n < 0)
-			return sent ? (ssize_t)sent : n;
+			return sent && gnutls_is_later(n) ? (ssize_t)sent : n;
 		sent += (size_t)n;
 	}
 	return (ssize_t)sent;

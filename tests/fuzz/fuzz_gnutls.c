@@ -305,6 +305,9 @@ static void take_end(struct session *s, enum reading how)
 
 	if (was_called(s) && s->fake.last_ret == 0)
 		return;
+	/* What is held of a changed answer cannot be put into a packet. */
+	if (g && how == BY_PACKET && g->changing)
+		return;
 	must(g && (g->cut || (g->refused && exchange_awaited(g->exchange) == 0)));
 	if (!g->cut && how != BY_PACKET)
 		witness_refusal_end(&s->w);

@@ -107,7 +107,7 @@ static START_CODE struct program find_program(char *const *past_arguments, char 
 
 /* The loader hands the environment over; `environ` itself is not set yet when a library with
  * DF_1_INITFIRST starts, before libc's own constructor. */
-__attribute__((constructor)) static void start(int argc, char **argv, char **environment)
+__attribute__((constructor)) static START_CODE void start(int argc, char **argv, char **environment)
 {
 	int saved = errno;
 	struct program program = find_program(argv + argc + 1, environment);
@@ -123,7 +123,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	errno = saved;
 }
 
-__attribute__((destructor)) static void stop(void)
+__attribute__((destructor)) static START_CODE void stop(void)
 {
 	int saved = errno;
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 /* A page that is touched for the first time costs a process more than all that the constructor
- * computes. So what every start runs lies together, where the compiler puts constructors anyway;
+ * computes. So what every start runs lies together, where gcc puts constructors anyway;
  * and what it writes, together with the names that it looks up. */
 #define START_CODE __attribute__((section(".text.startup")))
 #define START_DATA __attribute__((section(".data.aigw_start")))

@@ -22,7 +22,6 @@
 #include "shim/quic.h"
 #include "shim/real.h"
 
-#define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 #define FILE_PIECE_BYTES (4u << 10) /* on the stack, which may be a small one */
@@ -83,22 +82,17 @@ HOOK int connect(int fd, const struct sockaddr *address, socklen_t len)
 	return ret;
 }
 
-/* The program is about to close it; `traits` are what fds_has says of it. */
-static void before_closing(int fd, unsigned traits)
-{
-	if (traits & FDS_HELD)
-		opening_close(fd);
-	if (traits & FDS_PLAIN)
-		plain_close(fd);
-	fds_note_close(fd);
-}
-
 HOOK int close(int fd)
 {
 	unsigned traits = fds_has(fd, FDS_CLOSES);
 
-	if (unlikely(traits) && fds_are_ours())
-		before_closing(fd, traits);
+	if (unlikely(traits) && fds_are_ours()) {
+		if (traits & FDS_HELD)
+			opening_close(fd);
+		if (traits & FDS_PLAIN)
+			plain_close(fd);
+		fds_note_close(fd);
+	}
 
 	int ret = real_libc.close(fd);
 
@@ -108,38 +102,49 @@ HOOK int close(int fd)
 	return ret;
 }
 
-/* Unless it fails, or both are the same already, a copy closes what was behind `to`. What was known
- * of that is not to be taken for what is known of the copy. */
-static void before_copying(int from, int to)
+/* A copy closes what was behind `to`: what is held there has to go out before. True: what is known
+ * of it is to be forgotten, once the copy is made; when it fails, the connection goes on. */
+static bool before_copying(int from, int to)
 {
-	unsigned traits = fds_has(to, UINT8_MAX);
 	int saved = errno;
 	struct stat a, b;
+	bool other;
 
-	if (likely(!traits) || from == to || !fds_are_ours() || sys_fstat(from, &a) != 0)
-		return;
-	if (sys_fstat(to, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-		before_closing(to, traits);
+	if (from == to || !fds_are_ours())
+		return false;
+	other = sys_fstat(from, &a) == 0 &&
+		(sys_fstat(to, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+	if (other && fds_has(to, FDS_HELD))
+		opening_release(to);
 	errno = saved;
+	return other;
+}
+
+static void after_copying(int to, bool forgets)
+{
+	segment_doubt(to);
+	if (unlikely(forgets)) {
+		if (fds_has(to, FDS_PLAIN))
+			plain_close(to);
+		fds_note_close(to);
+	}
 }
 
 HOOK int dup2(int from, int to)
 {
-	before_copying(from, to);
-
+	bool forgets = unlikely(fds_has(to, UINT8_MAX)) && before_copying(from, to);
 	int ret = real_libc.dup2(from, to);
 
-	segment_doubt(to);
+	after_copying(to, forgets && ret == to);
 	return ret;
 }
 
 HOOK int dup3(int from, int to, int flags)
 {
-	before_copying(from, to);
-
+	bool forgets = unlikely(fds_has(to, UINT8_MAX)) && before_copying(from, to);
 	int ret = real_libc.dup3(from, to, flags);
 
-	segment_doubt(to);
+	after_copying(to, forgets && ret == to);
 	return ret;
 }
 

@@ -15,6 +15,7 @@
  *   --bad              calls with bad pointers first: each must fail with EFAULT
  *   --dup              reads and writes through a copy of the descriptor from the start
  *   --dup-later        the same, made after the first call
+ *   --copy-fails       a copy onto the socket's number fails, after the first call
  *   --onto-udp         the socket gets the number of a UDP socket, by dup2, before it connects
  *   --half-close       shutdown(SHUT_WR) after the input
  *   --glance           a reading call that does not wait before each writing call
@@ -61,7 +62,7 @@ static struct {
 	const char *way, *reading, *via;
 	size_t write_bytes, wait_after, segment;
 	int send_buffer, send_timeout_ms, answers, port;
-	bool nonblocking, bad, dup, dup_later, onto_udp, half_close, glance, leave, udp,
+	bool nonblocking, bad, dup, dup_later, copy_fails, onto_udp, half_close, glance, leave, udp,
 		udp_connected;
 } how = {.way = "write", .reading = "read"};
 
@@ -211,6 +212,8 @@ static void write_all(const char *at, size_t len)
 			give_up(errno);
 		if (calls == 1 && how.dup_later)
 			copy_descriptor();
+		if (calls == 1 && how.copy_fails && dup3(STDERR_FILENO, fd, ~O_CLOEXEC) != -1)
+			die("dup3");
 		at += n;
 		len -= (size_t)n;
 	}
@@ -418,6 +421,7 @@ static void parse(int argc, char **argv)
 		BAD = 1,
 		DUP,
 		DUP_LATER,
+		COPY_FAILS,
 		ONTO_UDP,
 		HALF_CLOSE,
 		GLANCE,
@@ -439,6 +443,7 @@ static void parse(int argc, char **argv)
 						{"bad", 0, NULL, BAD},
 						{"dup", 0, NULL, DUP},
 						{"dup-later", 0, NULL, DUP_LATER},
+						{"copy-fails", 0, NULL, COPY_FAILS},
 						{"onto-udp", 0, NULL, ONTO_UDP},
 						{"half-close", 0, NULL, HALF_CLOSE},
 						{"glance", 0, NULL, GLANCE},
@@ -449,6 +454,7 @@ static void parse(int argc, char **argv)
 	bool *const flags[] = {[BAD] = &how.bad,
 			       [DUP] = &how.dup,
 			       [DUP_LATER] = &how.dup_later,
+			       [COPY_FAILS] = &how.copy_fails,
 			       [ONTO_UDP] = &how.onto_udp,
 			       [HALF_CLOSE] = &how.half_close,
 			       [GLANCE] = &how.glance,

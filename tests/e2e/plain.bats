@@ -206,6 +206,15 @@ restart_provider() {
 	assert_equal "$(records 'map(.outcome) | join(", ")')" 'complete, refused'
 }
 
+@test 'a connection goes on to be governed when a copy onto its number fails' {
+	raw_plain "127.0.0.1:$PORT" "$(cat call)" >request
+	raw_plain "127.0.0.1:$PORT" "$(cat refused)" $'Connection: close\r\n' >request2
+	cat request request2 >both
+	raw --copy-fails --write-bytes "$(stat -c %s request)" "$PORT" <both
+	assert_output --partial 'HTTP/1.1 403 '
+	assert_provider_saw 1
+}
+
 @test 'every way to read gets the answer, and the refusal' {
 	raw_plain "127.0.0.1:$PORT" "$(cat call)" $'Connection: close\r\n' >request
 	raw_plain "127.0.0.1:$PORT" "$(cat refused)" >request2

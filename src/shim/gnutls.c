@@ -351,9 +351,7 @@ ssize_t gnutls_write_padded(struct conn *c, void *session, const void *data, siz
 		return gnutls_write(c, session, data, len);
 	if (c->hushed)
 		return 0;
-	ssize_t ret = REAL(c, gnutls_record_send2(session, data, len, pad, flags));
-	errno = gnutls_errno;
-	return ret;
+	return REAL(c, gnutls_record_send2(session, data, len, pad, flags));
 }
 
 ssize_t gnutls_write_all(struct conn *c, void *session, struct bytes data)

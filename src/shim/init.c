@@ -110,12 +110,12 @@ static START_CODE struct program find_program(char *const *past_arguments, char 
 __attribute__((constructor)) static START_CODE void start(int argc, char **argv, char **environment)
 {
 	int saved = errno;
-	struct program program = find_program(argv + argc + 1, environment);
 
 	real_init();
 	self_init(environment);
 	conn_enabled = !self_is_off();
 	if (conn_enabled) {
+		struct program program = find_program(argv + argc + 1, environment);
 		detour_init(program.headers, program.count);
 		if (detour_status() != DETOUR_NONE && detour_status() != DETOUR_SET)
 			explain_limit(detour_status_text(detour_status()));

@@ -74,13 +74,9 @@ static bool was_called(const struct session *s)
 	return s->fake.calls != s->calls;
 }
 
-/* A call that succeeds leaves errno as it finds it, which may be after a question of ours: then it
- * is the program's that stays. */
 static void after_call(const struct session *s)
 {
-	bool may_stay = !was_called(s) || s->fake.last_ret >= 0;
-
-	must((may_stay && errno == ERRNO_BEFORE) || (was_called(s) && errno == s->fake.last_errno));
+	must(errno == (was_called(s) ? s->fake.last_errno : ERRNO_BEFORE));
 }
 
 static bool is_later(ssize_t ret)

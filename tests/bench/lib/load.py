@@ -43,10 +43,10 @@ class Load:
         return list(map(str, found))
 
 
-def kept(size, title, connections, count):
+def kept(size, title, connections, count, turns=1):
     plural = "s" if connections > 1 else ""
-    return Load(f"{title.replace(' ', '')}x{connections}", f"{title}, {connections} connection{plural}", count,
-                size, connections, warm=min(200, count // 20))
+    return Load(f"{title.replace(' ', '')}x{connections}", f"{title}, {connections} connection{plural}", count // turns,
+                size, connections, seconds=0.8 / turns, warm=min(200, count // 20), turns=turns)
 
 
 # What a model takes at least before its first event, and 4,000 a second: far faster than any model, so
@@ -56,7 +56,7 @@ PACE_US = 250
 PACE_EIGHT_US = 1000
 
 LOADS = [
-    *(kept(size, title, connections, count)
+    *(kept(size, title, connections, count, turns=4 if connections < 32 else 1)
       for size, title, count in ((KB, "1 KB", 40000), (16 * KB, "16 KB", 6000), (256 * KB, "256 KB", 1000))
       for connections in (1, 8, 32)),
     *(kept(2048 * KB, "2 MB", connections, 150) for connections in (1, 8)),

@@ -172,14 +172,18 @@ static bool path_exists(const char *path)
 }
 
 /* True when the host's policy forbids choosing another one, and also when it exists and cannot be
- * read or is broken: then nobody can say that it does not forbid it. */
-static bool is_locked(const char *system_policy)
+ * read or is broken: then nobody can say that it does not forbid it. *has_system: as far as one
+ * could see so far; that there is none is certain when it cannot be opened for that reason. */
+static bool is_locked(const char *system_policy, bool *has_system)
 {
 	struct policy *p = NULL;
 	bool locked;
+	enum err e = *has_system ? load_policy(system_policy, &p, NULL, NULL) : ERR_MISSING;
 
-	if (load_policy(system_policy, &p, NULL, NULL) || !p)
-		return true;
+	if (e == ERR_MISSING)
+		*has_system = false;
+	if (e || !p)
+		return *has_system;
 	locked = p->locked;
 	policy_free(p);
 	return locked;
@@ -203,7 +207,7 @@ enum err load_places(const struct place_variables *v, const char *system_policy,
 	const char *home, *policy;
 	enum err e;
 
-	p.locked = has_system && is_locked(system_policy);
+	p.locked = is_locked(system_policy, &has_system);
 	home = v->privileged || p.locked ? NULL : v->aigw_home;
 	policy = v->privileged || p.locked ? NULL : v->aigw_policy;
 	home = home && *home ? home : NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "shim/fds.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -46,8 +47,11 @@ void fds_clear(int fd, unsigned traits)
 uint64_t fds_inode(int fd)
 {
 	struct stat st;
+	int e = sys_fstat(fd, &st);
 
-	return sys_fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+	if (e == 0)
+		return S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+	return e != -EBADF && sys_socket_type(fd) >= 0 ? FDS_INODE_UNTOLD : 0;
 }
 
 /* The remembered process is not the one that asks in the child of vfork. The child of fork has
@@ -116,7 +120,7 @@ int fds_find(const uint8_t client_random[32])
 		if (!same || before % 2 || before == 0 ||
 		    __atomic_load_n(&ring[i].version, __ATOMIC_RELAXED) != before)
 			continue;
-		if (inode && fds_inode(fd) == inode)
+		if (inode && fds_same(fds_inode(fd), inode))
 			return fd;
 	}
 	return -1;
@@ -149,7 +153,7 @@ size_t fds_take(int fd, void *data, size_t len)
 		int taken = fd + 1;
 		if (__atomic_load_n(&plants[i].fd_plus_one, __ATOMIC_ACQUIRE) != taken)
 			continue;
-		bool same = inode && plants[i].inode == inode;
+		bool same = inode && fds_same(plants[i].inode, inode);
 		__atomic_store_n(&plants[i].fd_plus_one, 0, __ATOMIC_RELEASE);
 		if (!same)
 			return 0;

@@ -57,8 +57,16 @@ void fds_clear(int fd, unsigned traits);
 /* False in the child of vfork, which shares our memory but not our descriptors. A system call,
  * which a sandbox may forbid: to be asked only where TLS or HTTP begins. */
 bool fds_are_ours(void);
-/* Of the socket behind it; 0 when it is none. */
+/* Of the socket behind it; 0 when it is none; FDS_INODE_UNTOLD when it is one whose inode the kernel
+ * does not tell (a sandbox without fstat). */
+#define FDS_INODE_UNTOLD UINT64_MAX
 uint64_t fds_inode(int fd);
+/* Whether two looks at one number may have seen the same socket. */
+static inline bool fds_same(uint64_t inode, uint64_t other)
+{
+	return inode == other || (inode == FDS_INODE_UNTOLD && other) ||
+	       (other == FDS_INODE_UNTOLD && inode);
+}
 
 /* An internet socket of that type (SOCK_STREAM...) was made, or connected to that port. */
 void fds_note_socket(int fd, int type);

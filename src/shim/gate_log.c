@@ -12,9 +12,9 @@ static bool keeps_payloads(const struct rules *r)
 	return r && r->policy && r->policy->audit.payloads == PAYLOADS_FULL;
 }
 
-static enum err write_record(struct gate *g, enum record_kind kind)
+static enum err write_record(struct gate *g, enum record_kind kind, enum err made)
 {
-	enum err e = journal_append(g->rules, kind, buf_view(&g->record));
+	enum err e = journal_append(g->rules, kind, made, buf_view(&g->record));
 
 	if (g->record.cap > GATE_IDLE_MAX)
 		buf_done(&g->record);
@@ -67,11 +67,9 @@ enum err gate_log_request(struct gate *g, const struct call *call, const struct 
 			  enum coverage coverage)
 {
 	struct request_facts f = facts_of(g, call, d);
-	enum err e;
 
 	f.coverage = coverage;
-	e = gate_record_request(&f, &g->record);
-	return e ? e : write_record(g, REC_REQUEST);
+	return write_record(g, REC_REQUEST, gate_record_request(&f, &g->record));
 }
 
 void gate_log_refused(struct gate *g, const struct call *call, const struct decision *d)
@@ -80,8 +78,7 @@ void gate_log_refused(struct gate *g, const struct call *call, const struct deci
 		return;
 	struct request_facts f = facts_of(g, call, d);
 	f.outcome = "refused";
-	if (!gate_record_request(&f, &g->record))
-		(void)!write_record(g, REC_REQUEST);
+	(void)!write_record(g, REC_REQUEST, gate_record_request(&f, &g->record));
 }
 
 /* A request that was begun and will never be complete left nothing at the provider; it is told of
@@ -98,15 +95,13 @@ void gate_log_unfinished(struct gate *g)
 	struct request_facts f = facts_of(g, NULL, &d);
 	f.outcome = outcome_name(OUTCOME_ABORTED_BY_PROGRAM);
 	f.coverage = COVERAGE_TRUNCATED;
-	if (!gate_record_request(&f, &g->record))
-		(void)!write_record(g, REC_REQUEST);
+	(void)!write_record(g, REC_REQUEST, gate_record_request(&f, &g->record));
 }
 
 void gate_log_part(struct gate *g)
 {
-	if (g->rules && keeps_payloads(g->rules) && exchange_oldest(g->exchange) &&
-	    !gate_record_part(g->exchange, &g->record))
-		(void)!write_record(g, REC_RESPONSE_PART);
+	if (g->rules && keeps_payloads(g->rules) && exchange_oldest(g->exchange))
+		(void)!write_record(g, REC_RESPONSE_PART, gate_record_part(g->exchange, &g->record));
 }
 
 void gate_log_answer(struct gate *g, const struct asked *asked, enum outcome outcome)
@@ -118,6 +113,7 @@ void gate_log_answer(struct gate *g, const struct asked *asked, enum outcome out
 				     .outcome = outcome,
 				     .with_body = keeps_payloads(g->rules)};
 
-	if (g->rules && !gate_record_answer(&facts, &g->record))
-		(void)!write_record(g, outcome == OUTCOME_COMPLETE ? REC_RESPONSE : REC_ABORTED);
+	if (g->rules)
+		(void)!write_record(g, outcome == OUTCOME_COMPLETE ? REC_RESPONSE : REC_ABORTED,
+				    gate_record_answer(&facts, &g->record));
 }

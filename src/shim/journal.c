@@ -174,7 +174,7 @@ static void leave_parent(void)
 	collector_close();
 }
 
-enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record)
+enum err journal_append(struct rules *r, enum record_kind kind, enum err made, struct bytes record)
 {
 	struct segment_config config;
 	uint64_t now_ns;
@@ -186,6 +186,11 @@ enum err journal_append(struct rules *r, enum record_kind kind, struct bytes rec
 		return ERR_STATE;
 	now_ns = sys_now_ns(); /* not that of before the wait */
 	leave_parent();
+	if (made) {
+		count_gap(now_ns);
+		lock_drop(&lock);
+		return made;
+	}
 	configure(&config, r, self_facts(&r->places, wanted_facts(r)));
 	rotate_if_changed(r, &config, now_ns);
 	e = put(r, &config, kind, now_ns, record);

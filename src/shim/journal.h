@@ -13,9 +13,11 @@
 /* The facts about this process, for the decision. Borrowed until the next fork. */
 const struct self *journal_self(const struct rules *r);
 
-/* Appends a record; behind it, what became due: a policy change, a gap. OK: it counts as written.
- * Otherwise the loss is counted, and a `gap` record tells of it when one can be written again. */
-MUST_USE enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record);
+/* Appends a record; behind it, what became due: a policy change, a gap. `made`: what putting the
+ * record together came to (no memory is a loss, too). OK: it counts as written. Otherwise the loss
+ * is counted, and a `gap` record tells of it when one can be written again. */
+MUST_USE enum err journal_append(struct rules *r, enum record_kind kind, enum err made,
+				 struct bytes record);
 
 /* "the audit log in DIRECTORY cannot be written", or what else a failed append means: appended. */
 MUST_USE enum err journal_put_trouble(const struct rules *r, struct buf *text);

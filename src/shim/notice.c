@@ -87,6 +87,7 @@ void notice_ending(struct rules *r, const struct provider *provider, const struc
 	int64_t day = now_s / SECONDS_PER_DAY;
 	struct phrase named, said;
 	struct buf record = {0};
+	bool made;
 
 	if (!d->ending)
 		return;
@@ -99,11 +100,11 @@ void notice_ending(struct rules *r, const struct provider *provider, const struc
 		return;
 	phrase_init(&said, text, sizeof text);
 	put_text(&said, bytes_of(name, named.len), d);
-	if (!record_put(&record, F_AGREEMENT, bytes_of(name, named.len)) &&
-	    !record_put(&record, F_PROVIDER, bytes_str(provider->name)) &&
-	    !record_put_if(&record, F_ENVIRONMENT, d->environment) &&
-	    !record_put(&record, F_PROBLEM, bytes_of(text, said.len)))
-		(void)!journal_append(r, REC_NOTICE, buf_view(&record));
+	made = !record_put(&record, F_AGREEMENT, bytes_of(name, named.len)) &&
+	       !record_put(&record, F_PROVIDER, bytes_str(provider->name)) &&
+	       !record_put_if(&record, F_ENVIRONMENT, d->environment) &&
+	       !record_put(&record, F_PROBLEM, bytes_of(text, said.len));
+	(void)!journal_append(r, REC_NOTICE, made ? OK : ERR_NOMEM, buf_view(&record));
 	buf_done(&record);
 }
 

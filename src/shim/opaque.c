@@ -187,10 +187,9 @@ static enum err record(struct rules *r, const struct opaque *o, const struct dec
 	struct buf text = {0};
 	enum err e = put_record(&text, r, o, d, attempts);
 
-	if (!e)
-		e = journal_append(
-			r, d->action == ACTION_ALLOW ? REC_CONNECTION : REC_REFUSED_CONNECTION,
-			buf_view(&text));
+	e = journal_append(r,
+			   d->action == ACTION_ALLOW ? REC_CONNECTION : REC_REFUSED_CONNECTION, e,
+			   buf_view(&text));
 	buf_done(&text);
 	return e;
 }
@@ -235,8 +234,9 @@ void opaque_close(void)
 	for (struct counter *c = counters; c < counters + COUNTERS_MAX; c++) {
 		struct rules *r = c->count ? rules_take() : NULL;
 		struct buf text = {0};
-		if (r && !put_rest(&text, c))
-			(void)!journal_append(r, REC_REFUSED_CONNECTION, buf_view(&text));
+		enum err made = r ? put_rest(&text, c) : OK;
+		if (r)
+			(void)!journal_append(r, REC_REFUSED_CONNECTION, made, buf_view(&text));
 		c->count = 0;
 		buf_done(&text);
 		rules_drop(r);

@@ -112,12 +112,12 @@ static struct opening *find(int fd, uint64_t inode, bool *ret_busy)
 		if (!seize(o)) {
 			/* One of an earlier use of the number stays so when a program jumped out
 			 * of a signal handler at that time. */
-			if (__atomic_load_n(&o->inode, __ATOMIC_RELAXED) != inode)
+			if (!fds_same(__atomic_load_n(&o->inode, __ATOMIC_RELAXED), inode))
 				continue;
 			*ret_busy = true;
 			return NULL;
 		}
-		if (o->fd_plus_one == fd + 1 && o->inode == inode)
+		if (o->fd_plus_one == fd + 1 && fds_same(o->inode, inode))
 			return o;
 		if (o->fd_plus_one == fd + 1)
 			forget(o); /* of an earlier use of the number */

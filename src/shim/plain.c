@@ -81,7 +81,7 @@ static struct plain *take(int fd)
 	if (!inode || !lock_take(&lock))
 		return NULL;
 	p = *bucket_of(fd);
-	while (p && (p->fd != fd || p->inode != inode))
+	while (p && (p->fd != fd || !fds_same(p->inode, inode)))
 		p = p->next;
 	if (p)
 		p->users++;

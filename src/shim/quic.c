@@ -76,13 +76,13 @@ static struct following *seize(int fd, uint64_t inode)
 
 	for (unsigned i = 0; i < 2 * QUICS_MAX; i++) {
 		struct following *f = &followings[(start + i) % QUICS_MAX];
-		bool same = f->fd == fd && f->inode == inode;
+		bool same = f->fd == fd && fds_same(f->inode, inode);
 		uint32_t idle = 0;
 		if ((!same && i < QUICS_MAX) ||
 		    !__atomic_compare_exchange_n(&f->busy, &idle, 1, false, __ATOMIC_ACQUIRE,
 						 __ATOMIC_RELAXED))
 			continue;
-		if (f->fd != fd || f->inode != inode)
+		if (f->fd != fd || !fds_same(f->inode, inode))
 			memset(&f->initial, 0, sizeof f->initial);
 		f->fd = fd;
 		f->inode = inode;

@@ -259,6 +259,7 @@ static void record_alert(struct rules *rules, const char *scope, const struct li
 	char used[AMOUNT_BYTES_MAX], limit[AMOUNT_BYTES_MAX], resets[PLACE_DAY_CHARS + 1];
 	struct buf record = {0};
 	struct phrase p;
+	bool made;
 
 	phrase_init(&p, rule, sizeof rule);
 	put_rule(&p, scope, a->kind);
@@ -274,13 +275,13 @@ static void record_alert(struct rules *rules, const char *scope, const struct li
 	phrase_init(&p, limit, sizeof limit);
 	put_amount(&p, a->kind, a->limit);
 	place_put_day(a->resets_ns / SECOND_NS / DAY_SECONDS, resets);
-	if (!record_put(&record, F_RULE, bytes_str(rule)) &&
-	    !record_put(&record, F_REASON, bytes_str(reason)) &&
-	    !record_put_u64(&record, F_LIMIT_PERCENT, a->percent) &&
-	    !record_put(&record, F_LIMIT_USED, bytes_str(used)) &&
-	    !record_put(&record, F_LIMIT_VALUE, bytes_str(limit)) &&
-	    !record_put(&record, F_LIMIT_RESETS, bytes_str(resets)))
-		(void)!journal_append(rules, REC_LIMIT, buf_view(&record));
+	made = !record_put(&record, F_RULE, bytes_str(rule)) &&
+	       !record_put(&record, F_REASON, bytes_str(reason)) &&
+	       !record_put_u64(&record, F_LIMIT_PERCENT, a->percent) &&
+	       !record_put(&record, F_LIMIT_USED, bytes_str(used)) &&
+	       !record_put(&record, F_LIMIT_VALUE, bytes_str(limit)) &&
+	       !record_put(&record, F_LIMIT_RESETS, bytes_str(resets));
+	(void)!journal_append(rules, REC_LIMIT, made ? OK : ERR_NOMEM, buf_view(&record));
 	buf_done(&record);
 }
 

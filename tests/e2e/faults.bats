@@ -22,6 +22,16 @@ tour() {
 	tour --subject call,rules,keyed,gnutls,static --kind alloc,call --sample 8
 }
 
+@test 'without TLS: a look at a socket or at where the policy is fails, and nothing passes without a record' {
+	for at in fstat:1:EIO fstat:3:EIO newfstatat:1:EIO; do
+		tour --subject plain,own-plain --at "call:$at"
+	done
+}
+
+@test 'on_failure allow: a request that goes out for want of memory counts as lost' {
+	tour --subject lenient --kind alloc
+}
+
 @test 'a program is killed at any system call of ours: what left is recorded, and the log verifies' {
 	tour --subject call,synced,plain --kind kill --sample 8
 }

@@ -176,12 +176,14 @@ static void check_fields(struct bytes record)
 	books_have_secret |= bytes_find(record, BYTES(BOOKS_SECRET)) != SIZE_MAX;
 }
 
-enum err journal_append(struct rules *r, enum record_kind kind, struct bytes record)
+enum err journal_append(struct rules *r, enum record_kind kind, enum err made, struct bytes record)
 {
 	struct books_page *page = &books_pages[books_count];
 	struct bytes id;
 
 	errno = EDOM;
+	if (made)
+		return made;
 	check_fields(record);
 	if (kind != REC_REQUEST && kind != REC_RESPONSE_PART && kind != REC_RESPONSE &&
 	    kind != REC_ABORTED)

@@ -433,6 +433,16 @@ uint64_t sys_monotonic_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+int64_t sys_now_s(void)
+{
+	return (int64_t)(clock_ns(CLOCK_REALTIME_COARSE) / 1000000000u);
+}
+
+uint64_t sys_tick_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+
 enum err sys_random(void *at, size_t len)
 {
 	uint8_t *to = at;
@@ -478,7 +488,7 @@ static bool is_without_file_limit(uint64_t changes)
 {
 	return __atomic_load_n(&file_limit.none_since, __ATOMIC_RELAXED) == changes &&
 	       __atomic_load_n(&file_limit.changing, __ATOMIC_RELAXED) == 0 &&
-	       sys_monotonic_ns() < __atomic_load_n(&file_limit.until_ns, __ATOMIC_RELAXED);
+	       sys_tick_ns() < __atomic_load_n(&file_limit.until_ns, __ATOMIC_RELAXED);
 }
 
 uint64_t sys_file_limit(void)
@@ -492,7 +502,7 @@ uint64_t sys_file_limit(void)
 	if (limit.rlim_cur != RLIM_INFINITY)
 		return limit.rlim_cur;
 	if (__atomic_load_n(&file_limit.watched, __ATOMIC_RELAXED)) {
-		__atomic_store_n(&file_limit.until_ns, sys_monotonic_ns() + FILE_LIMIT_KEEP_NS,
+		__atomic_store_n(&file_limit.until_ns, sys_tick_ns() + FILE_LIMIT_KEEP_NS,
 				 __ATOMIC_RELAXED);
 		__atomic_store_n(&file_limit.none_since, changes, __ATOMIC_SEQ_CST);
 	}

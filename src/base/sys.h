@@ -80,6 +80,10 @@ void sys_use_clock(int (*clock_gettime)(int clock, struct timespec *ret_time));
 /* Wall clock, nanoseconds since 1970 (UTC); monotonic clock, nanoseconds. */
 uint64_t sys_now_ns(void);
 uint64_t sys_monotonic_ns(void);
+/* The same clocks as they were at the kernel's last tick, up to 10 ms ago, for a fifth of the time:
+ * seconds since 1970, and nanoseconds for what is kept for longer than that. */
+int64_t sys_now_s(void);
+uint64_t sys_tick_ns(void);
 /* Fills with random bytes from the kernel. ERR_IO when it has none to give. */
 MUST_USE enum err sys_random(void *at, size_t len);
 

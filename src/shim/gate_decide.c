@@ -124,7 +124,7 @@ static void ask(struct gate *g, const struct request_view *view, const struct ca
 		.path = view->path,
 		.websocket = exchange_asks_websocket(g->exchange),
 		.body_bytes = view->body.len,
-		.now_s = (int64_t)(sys_now_ns() / 1000000000u),
+		.now_s = sys_now_s(),
 	};
 	uint16_t port;
 

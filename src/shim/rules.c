@@ -203,7 +203,7 @@ bool rules_are_unknown(const struct rules *r)
 
 struct rules *rules_take(void)
 {
-	uint64_t now_ns = sys_monotonic_ns();
+	uint64_t now_ns = sys_tick_ns();
 	struct rules *r;
 
 	if (!lock_take(&lock))

@@ -126,6 +126,9 @@ static void who_and_when_are_those_of_libc(void)
 	CHECK(now <= wall_ns && wall_ns - now < 60u * 1000000000u);
 	CHECK(monotonic <= steady_ns && steady_ns - monotonic < 60u * 1000000000u);
 	CHECK(sys_monotonic_ns() >= monotonic);
+	uint64_t tick = sys_tick_ns();
+	CHECK(tick <= sys_monotonic_ns() && tick + 60u * 1000000000u > monotonic);
+	CHECK(sys_now_s() >= (int64_t)wall.tv_sec - 1 && sys_now_s() <= (int64_t)wall.tv_sec + 60);
 }
 
 static void random_bytes_fill_all_and_only_the_room(void)

@@ -202,6 +202,8 @@ static enum gate_answer write_held(struct gate *g, struct bytes data)
 	enum gate_answer answer;
 	size_t from = 0;
 
+	if (g->broken)
+		return GATE_BROKEN;
 	if (g->out.len) {
 		/* The program comes back after GATE_BLOCKED: with the same bytes, or more, or (it
 		 * may, with partial writes) fewer. */

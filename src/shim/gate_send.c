@@ -243,6 +243,7 @@ static void break_off(struct gate *g)
 {
 	bool stayed = !g->leaving && (g->link.plain || g->out.len <= TLS_RECORD_MAX);
 
+	g->broken = true;
 	g->out = g->rest = BYTES_NONE;
 	gate_key_wipe(&g->key);
 	if (stayed && exchange_request(g->exchange)->complete)

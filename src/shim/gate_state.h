@@ -82,6 +82,8 @@ struct gate {
 	bool leaving; /* it is complete, and the library has begun with it: the provider may get it
 		       */
 	size_t released; /* bytes of it that have gone out */
+	bool broken;     /* the library has failed: what the program writes now goes nowhere, and
+			    is no request */
 	/* on the way out: stays put until the library has taken all of it */
 	struct bytes out;
 	struct bytes rest; /* what goes out behind it */

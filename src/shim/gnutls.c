@@ -285,10 +285,13 @@ void gnutls_settle(struct conn *c, void *session)
 static int offer(struct conn *c, struct bytes data)
 {
 	enum gate_answer answer;
+	int before = c->last_ret;
 
 	c->last_ret = 0;
 	gnutls_errno = errno;
 	answer = gate_write(c->gate, data);
+	if (c->last_ret == 0 && before < 0 && !gnutls_is_later(before))
+		c->last_ret = before; /* it had broken then, and was not tried again */
 	if (answer == GATE_OPENED)
 		c->kind = CONN_PASS; /* it is none of our business */
 	errno = gnutls_errno;

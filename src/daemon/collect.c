@@ -137,6 +137,8 @@ static void close_client(struct collector *k, struct client *c)
 		k->clients = c->next;
 	if (c->next)
 		c->next->previous = c->previous;
+	/* Closing does that only when nobody has a copy of the descriptor. */
+	(void)epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
 	client_done(c);
 	c->account->client_count--;
 	k->client_count--;

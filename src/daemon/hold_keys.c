@@ -238,8 +238,10 @@ static bool answer(struct holder *h, const struct client *c, struct bytes ask)
 
 /* ---- connections ---- */
 
-static void close_client(struct client *c)
+static void close_client(const struct holder *h, struct client *c)
 {
+	/* Closing does that only when nobody has a copy of the descriptor. */
+	(void)epoll_ctl(h->epoll_fd, EPOLL_CTL_DEL, c->fd_plus_one - 1, NULL);
 	close(c->fd_plus_one - 1);
 	memset(c, 0, sizeof *c);
 }
@@ -261,7 +263,7 @@ static void serve(struct holder *h, struct client *c)
 	}
 	wipe(ask, sizeof ask);
 	if (!open)
-		close_client(c);
+		close_client(h, c);
 }
 
 /* A free place for one more of that user; NULL: there is none. */
@@ -319,7 +321,7 @@ static void tick(struct holder *h)
 	for (size_t i = 0; i < HOLD_KEYS_CLIENTS_MAX; i++)
 		if (h->clients[i].fd_plus_one &&
 		    now_ns - h->clients[i].since_ns > HOLD_KEYS_IDLE_NS)
-			close_client(&h->clients[i]);
+			close_client(h, &h->clients[i]);
 }
 
 static void take_signal(struct holder *h)
@@ -381,7 +383,7 @@ static void done(struct holder *h)
 {
 	for (size_t i = 0; i < HOLD_KEYS_CLIENTS_MAX; i++)
 		if (h->clients[i].fd_plus_one)
-			close_client(&h->clients[i]);
+			close_client(h, &h->clients[i]);
 	key_store_free(h->store);
 	free(h->touched_ns);
 	buf_done(&h->entry);

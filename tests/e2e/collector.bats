@@ -707,3 +707,19 @@ print(seen[0], len(seen) > 2, seen[-1])" "$(body gpt-5)"
 	kill "$pid"
 	exec {slow}<&-
 }
+
+@test "connections whose descriptors stay open when they are closed do it no harm" {
+	[[ $(uname -m) = x86_64 ]] || skip 'the runner knows the registers of x86-64 only'
+	# as when somebody has a copy of each
+	"$BIN/fault-run" --by aigwd --only close --at 1 --on --fail EIO "$BUILD/aigwd" --foreground \
+		--socket "$SOCKET" --policy "$AIGW_HOME/policy.json" >/dev/null 2>"$T/aigwd.out" 3>&- &
+	COLLECTOR=$!
+	timeout 20 sh -c 'until grep -q "collecting into" "$1"; do sleep 0.05; done' sh "$T/aigwd.out"
+	for _ in 1 2 3 4 5 6 7 8; do
+		run -0 client load 2 300
+		assert_equal "${#lines[@]}" 2
+	done
+	kill "$COLLECTOR"
+	wait "$COLLECTOR" # its status is that of the collector
+	COLLECTOR=
+}

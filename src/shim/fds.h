@@ -57,8 +57,8 @@ void fds_clear(int fd, unsigned traits);
 /* False in the child of vfork, which shares our memory but not our descriptors. A system call,
  * which a sandbox may forbid: to be asked only where TLS or HTTP begins. */
 bool fds_are_ours(void);
-/* Of the socket behind it; 0 when it is none; FDS_INODE_UNTOLD when it is one whose inode the kernel
- * does not tell (a sandbox without fstat). */
+/* Of the socket behind it; 0 when it is none; FDS_INODE_UNTOLD when it is one whose inode the
+ * kernel does not tell (a sandbox without fstat). */
 #define FDS_INODE_UNTOLD UINT64_MAX
 uint64_t fds_inode(int fd);
 /* Whether two looks at one number may have seen the same socket. */

@@ -101,7 +101,8 @@ void gate_log_unfinished(struct gate *g)
 void gate_log_part(struct gate *g)
 {
 	if (g->rules && keeps_payloads(g->rules) && exchange_oldest(g->exchange))
-		(void)!write_record(g, REC_RESPONSE_PART, gate_record_part(g->exchange, &g->record));
+		(void)!write_record(g, REC_RESPONSE_PART,
+				    gate_record_part(g->exchange, &g->record));
 }
 
 void gate_log_answer(struct gate *g, const struct asked *asked, enum outcome outcome)

@@ -187,9 +187,8 @@ static enum err record(struct rules *r, const struct opaque *o, const struct dec
 	struct buf text = {0};
 	enum err e = put_record(&text, r, o, d, attempts);
 
-	e = journal_append(r,
-			   d->action == ACTION_ALLOW ? REC_CONNECTION : REC_REFUSED_CONNECTION, e,
-			   buf_view(&text));
+	e = journal_append(r, d->action == ACTION_ALLOW ? REC_CONNECTION : REC_REFUSED_CONNECTION,
+			   e, buf_view(&text));
 	buf_done(&text);
 	return e;
 }

@@ -163,27 +163,34 @@ static enum err place_by_xdg(const struct place_variables *v, struct places *p)
 	return e;
 }
 
+static bool is_absent(int number)
+{
+	return number == -ENOENT || number == -ENOTDIR;
+}
+
+/* When a look at it fails, opening it may still tell that there is nothing. */
 static bool path_exists(const char *path)
 {
 	struct stat st;
 	int n = sys_stat(path, &st);
 
-	return n != -ENOENT && n != -ENOTDIR;
+	if (n < 0 && !is_absent(n)) {
+		n = sys_open(path, O_PATH | O_NOCTTY, 0);
+		if (n >= 0)
+			sys_close(n);
+	}
+	return !is_absent(n);
 }
 
 /* True when the host's policy forbids choosing another one, and also when it exists and cannot be
- * read or is broken: then nobody can say that it does not forbid it. *has_system: as far as one
- * could see so far; that there is none is certain when it cannot be opened for that reason. */
-static bool is_locked(const char *system_policy, bool *has_system)
+ * read or is broken: then nobody can say that it does not forbid it. */
+static bool is_locked(const char *system_policy)
 {
 	struct policy *p = NULL;
 	bool locked;
-	enum err e = *has_system ? load_policy(system_policy, &p, NULL, NULL) : ERR_MISSING;
 
-	if (e == ERR_MISSING)
-		*has_system = false;
-	if (e || !p)
-		return *has_system;
+	if (load_policy(system_policy, &p, NULL, NULL) || !p)
+		return true;
 	locked = p->locked;
 	policy_free(p);
 	return locked;
@@ -207,7 +214,7 @@ enum err load_places(const struct place_variables *v, const char *system_policy,
 	const char *home, *policy;
 	enum err e;
 
-	p.locked = is_locked(system_policy, &has_system);
+	p.locked = has_system && is_locked(system_policy);
 	home = v->privileged || p.locked ? NULL : v->aigw_home;
 	policy = v->privileged || p.locked ? NULL : v->aigw_policy;
 	home = home && *home ? home : NULL;

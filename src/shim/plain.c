@@ -23,6 +23,7 @@ struct plain {
 	struct gate *gate;
 	int flags;      /* of the write under way */
 	int real_errno; /* of the last real call */
+	int end_errno;  /* how the connection ended; 0: it has not */
 };
 
 static struct plain *buckets[BUCKETS];
@@ -45,7 +46,10 @@ static enum carried carry(void *session, struct bytes data, size_t *ret_done)
 		*ret_done = (size_t)n;
 		return (size_t)n == data.len ? CARRIED : CARRIED_PART;
 	}
-	return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? BLOCKED : BROKEN;
+	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
+		return BLOCKED;
+	p->end_errno = p->real_errno;
+	return BROKEN;
 }
 
 static void describe(void *session, struct link_facts *ret_facts)
@@ -190,7 +194,7 @@ bool plain_send(struct sending *s)
 		return false;
 	}
 	p->flags = s->flags & FLAGS_KEPT;
-	p->real_errno = EIO;
+	p->real_errno = p->end_errno ? p->end_errno : EIO;
 	for (size_t i = 0; whole && i < s->count; i++) {
 		struct bytes part = bytes_of(s->parts[i].iov_base, s->parts[i].iov_len);
 		whole = part.len == 0 || write_part(p, s, part);

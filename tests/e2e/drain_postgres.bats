@@ -246,16 +246,17 @@ assert_sent() {
 }
 
 @test "nothing waits past the deadline: a locked table, a server that says nothing, one that never stops" {
-	local line=
+	local line= locker
 	the_table_is_there
 	the_sink '"timeout_ms":400,'
 	coproc LOCKER { as_nobody "$PG/psql" -X -q -h "$T" -p "$PG_PORT" -U postgres -d audit 3>&-; }
+	locker=$LOCKER_PID
 	echo "BEGIN; LOCK TABLE records; SELECT 'locked';" >&"${LOCKER[1]}"
 	until [[ $line = *locked* ]]; do read -r -t 20 line <&"${LOCKER[0]}"; done
 	run sent < <(event A)
 	assert_sent retry
 	exec {LOCKER[1]}>&-
-	wait "$LOCKER_PID"
+	wait "$locker"
 	run sent < <(event A) # the server may have done the first one after all
 	assert_sent delivered
 	assert_equal "$(psql_says 'SELECT count(*) FROM records' audit)" 1

@@ -371,7 +371,7 @@ refused_as() {
 	assert_equal "$(aigw key show small --json | jq -c .limits)" '{"requests_per_minute":2,"usd_per_month":50}'
 	run aigw key show small
 	assert_output --partial 'at most requests_per_minute 2, usd_per_month 50'
-	aigw key limit small --limit requests_per_minute=60 >/dev/null
+	aigw key limit small --limit requests_per_minute=6000 >/dev/null
 	run chat --data-binary @call
 	assert_answers 200
 	aigw key limit small --limit tokens_per_day=0 >/dev/null

@@ -191,7 +191,7 @@ print("refused")' "$PORT" $PYTHON "$CLIENTS/secret_scan.py" "@$T/secret" "$BUILD
 	assert_recorded .decision.rule keys.small.limits.requests_per_minute .key.name small
 	assert_equal "$(aigw limits --store "$STORE" --json | jq -c 'map([.scope, .limit, .used])')" \
 		'[["keys.small","requests_per_minute",1]]'
-	key limit small --limit requests_per_minute=100 >/dev/null
+	key limit small --limit requests_per_minute=6000 >/dev/null
 	run chat --data-binary @call
 	assert_answers 200
 	assert_provider_saw 2

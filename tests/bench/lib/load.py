@@ -173,10 +173,10 @@ def measure_or_tell(way, load, scale, say):
 
 
 def of_turns(told):
-    """The figures of a run: the median of its turns, without those in which a gateway failed."""
-    there = [each for each in told if each]
-    return {key: statistics.median(each[key] for each in there) for key in there[0]
-            if all(key in each for each in there)} if there else {}
+    """The figures of a run: the median of its turns; none when the gateway failed in one of them."""
+    if not all(told):
+        return {}
+    return {key: statistics.median(each[key] for each in told) for key in told[0] if all(key in each for each in told)}
 
 
 def run_loads(ways, loads, runs, scale, say):
